@@ -1,0 +1,1 @@
+//! bench-bot benchmarks merge requests on demand.

@@ -1,0 +1,181 @@
+use super::{Role, Time, World};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelOwner {
+    Project(u64),
+    Group(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Label {
+    pub id: u64,
+    pub owner: LabelOwner,
+    pub title: String,
+    pub color: String,
+    pub description: Option<String>,
+    /// Cannot be taken off a merged merge request.
+    pub lock_on_merge: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelAction {
+    Add,
+    Remove,
+}
+
+/// One label put on or taken off, for ever: the label itself may be renamed or deleted later.
+#[derive(Clone, Debug)]
+pub struct LabelEvent {
+    pub id: u64,
+    pub user_id: Option<u64>,
+    pub created_at: Time,
+    pub label_id: u64,
+    pub action: LabelAction,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct LabelChange {
+    /// Replaces all labels.
+    pub set: Option<Vec<String>>,
+    pub add: Vec<String>,
+    pub remove: Vec<String>,
+}
+
+impl LabelChange {
+    pub fn adding(titles: Vec<String>) -> Self {
+        Self {
+            add: titles,
+            ..Self::default()
+        }
+    }
+
+    pub fn removing(titles: Vec<String>) -> Self {
+        Self {
+            remove: titles,
+            ..Self::default()
+        }
+    }
+}
+
+impl World {
+    /// The labels of a project and of the groups above it, the project's own first.
+    pub fn labels_of(&self, project_id: u64) -> Vec<&Label> {
+        let namespace = self.projects[&project_id].namespace();
+        let is_above = |group: &str| {
+            namespace
+                .strip_prefix(group)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let own = self
+            .labels
+            .values()
+            .filter(|label| label.owner == LabelOwner::Project(project_id));
+        let inherited = self.labels.values().filter(|label| match &label.owner {
+            LabelOwner::Group(group) => is_above(group),
+            LabelOwner::Project(_) => false,
+        });
+        own.chain(inherited).collect()
+    }
+
+    pub fn label_titled(&self, project_id: u64, title: &str) -> Option<&Label> {
+        self.labels_of(project_id)
+            .into_iter()
+            .find(|label| label.title == title)
+    }
+
+    pub fn add_label(&mut self, owner: LabelOwner, title: &str) -> &mut Label {
+        let id = self.ids.label.next();
+        let label = Label {
+            id,
+            owner,
+            title: title.to_owned(),
+            color: "#6699cc".to_owned(),
+            description: None,
+            lock_on_merge: false,
+        };
+        self.labels.entry(id).insert_entry(label).into_mut()
+    }
+
+    /// Takes the label off everything without an event; older events keep its id.
+    pub fn delete_label(&mut self, id: u64) {
+        self.labels.remove(&id);
+        for mr in self.merge_requests.values_mut() {
+            mr.labels.retain(|&label| label != id);
+        }
+    }
+
+    /// Titles, sorted.
+    pub fn titles(&self, labels: &[u64]) -> Vec<String> {
+        let mut titles: Vec<_> = labels
+            .iter()
+            .map(|id| self.labels[id].title.clone())
+            .collect();
+        titles.sort();
+        titles
+    }
+
+    /// Without the role for it nothing happens, and nobody is told.
+    pub fn change_labels(&mut self, user: u64, mr_id: u64, change: &LabelChange) {
+        let mr = &self.merge_requests[&mr_id];
+        let (project_id, merged, before) = (mr.project_id, mr.state == "merged", mr.labels.clone());
+        if !self.projects[&project_id].is_at_least(Role::Developer, Some(user)) {
+            return;
+        }
+        let mut after = before.clone();
+        if let Some(titles) = &change.set {
+            after = titles
+                .iter()
+                .map(|title| self.find_or_add_label(project_id, title))
+                .collect();
+        }
+        for title in &change.add {
+            if let Some((scope, _)) = title.rsplit_once("::") {
+                after.retain(|id| {
+                    self.labels[id]
+                        .title
+                        .rsplit_once("::")
+                        .is_none_or(|(other, _)| other != scope)
+                });
+            }
+            after.push(self.find_or_add_label(project_id, title));
+        }
+        after.retain(|id| !change.remove.contains(&self.labels[id].title));
+        if merged {
+            after.extend(before.iter().filter(|id| self.labels[id].lock_on_merge));
+        }
+        after.sort_unstable();
+        after.dedup();
+
+        let added = after
+            .iter()
+            .filter(|id| !before.contains(id))
+            .map(|&id| (id, LabelAction::Add));
+        let removed = before
+            .iter()
+            .filter(|id| !after.contains(id))
+            .map(|&id| (id, LabelAction::Remove));
+        for (label_id, action) in added.chain(removed) {
+            self.record_label_event(user, mr_id, label_id, action);
+        }
+        self.mr_mut(mr_id).labels = after;
+    }
+
+    fn find_or_add_label(&mut self, project_id: u64, title: &str) -> u64 {
+        match self.label_titled(project_id, title) {
+            Some(label) => label.id,
+            None => self.add_label(LabelOwner::Project(project_id), title).id,
+        }
+    }
+
+    fn record_label_event(&mut self, user: u64, mr_id: u64, label_id: u64, action: LabelAction) {
+        let event = LabelEvent {
+            id: self.ids.label_event.next(),
+            user_id: Some(user),
+            created_at: self.now(),
+            label_id,
+            action,
+        };
+        self.touch(mr_id);
+        self.mr_mut(mr_id).label_events.push(event);
+    }
+}

@@ -1,0 +1,214 @@
+use super::{Role, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub const CI_FILE: &str = ".gitlab-ci.yml";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    Private,
+    Internal,
+    Public,
+}
+
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: u64,
+    pub path_with_namespace: String,
+    /// Paths that it had before it was moved or renamed.
+    pub former_paths: Vec<String>,
+    pub visibility: Visibility,
+    pub archived: bool,
+    pub forked_from: Option<u64>,
+    pub members: BTreeMap<u64, Role>,
+
+    pub default_branch: Option<String>,
+    /// Branch → its head.
+    pub branches: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+    /// Branch → the least role that may push or merge to it; `None`: nobody may.
+    pub protected_branches: BTreeMap<String, Option<Role>>,
+    /// Path → content, the same on every branch.
+    pub files: BTreeMap<String, String>,
+
+    pub only_allow_merge_if_all_discussions_are_resolved: bool,
+
+    pub jobs_enabled: bool,
+    pub auto_cancel_pending_pipelines: bool,
+    pub restrict_user_defined_variables: bool,
+    /// `developer`, `maintainer`, `owner` or `no_one_allowed`.
+    pub ci_pipeline_variables_minimum_override_role: String,
+    pub ci_delete_pipelines_in_seconds: Option<u64>,
+    /// What the YAML makes of a new pipeline.
+    pub job_names: Vec<String>,
+    pub yaml_error: Option<String>,
+    pub workflow_rules_filter: bool,
+    /// How many pipelines a user may start in a minute for one commit; `None`: any number.
+    pub pipelines_per_minute: Option<usize>,
+}
+
+impl Project {
+    pub fn name(&self) -> &str {
+        self.path_with_namespace
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.path_with_namespace
+            .rsplit_once('/')
+            .map_or("", |(namespace, _)| namespace)
+    }
+
+    pub fn role(&self, user: Option<u64>) -> Option<Role> {
+        self.members.get(&user?).copied()
+    }
+
+    pub fn is_at_least(&self, role: Role, user: Option<u64>) -> bool {
+        self.role(user) >= Some(role)
+    }
+
+    pub fn is_visible_to(&self, user: Option<u64>) -> bool {
+        match self.visibility {
+            Visibility::Public => true,
+            Visibility::Internal => user.is_some(),
+            Visibility::Private => self.role(user).is_some(),
+        }
+    }
+
+    /// Everybody who sees a public project may; a private one asks for a role.
+    fn opens_to(&self, role: Role, user: Option<u64>) -> bool {
+        match self.visibility {
+            Visibility::Private => self.is_at_least(role, user),
+            _ => self.is_visible_to(user),
+        }
+    }
+
+    pub fn shows_merge_requests_to(&self, user: Option<u64>) -> bool {
+        self.opens_to(Role::Planner, user)
+    }
+
+    pub fn shows_pipelines_to(&self, user: Option<u64>) -> bool {
+        self.jobs_enabled && self.opens_to(Role::Reporter, user)
+    }
+
+    pub fn shows_code_to(&self, user: Option<u64>) -> bool {
+        self.opens_to(Role::Reporter, user)
+    }
+
+    pub fn takes_notes_from(&self, user: u64) -> bool {
+        !self.archived && self.opens_to(Role::Planner, Some(user))
+    }
+
+    pub fn is_developed_by(&self, user: Option<u64>) -> bool {
+        !self.archived && self.is_at_least(Role::Developer, user)
+    }
+
+    /// May the user run, cancel and retry pipelines of `reference`?
+    pub fn runs_pipelines_for(&self, user: Option<u64>, reference: &str) -> bool {
+        self.is_developed_by(user) && self.lets_update(user, reference)
+    }
+
+    pub fn lets_update(&self, user: Option<u64>, reference: &str) -> bool {
+        match self.protected_branches.get(reference) {
+            None => true,
+            Some(least) => least.is_some_and(|least| self.is_at_least(least, user)),
+        }
+    }
+}
+
+impl World {
+    /// A public project with one branch, `main`, and a CI file.
+    pub fn add_project(&mut self, id: u64, path: &str) -> &mut Project {
+        let head = self.add_commit(id, "Initial commit", Vec::new());
+        let project = Project {
+            id,
+            path_with_namespace: path.to_owned(),
+            former_paths: Vec::new(),
+            visibility: Visibility::Public,
+            archived: false,
+            forked_from: None,
+            members: BTreeMap::new(),
+            default_branch: Some("main".to_owned()),
+            branches: BTreeMap::from([("main".to_owned(), head)]),
+            tags: BTreeMap::new(),
+            protected_branches: BTreeMap::from([("main".to_owned(), Some(Role::Maintainer))]),
+            files: BTreeMap::from([(
+                CI_FILE.to_owned(),
+                "test:\n  script: make test\n".to_owned(),
+            )]),
+            only_allow_merge_if_all_discussions_are_resolved: false,
+            jobs_enabled: true,
+            auto_cancel_pending_pipelines: true,
+            restrict_user_defined_variables: true,
+            ci_pipeline_variables_minimum_override_role: "maintainer".to_owned(),
+            ci_delete_pipelines_in_seconds: None,
+            job_names: vec!["test".to_owned()],
+            yaml_error: None,
+            workflow_rules_filter: false,
+            pipelines_per_minute: None,
+        };
+        self.projects.entry(id).insert_entry(project).into_mut()
+    }
+
+    /// By number, by path, or by a path that it had before.
+    pub fn find_project(&self, id_or_path: &str) -> Option<&Project> {
+        if let Ok(id) = id_or_path.parse() {
+            return self.projects.get(&id);
+        }
+        let called = |project: &&Project| project.path_with_namespace == id_or_path;
+        let once_called =
+            |project: &&Project| project.former_paths.iter().any(|path| path == id_or_path);
+        self.projects
+            .values()
+            .find(called)
+            .or_else(|| self.projects.values().find(once_called))
+    }
+
+    pub fn move_project(&mut self, id: u64, new_path: &str) {
+        if let Some(project) = self.projects.get_mut(&id) {
+            let old_path = std::mem::replace(&mut project.path_with_namespace, new_path.to_owned());
+            project.former_paths.push(old_path);
+        }
+    }
+
+    /// Deletes a project with all its pipelines; merge requests that came from it lose their
+    /// source.
+    pub fn delete_project(&mut self, id: u64) {
+        self.projects.remove(&id);
+        let gone: BTreeSet<u64> = self
+            .pipelines
+            .values()
+            .filter(|p| p.project_id == id)
+            .map(|p| p.id)
+            .collect();
+        for pipeline_id in gone {
+            self.delete_pipeline(pipeline_id);
+        }
+        self.merge_requests.retain(|_, mr| mr.project_id != id);
+        for mr in self
+            .merge_requests
+            .values_mut()
+            .filter(|mr| mr.source_project_id == Some(id))
+        {
+            mr.source_project_id = None;
+        }
+    }
+
+    /// A new commit at the head of a branch, which is made if it is not there.
+    pub fn push_to(&mut self, project_id: u64, branch: &str) -> String {
+        let branches = &self.projects[&project_id].branches;
+        let default = self.projects[&project_id].default_branch.as_ref();
+        let parent = branches.get(branch).or_else(|| branches.get(default?));
+        let parents = parent.into_iter().cloned().collect();
+        let sha = self.add_commit(project_id, &format!("Work on {branch}"), parents);
+        self.set_branch(project_id, branch, &sha);
+        sha
+    }
+
+    pub fn set_branch(&mut self, project_id: u64, branch: &str, sha: &str) {
+        if let Some(project) = self.projects.get_mut(&project_id) {
+            project.branches.insert(branch.to_owned(), sha.to_owned());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Labels and their events.
+
+use crate::client::{Client, client};
+use in_memory_gitlab::*;
+use serde_json::{Value, json};
+
+const ONE: &str = "/projects/7/merge_requests/1";
+const EVENTS: &str = "/projects/7/merge_requests/1/resource_label_events";
+
+#[test]
+fn events_one_for_each_change() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled().label_by("linus", "other");
+    client(&gitlab).put(
+        ONE,
+        json!({ "add_labels": "new", "remove_labels": ["benchmarking", "absent"] }),
+    );
+    client(&gitlab).put(
+        ONE,
+        json!({ "add_labels": ["new"], "remove_labels": "benchmarking" }),
+    );
+    let events = client(&gitlab).get(EVENTS);
+    assert_eq!(events.column("id"), [101, 102, 103, 104]);
+    assert_eq!(events.column("action"), ["add", "add", "add", "remove"]);
+    assert_eq!(events.column("resource_id"), [501; 4]);
+    let users: Vec<Value> = events
+        .column("user")
+        .iter()
+        .map(|user| user["username"].clone())
+        .collect();
+    assert_eq!(users, ["ada", "linus", "bench-bot", "bench-bot"]);
+    assert_eq!(mr.labels(), ["new", "other"]);
+    assert_eq!(
+        client(&gitlab).get(&format!("{EVENTS}/104")).json()["label"]["name"],
+        "benchmarking"
+    );
+    let missing = client(&gitlab).get(&format!("{EVENTS}/999"));
+    assert_eq!(
+        missing.json(),
+        json!({ "message": "404 ResourceLabelEvent Not Found" })
+    );
+    assert_eq!(Client::anonymous(&gitlab).get(EVENTS).status, 401);
+}
+
+#[test]
+fn a_label_renamed_or_deleted_later() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled();
+    gitlab.rename_label("benchmarking", "bench");
+    assert_eq!(
+        client(&gitlab).get(EVENTS).json()[0]["label"]["name"],
+        "bench"
+    );
+    gitlab.delete_label("bench");
+    assert_eq!(client(&gitlab).get(EVENTS).column("label"), [Value::Null]);
+    assert!(mr.labels().is_empty());
+}
+
+#[test]
+fn adding_creates_and_the_whole_list_replaces() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled();
+    let updated = client(&gitlab).put(ONE, json!({ "add_labels": "Benchmarking" }));
+    assert_eq!(
+        updated.json()["labels"],
+        json!(["Benchmarking", "benchmarking"])
+    );
+    client(&gitlab).put(ONE, json!({ "labels": "a, b" }));
+    assert_eq!(mr.labels(), ["a", "b"]);
+    client(&gitlab).put(ONE, json!({ "add_labels": "size::1" }));
+    client(&gitlab).put(ONE, json!({ "add_labels": "size::2" }));
+    client(&gitlab).put(ONE, json!({ "remove_labels": "a" }));
+    assert_eq!(mr.labels(), ["b", "size::2"]);
+    client(&gitlab).put(ONE, json!({ "labels": "" }));
+    assert!(mr.labels().is_empty());
+}
+
+#[test]
+fn an_author_without_the_role_changes_nothing_and_is_not_told() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.fork_mr("faster").labelled();
+    let author = Client::anonymous(&gitlab).with_token(MALLORY_TOKEN);
+    let reply = author.put(
+        ONE,
+        json!({ "remove_labels": "benchmarking", "add_labels": "x" }),
+    );
+    assert_eq!(
+        (reply.status, &reply.json()["labels"]),
+        (200, &json!(["benchmarking"]))
+    );
+    assert!(mr.is_labelled());
+}
+
+#[test]
+fn a_locked_label_stays_after_the_merge() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("faster").labelled().merge();
+    gitlab
+        .world()
+        .labels
+        .values_mut()
+        .for_each(|label| label.lock_on_merge = true);
+    let reply = client(&gitlab).put(ONE, json!({ "remove_labels": "benchmarking" }));
+    assert_eq!(
+        (reply.status, &reply.json()["labels"]),
+        (200, &json!(["benchmarking"]))
+    );
+    assert_eq!(client(&gitlab).get(EVENTS).column("action"), ["add"]);
+}
+
+#[test]
+fn labels_of_projects_and_groups() {
+    let gitlab = Gitlab::start();
+    gitlab.group_label("acme", "shared");
+    gitlab.mr("faster").labelled();
+    let labels = client(&gitlab).get("/projects/7/labels?with_counts=true");
+    assert_eq!(labels.column("name"), ["benchmarking", "shared"]);
+    assert_eq!(labels.column("is_project_label"), [true, false]);
+    assert_eq!(labels.column("open_merge_requests_count"), [1, 0]);
+    assert_eq!(
+        client(&gitlab)
+            .get("/projects/7/labels?search=SHAR")
+            .column("name"),
+        ["shared"]
+    );
+    let own = client(&gitlab).get("/projects/7/labels?include_ancestor_groups=false");
+    assert_eq!(own.column("name"), ["benchmarking"]);
+    assert_eq!(client(&gitlab).get("/projects/9/labels").json(), json!([]));
+    assert_eq!(
+        client(&gitlab).get("/projects/7/labels/shared").json()["color"],
+        "#6699cc"
+    );
+    let missing = client(&gitlab).get("/projects/7/labels/Shared");
+    assert_eq!(
+        (missing.status, missing.json()),
+        (404, json!({ "message": "404 Label Not Found" }))
+    );
+}
+
+#[test]
+fn creating_labels() {
+    let gitlab = Gitlab::start();
+    let new = |token, body| {
+        Client::anonymous(&gitlab)
+            .with_token(token)
+            .post("/projects/7/labels", body)
+    };
+    let body = json!({ "name": "speed", "color": "#428BCA", "description": "Faster" });
+    let created = new(BOT_TOKEN, body.clone());
+    assert_eq!(
+        (created.status, &created.json()["description"]),
+        (201, &json!("Faster"))
+    );
+    let again = new(BOT_TOKEN, body.clone());
+    assert_eq!(
+        (again.status, again.json()),
+        (409, json!({ "message": "Label already exists" }))
+    );
+    assert_eq!(new(MALLORY_TOKEN, body).status, 403);
+    assert_eq!(
+        new(BOT_TOKEN, json!({ "name": "x" })).json()["error"],
+        "color is missing"
+    );
+    assert_eq!(
+        new(BOT_TOKEN, json!({ "name": "a,b", "color": "red" })).status,
+        400
+    );
+}

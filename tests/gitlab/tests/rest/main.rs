@@ -1,0 +1,12 @@
+//! What the in-memory GitLab promises, seen over HTTP.
+
+mod access;
+mod client;
+mod creation;
+mod discussions;
+mod faults;
+mod labels;
+mod merge_requests;
+mod paging;
+mod people;
+mod pipelines;
