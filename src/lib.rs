@@ -1,1 +1,5 @@
 //! bench-bot benchmarks merge requests on demand.
+
+pub mod gitlab;
+pub mod id;
+pub mod inert;

@@ -1,0 +1,174 @@
+//! What GitLab answers, as far as bench-bot reads it. Unknown fields are ignored and unknown words kept, since
+//! both come with any minor release of GitLab.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    pub username: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Project {
+    pub id: ProjectId,
+    pub path_with_namespace: String,
+    pub web_url: String,
+    /// `None` for an empty repository.
+    pub default_branch: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct MergeRequest {
+    pub iid: Iid,
+    pub state: String,
+    pub created_at: DateTime<Utc>,
+    pub web_url: String,
+    pub source_branch: String,
+    pub target_branch: String,
+    /// `None` when the fork was deleted.
+    pub source_project_id: Option<ProjectId>,
+    pub target_project_id: ProjectId,
+    pub labels: Vec<String>,
+    /// Head of the source branch; `None` before GitLab has made the first diff.
+    pub sha: Option<Sha>,
+    /// Only in the answer for a single merge request, and only to those who may read pipelines.
+    pub head_pipeline: Option<Pipeline>,
+    /// Only in the answer for a single merge request.
+    pub diff_refs: Option<DiffRefs>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct DiffRefs {
+    /// The merge base; null together with the others where there is no diff.
+    pub base_sha: Option<Sha>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pipeline {
+    pub id: PipelineId,
+    pub project_id: ProjectId,
+    pub sha: Sha,
+    #[serde(rename = "ref")]
+    pub ref_name: String,
+    pub status: Status,
+    pub source: Option<String>,
+    pub web_url: String,
+    pub created_at: DateTime<Utc>,
+    /// Null until a job has started; lists do not have it.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// Where a pipeline stands. Only the four words of [`Outcome`] are an end: any other, a future one included, is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ended(Outcome),
+    Alive(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Success,
+    Failed,
+    Canceled,
+    Skipped,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 4] = [Self::Success, Self::Failed, Self::Canceled, Self::Skipped];
+
+    /// GitLab's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        match Outcome::ALL
+            .into_iter()
+            .find(|outcome| outcome.word() == word)
+        {
+            Some(outcome) => Status::Ended(outcome),
+            None => Status::Alive(word),
+        }
+    }
+}
+
+impl Status {
+    pub fn ended(&self) -> bool {
+        matches!(self, Status::Ended(_))
+    }
+
+    /// GitLab's word for it.
+    pub fn word(&self) -> &str {
+        match self {
+            Status::Ended(outcome) => outcome.word(),
+            Status::Alive(word) => word,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Status::from)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Commit {
+    pub parent_ids: Vec<Sha>,
+}
+
+/// One push to a merge request, as GitLab has recorded it (not when its author says the commit was made).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Version {
+    pub id: u64,
+    pub head_commit_sha: Sha,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct LabelEvent {
+    pub id: RequestId,
+    pub created_at: DateTime<Utc>,
+    /// `None` once the account was deleted.
+    pub user: Option<User>,
+    pub action: String,
+    /// `None` once the label was deleted.
+    pub label: Option<Label>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Label {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Variable {
+    pub key: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Discussion {
+    pub id: DiscussionId,
+    pub notes: Vec<Note>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Note {
+    pub id: NoteId,
+    pub body: String,
+    pub author: Option<User>,
+    /// Written by GitLab itself in the name of whoever acted.
+    pub system: bool,
+}

@@ -1,0 +1,66 @@
+//! What bench-bot asks of the benchmark project: its own pipelines and their variables.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+
+use super::Access;
+use super::answer::{Pipeline, Project, User, Variable};
+use super::http::Result;
+use crate::id::PipelineId;
+
+pub struct BenchmarkProject(pub(super) Access);
+
+impl BenchmarkProject {
+    pub fn project(&self) -> &Project {
+        &self.0.project
+    }
+
+    /// Whose pipelines are the bot's.
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    fn pipelines_path(&self) -> String {
+        format!("projects/{}/pipelines", self.0.project.id)
+    }
+
+    /// The pipelines that the bot started through the API and that changed since then, lowest id first.
+    pub fn own_pipelines(&self, changed_since: DateTime<Utc>) -> Result<Vec<Pipeline>> {
+        let since = changed_since.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let query = [
+            ("username", self.0.user.username.clone()),
+            ("source", "api".to_owned()),
+            ("updated_after", since),
+            ("order_by", "id".to_owned()),
+            ("sort", "asc".to_owned()),
+        ];
+        let mut pipelines: Vec<Pipeline> =
+            self.0
+                .http
+                .get_all(&self.0.token, &self.pipelines_path(), &query)?;
+        pipelines.retain(|pipeline| pipeline.source.as_deref() == Some("api"));
+        pipelines.sort_by_key(|pipeline| pipeline.id);
+        pipelines.dedup_by_key(|pipeline| pipeline.id);
+        Ok(pipelines)
+    }
+
+    pub fn variables(&self, pipeline: PipelineId) -> Result<Vec<Variable>> {
+        // Not a paged list: GitLab gives all of them at once, and no word of a next page.
+        let path = format!("{}/{pipeline}/variables", self.pipelines_path());
+        self.0.http.get(&self.0.token, &path)
+    }
+
+    pub fn create_pipeline(&self, ref_name: &str, variables: &[Variable]) -> Result<Pipeline> {
+        let path = format!("projects/{}/pipeline", self.0.project.id);
+        self.0.http.post(
+            &self.0.token,
+            &path,
+            &json!({ "ref": ref_name, "variables": variables }),
+        )
+    }
+
+    pub fn cancel(&self, pipeline: PipelineId) -> Result<Pipeline> {
+        let path = format!("{}/{pipeline}/cancel", self.pipelines_path());
+        self.0.http.post_repeatable(&self.0.token, &path)
+    }
+}

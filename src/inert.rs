@@ -1,0 +1,15 @@
+//! Text from outside that people get to see: branch names, titles and messages of GitLab's are anyone's to choose.
+
+/// One line without control characters, and without those that reorder text or cannot be seen.
+pub fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if acts(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
