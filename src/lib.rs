@@ -3,3 +3,8 @@
 pub mod gitlab;
 pub mod id;
 pub mod inert;
+pub mod note;
+pub mod plan;
+pub mod record;
+pub mod snapshot;
+pub mod survey;

@@ -1,0 +1,223 @@
+//! Every word that bench-bot writes on a merge request, and how it finds its own notes again.
+//!
+//! A note ends with a marker in an HTML comment, which the page does not show. Only a marker in the last line of
+//! a note that the bot itself wrote counts. Text of other people's stands in inline code on a line that begins
+//! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
+
+use serde::{Deserialize, Serialize};
+
+use crate::gitlab::answer::{Discussion, Note, Outcome};
+use crate::id::{DiscussionId, NoteId, PipelineId, RequestId, UserId};
+use crate::record::{Record, Task};
+
+const MARKER: (&str, &str) = ("<!-- bench-bot ", " -->");
+
+/// What a marker says its note is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Marker {
+    /// The discussion's first note. The pipeline is there once the note links to it.
+    Start {
+        request: RequestId,
+        pipeline: Option<PipelineId>,
+    },
+    /// The one reply with the outcome.
+    Outcome { request: RequestId },
+}
+
+/// A discussion of the bot's, as far as its notes go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thread {
+    pub id: DiscussionId,
+    /// The note that opened it, unless a person deleted that.
+    pub first: Option<First>,
+    /// The requests whose outcome it tells.
+    pub outcomes: Vec<RequestId>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct First {
+    pub note: NoteId,
+    pub body: String,
+    pub request: RequestId,
+    pub linked: Option<PipelineId>,
+}
+
+/// What the bot's own notes say that the discussion is.
+pub fn read(discussion: &Discussion, bot: UserId) -> Thread {
+    let mut thread = Thread {
+        id: discussion.id.clone(),
+        first: None,
+        outcomes: Vec::new(),
+    };
+    for note in discussion.notes.iter().filter(|note| written_by(note, bot)) {
+        match marker(&note.body) {
+            Some(Marker::Start { request, pipeline }) if thread.first.is_none() => {
+                let body = note.body.clone();
+                thread.first = Some(First {
+                    note: note.id,
+                    body,
+                    request,
+                    linked: pipeline,
+                });
+            }
+            Some(Marker::Outcome { request }) => thread.outcomes.push(request),
+            _ => {}
+        }
+    }
+    thread
+}
+
+fn written_by(note: &Note, bot: UserId) -> bool {
+    !note.system && note.author.as_ref().is_some_and(|author| author.id == bot)
+}
+
+fn marker(body: &str) -> Option<Marker> {
+    let last = body.lines().last()?;
+    let json = last.strip_prefix(MARKER.0)?.strip_suffix(MARKER.1)?;
+    serde_json::from_str(json).ok()
+}
+
+fn marked(text: &str, marker: &Marker) -> String {
+    let json = serde_json::to_string(marker).unwrap_or_default();
+    format!("{text}\n\n{}{json}{}", MARKER.0, MARKER.1)
+}
+
+/// The first note, as the discussion is opened.
+pub fn opening(request: RequestId, branch: &str) -> String {
+    let text = format!(
+        "**Benchmark requested**: {} is about to be handed over.",
+        code(branch)
+    );
+    marked(
+        &text,
+        &Marker::Start {
+            request,
+            pipeline: None,
+        },
+    )
+}
+
+/// The first note while GitLab refuses to start the pipeline.
+pub fn refused(task: &Task, reason: &str) -> String {
+    let text = format!(
+        "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
+         It is tried again with each run.",
+        code(task.sha.short()),
+        code(&task.branch),
+        code(reason)
+    );
+    marked(
+        &text,
+        &Marker::Start {
+            request: task.request,
+            pipeline: None,
+        },
+    )
+}
+
+/// The first note once the pipeline exists.
+pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
+    let base = match &task.base {
+        Some(base) => format!(
+            ", to be compared with {}, its merge base with {}",
+            code(base.short()),
+            code(&task.target_branch)
+        ),
+        None => String::new(),
+    };
+    let text = format!(
+        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be told here.",
+        link(pipeline, web_url),
+        code(task.sha.short()),
+        code(&task.branch)
+    );
+    marked(
+        &text,
+        &Marker::Start {
+            request: task.request,
+            pipeline: Some(pipeline),
+        },
+    )
+}
+
+/// How a benchmark came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Of(Outcome),
+    /// The label was taken off, or put on anew, while it ran.
+    Withdrawn,
+    TimedOut,
+}
+
+impl End {
+    /// GitLab's word for it, or one of ours.
+    pub fn word(self) -> &'static str {
+        match self {
+            End::Of(outcome) => outcome.word(),
+            End::Withdrawn => "withdrawn",
+            End::TimedOut => "timed out",
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            End::Of(Outcome::Success) => "✅",
+            End::Of(Outcome::Failed) => "❌",
+            End::Of(Outcome::Canceled) => "🚫",
+            End::Of(Outcome::Skipped) => "⏭️",
+            End::Withdrawn => "↩️",
+            End::TimedOut => "⌛",
+        }
+    }
+}
+
+/// The reply that tells the outcome.
+pub fn outcome(record: &Record, end: End, label: &str) -> String {
+    let (sign, word) = (end.sign(), end.word());
+    let pipeline = link(record.pipeline, &record.web_url);
+    let more = match end {
+        End::Of(Outcome::Success) => format!("Results: {pipeline}."),
+        End::Of(_) => {
+            format!(
+                "See {pipeline}. To try again, put the label {} on again.",
+                code(label)
+            )
+        }
+        End::Withdrawn => format!(
+            "The label {} was taken off or put on anew, so {pipeline} is cancelled.",
+            code(label)
+        ),
+        End::TimedOut => format!(
+            "It took too long, so {pipeline} is cancelled. To try again, put the label {} on again.",
+            code(label)
+        ),
+    };
+    let text = format!(
+        "{sign} **Benchmark {word}**: commit {}. {more}",
+        code(record.task.sha.short())
+    );
+    marked(
+        &text,
+        &Marker::Outcome {
+            request: record.task.request,
+        },
+    )
+}
+
+fn link(pipeline: PipelineId, web_url: &str) -> String {
+    format!("[pipeline {pipeline}]({web_url})")
+}
+
+/// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let text = crate::inert::one_line(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}

@@ -1,0 +1,402 @@
+//! The rules: from what was read to what each request is waiting for and what is to be done. Pure: the same
+//! snapshot always gives the same plan.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::ValueEnum;
+
+use crate::gitlab::answer::{Outcome, Status};
+use crate::id::{Iid, Sha};
+use crate::note::{First, Thread};
+use crate::record::Record;
+use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub order: Order,
+    pub max_in_flight: usize,
+    /// A record in flight for longer counts as stuck.
+    pub timeout: TimeDelta,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// The merge request whose pipeline started first
+    Pipeline,
+    /// The merge request that was labelled first
+    Request,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ready,
+    NoPipeline,
+    PipelineOutdated,
+    PipelineUnfinished,
+    PipelineUnsuccessful,
+    ChangedSinceRequest,
+    InFlight,
+    Stuck,
+    Finished,
+    /// Something could not be read that may say otherwise.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word for it in the JSON report.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NoPipeline => "no-pipeline",
+            Self::PipelineOutdated => "pipeline-outdated",
+            Self::PipelineUnfinished => "pipeline-unfinished",
+            Self::PipelineUnsuccessful => "pipeline-unsuccessful",
+            Self::ChangedSinceRequest => "changed-since-request",
+            Self::InFlight => "in-flight",
+            Self::Stuck => "stuck",
+            Self::Finished => "finished",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A request that may be started.
+#[derive(Clone, Debug)]
+pub struct Queued<'a> {
+    pub mr: &'a MergeRequest,
+    pub request: Request,
+    pub head: &'a Sha,
+    pub pipeline: &'a HeadPipeline,
+}
+
+#[derive(Clone, Debug)]
+pub struct Waiting<'a> {
+    pub iid: Iid,
+    /// `None` where it could not be read.
+    pub mr: Option<&'a MergeRequest>,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// Lowest pipeline id first.
+    pub in_flight: Vec<&'a Record>,
+    /// In the order in which they go.
+    pub queue: Vec<Queued<'a>>,
+    pub waiting: Vec<Waiting<'a>>,
+    /// How many of the queue may start.
+    pub free: usize,
+    /// What is to be done about records.
+    pub repairs: Vec<Repair<'a>>,
+}
+
+/// Something to be done about a record.
+#[derive(Clone, Debug)]
+pub struct Repair<'a> {
+    pub record: &'a Record,
+    pub what: What<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum What<'a> {
+    /// Put the link into the discussion's first note.
+    Link { first: &'a First },
+    /// Tell the outcome, then take the label off.
+    Finish { outcome: Outcome, reply: Reply<'a> },
+    /// Say so, then cancel.
+    Withdraw(Reply<'a>),
+    /// Say so, cancel, then take the label off.
+    TimeOut(Reply<'a>),
+    /// Another record stands for the request, or its merge request is gone.
+    Cancel,
+}
+
+/// Whether the discussion has the one reply with the outcome.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reply<'a> {
+    Made,
+    Due(&'a Thread),
+    /// A person deleted the discussion.
+    DueAnew,
+}
+
+pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
+    let mut plan = Plan {
+        in_flight: in_flight(snapshot),
+        ..Plan::default()
+    };
+    for mr in snapshot
+        .merge_requests
+        .values()
+        .filter(|mr| mr.state == "opened")
+    {
+        let Some(request) = mr.request else { continue };
+        match standing(snapshot, mr, request, rules) {
+            Ok(queued) => plan.queue.push(queued),
+            Err(verdict) => plan.waiting.push(Waiting {
+                iid: mr.iid,
+                mr: Some(mr),
+                verdict,
+            }),
+        }
+    }
+    let unread = snapshot.unread.iter();
+    plan.waiting.extend(unread.map(|&iid| Waiting {
+        iid,
+        mr: None,
+        verdict: Verdict::Unknown,
+    }));
+    plan.waiting.sort_by_key(|waiting| waiting.iid);
+    plan.queue.sort_by(|a, b| before(rules.order, a, b));
+    let unreadable = snapshot
+        .unreadable
+        .iter()
+        .filter(|unreadable| !unreadable.ended)
+        .count();
+    plan.free = rules
+        .max_in_flight
+        .saturating_sub(plan.in_flight.len() + unreadable);
+    plan
+}
+
+/// Every record in flight counts, whichever source project it is for: the benchmark machines are what is scarce.
+fn in_flight(snapshot: &Snapshot) -> Vec<&Record> {
+    snapshot
+        .records
+        .iter()
+        .filter(|record| !record.status.ended())
+        .collect()
+}
+
+/// Which of two requests goes first. A pipeline without a start of its own counts from its creation.
+fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
+    let key = |queued: &Queued| match order {
+        Order::Pipeline => {
+            let pipeline = queued.pipeline;
+            (
+                pipeline.started_at.unwrap_or(pipeline.created_at),
+                pipeline.id.0,
+            )
+        }
+        Order::Request => (
+            queued.request.at.unwrap_or(queued.mr.created_at),
+            queued.request.id.0,
+        ),
+    };
+    (key(a), a.mr.iid).cmp(&(key(b), b.mr.iid))
+}
+
+/// A labelled merge request is ready, or waits for this reason.
+fn standing<'a>(
+    snapshot: &Snapshot,
+    mr: &'a MergeRequest,
+    request: Request,
+    rules: &Rules,
+) -> Result<Queued<'a>, Verdict> {
+    if let Some(record) = record_of(snapshot, mr.iid, request) {
+        return Err(match record.status.ended() {
+            true => Verdict::Finished,
+            false if stuck(snapshot, record, rules) => Verdict::Stuck,
+            false => Verdict::InFlight,
+        });
+    }
+    if snapshot
+        .unreadable
+        .iter()
+        .any(|pipeline| may_serve(pipeline.created_at, request))
+    {
+        return Err(Verdict::Unknown);
+    }
+    readiness(mr, request)
+}
+
+/// A benchmark is younger than the request that it serves.
+fn may_serve(created_at: DateTime<Utc>, request: Request) -> bool {
+    request.at.is_none_or(|at| at <= created_at)
+}
+
+/// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
+fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> {
+    snapshot
+        .own_records()
+        .find(|record| record.task.mr == mr && record.task.request == request.id)
+}
+
+fn stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
+    snapshot.now - record.created_at > rules.timeout
+}
+
+/// Whether a request without a record may be started, judged by the merge request alone.
+pub fn readiness(mr: &MergeRequest, request: Request) -> Result<Queued<'_>, Verdict> {
+    if changed_since_request(mr) {
+        return Err(Verdict::ChangedSinceRequest);
+    }
+    let (head, pipeline) = passed(mr)?;
+    Ok(Queued {
+        mr,
+        request,
+        head,
+        pipeline,
+    })
+}
+
+/// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for
+/// GitLab's own merge of it (merged results, merge trains).
+fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
+    let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
+    let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
+    if pipeline.sha != *head && !pipeline.parents.contains(head) {
+        return Err(Verdict::PipelineOutdated);
+    }
+    match pipeline.status {
+        Status::Ended(Outcome::Success) => Ok((head, pipeline)),
+        Status::Ended(_) => Err(Verdict::PipelineUnsuccessful),
+        Status::Alive(_) => Err(Verdict::PipelineUnfinished),
+    }
+}
+
+/// Whoever set the label has seen the commits of then; an outsider may have pushed others since.
+fn changed_since_request(mr: &MergeRequest) -> bool {
+    match &mr.origin {
+        Origin::SameProject => false,
+        Origin::Fork { head_when_labelled } => *head_when_labelled != mr.head || mr.head.is_none(),
+    }
+}
+
+pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
+    let repairs = snapshot
+        .own_records()
+        .filter_map(|record| repair(snapshot, record, rules));
+    let seen = scan(snapshot, rules);
+    Plan {
+        repairs: repairs.collect(),
+        free: 0,
+        ..seen
+    }
+}
+
+fn repair<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<Repair<'a>> {
+    let what = what(snapshot, record, rules)?;
+    Some(Repair { record, what })
+}
+
+fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<What<'a>> {
+    let task = &record.task;
+    let cancelling = record.status.word() == "canceling";
+    if snapshot.gone.contains(&task.mr) {
+        return (!record.status.ended() && !cancelling).then_some(What::Cancel);
+    }
+    let mr = snapshot.merge_requests.get(&task.mr)?;
+    let threads = snapshot.threads.get(&task.mr)?;
+    let thread = thread_of(threads, record);
+    let told = threads
+        .iter()
+        .any(|thread| thread.outcomes.contains(&task.request));
+    let reply = match thread {
+        _ if told || spoken_for(snapshot, record) => Reply::Made,
+        Some(thread) => Reply::Due(thread),
+        None => Reply::DueAnew,
+    };
+    let asked = mr.request.filter(|request| request.id == task.request);
+    let stands = asked
+        .and_then(|request| record_of(snapshot, mr.iid, request))
+        .is_some_and(|standing| standing.pipeline == record.pipeline);
+    match (&record.status, asked) {
+        (Status::Ended(outcome), Some(_)) if stands => Some(What::Finish {
+            outcome: *outcome,
+            reply,
+        }),
+        (Status::Ended(_), _) => None,
+        (Status::Alive(_), None) if cancelling && reply == Reply::Made => None,
+        (Status::Alive(_), None) => Some(What::Withdraw(reply)),
+        (Status::Alive(_), Some(_)) if !stands => (!cancelling).then_some(What::Cancel),
+        (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),
+        (Status::Alive(_), Some(_)) => {
+            let first = thread?.first.as_ref()?;
+            (first.linked != Some(record.pipeline)).then_some(What::Link { first })
+        }
+    }
+}
+
+/// Another record in flight for the same request has the reply made.
+fn spoken_for(snapshot: &Snapshot, record: &Record) -> bool {
+    let (task, pipeline) = (&record.task, record.pipeline);
+    let mut twins = snapshot.own_records().filter(|twin| {
+        twin.task.mr == task.mr && twin.task.request == task.request && !twin.status.ended()
+    });
+    twins.any(|twin| twin.pipeline < pipeline)
+}
+
+/// The discussion that the record names, else another that was opened for the same request.
+fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
+    let task = &record.task;
+    let opened = |thread: &Thread| {
+        thread
+            .first
+            .as_ref()
+            .is_some_and(|first| first.request == task.request)
+    };
+    let named = threads.iter().find(|thread| thread.id == task.discussion);
+    named.or_else(|| threads.iter().find(|thread| opened(thread)))
+}
+
+/// What `trigger` does about one merge request.
+#[derive(Debug)]
+pub enum Trigger<'a> {
+    InFlight(&'a Record),
+    /// Finishes what ended but is not reconciled, labels where there is no label then, and starts.
+    Start {
+        finish: Option<Repair<'a>>,
+    },
+}
+
+/// Why `trigger` does nothing.
+#[derive(Debug, PartialEq)]
+pub enum Refusal<'a> {
+    NotOpen(&'a MergeRequest),
+    /// There is nothing to benchmark yet.
+    NoCommit,
+    /// `--force` overrides it.
+    NotReady(&'a MergeRequest, Verdict),
+    /// It may be in flight already.
+    Unknown,
+}
+
+pub fn trigger<'a>(
+    snapshot: &'a Snapshot,
+    mr: &'a MergeRequest,
+    rules: &Rules,
+    force: bool,
+) -> Result<Trigger<'a>, Refusal<'a>> {
+    if mr.state != "opened" {
+        return Err(Refusal::NotOpen(mr));
+    }
+    if mr.head.is_none() {
+        return Err(Refusal::NoCommit);
+    }
+    let standing = mr
+        .request
+        .map(|request| (request, standing(snapshot, mr, request, rules)));
+    let record = mr
+        .request
+        .and_then(|request| record_of(snapshot, mr.iid, request));
+    let ready = match (standing, record) {
+        (Some((_, Err(Verdict::Unknown))), _) => return Err(Refusal::Unknown),
+        (_, Some(record)) if !record.status.ended() => return Ok(Trigger::InFlight(record)),
+        // The label comes on now, by somebody who means the present head.
+        (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
+        (Some((_, standing)), None) => standing.map(|_| ()),
+    };
+    match ready {
+        Err(verdict) if !force => return Err(Refusal::NotReady(mr, verdict)),
+        _ => {}
+    }
+    match record.map(|record| repair(snapshot, record, rules)) {
+        Some(None) => Err(Refusal::Unknown),
+        finish => Ok(Trigger::Start {
+            finish: finish.flatten(),
+        }),
+    }
+}

@@ -1,0 +1,303 @@
+//! Reads from GitLab what a run decides on. A list is complete or an error; what concerns one merge request or
+//! one pipeline alone is noted when it cannot be read, and the others go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use log::{debug, warn};
+
+use crate::gitlab::answer::{self, LabelEvent};
+use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, side_by_side};
+use crate::id::{Iid, RequestId, Sha};
+use crate::note::{self, Thread};
+use crate::record::{Record, Task};
+use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
+
+/// What a run is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scope {
+    /// The open labelled merge requests.
+    Queue,
+    /// Those, and whatever records ask for.
+    Records,
+    /// One merge request, labelled or not.
+    One(Iid),
+}
+
+/// `lookback` says how old a record's last change may be if no open request is older.
+pub fn survey(
+    gitlab: &Gitlab,
+    label: &str,
+    lookback: TimeDelta,
+    scope: Scope,
+) -> Result<Snapshot, Error> {
+    let since = gitlab.now() - lookback;
+    let (iids, pipelines) = both(
+        || listed(&gitlab.source, label, since, scope),
+        || gitlab.benchmark.own_pipelines(since),
+    );
+    let (iids, mut pipelines) = (iids?, pipelines?);
+    let mut snapshot = Snapshot {
+        now: gitlab.now(),
+        source: gitlab.source.project().id,
+        merge_requests: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        unread: BTreeSet::new(),
+        records: Vec::new(),
+        unreadable: Vec::new(),
+        threads: BTreeMap::new(),
+        troubles: Vec::new(),
+    };
+    add_merge_requests(&mut snapshot, &gitlab.source, label, iids);
+    let oldest = oldest_request(&snapshot);
+    if oldest.is_some_and(|oldest| oldest < since) {
+        pipelines = gitlab.benchmark.own_pipelines(oldest.unwrap_or(since))?;
+    }
+    // One that ended before anybody asked cannot be the record of what is asked now.
+    pipelines.retain(|pipeline| {
+        !pipeline.status.ended() || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
+    });
+    add_records(&mut snapshot, gitlab, pipelines);
+    if scope != Scope::Queue {
+        add_threads(&mut snapshot, &gitlab.source, label);
+    }
+    Ok(snapshot)
+}
+
+fn listed(
+    source: &SourceProject,
+    label: &str,
+    since: DateTime<Utc>,
+    scope: Scope,
+) -> Result<Vec<Iid>, Error> {
+    match scope {
+        Scope::One(iid) => Ok(vec![iid]),
+        Scope::Queue => source.labelled(label, &Listing::Open),
+        Scope::Records => {
+            let (open, changed) = both(
+                || source.labelled(label, &Listing::Open),
+                || source.labelled(label, &Listing::ChangedSince(since)),
+            );
+            let iids: BTreeSet<Iid> = open?.into_iter().chain(changed?).collect();
+            Ok(iids.into_iter().collect())
+        }
+    }
+}
+
+fn oldest_request(snapshot: &Snapshot) -> Option<DateTime<Utc>> {
+    let labelled = snapshot
+        .merge_requests
+        .values()
+        .filter_map(|mr| Some((mr, mr.request?)));
+    labelled
+        .map(|(mr, request)| request.at.unwrap_or(mr.created_at))
+        .min()
+}
+
+fn add_merge_requests(
+    snapshot: &mut Snapshot,
+    source: &SourceProject,
+    label: &str,
+    iids: Vec<Iid>,
+) {
+    for (iid, read) in side_by_side(iids, |iid| (iid, merge_request(source, label, iid))) {
+        match read {
+            Ok(mr) => drop(snapshot.merge_requests.insert(iid, mr)),
+            Err(error) if error.not_found() => drop(snapshot.gone.insert(iid)),
+            Err(error) => {
+                snapshot.unread.insert(iid);
+                snapshot
+                    .troubles
+                    .push(format!("!{iid} cannot be read: {error}"));
+            }
+        }
+    }
+}
+
+/// Everything about one merge request that the rules ask for.
+pub fn merge_request(source: &SourceProject, label: &str, iid: Iid) -> Result<MergeRequest, Error> {
+    let (mr, events) = both(|| source.merge_request(iid), || source.label_events(iid));
+    let (mr, events) = (mr?, events?);
+    let labelled = mr.labels.iter().any(|name| name == label);
+    let request = labelled.then(|| Request::newest(&events, label));
+    let fork = mr.source_project_id != Some(mr.target_project_id);
+    let origin = match fork {
+        false => Origin::SameProject,
+        true => Origin::Fork {
+            head_when_labelled: head_when_labelled(source, iid, &events, label)?,
+        },
+    };
+    let pipeline = match mr.head_pipeline {
+        Some(pipeline) => Some(HeadPipeline {
+            parents: merged(source, &pipeline)?,
+            id: pipeline.id,
+            web_url: pipeline.web_url,
+            status: pipeline.status,
+            created_at: pipeline.created_at,
+            started_at: pipeline.started_at,
+            sha: pipeline.sha,
+        }),
+        None => None,
+    };
+    Ok(MergeRequest {
+        iid,
+        web_url: mr.web_url,
+        state: mr.state,
+        branch: mr.source_branch,
+        target_branch: mr.target_branch,
+        created_at: mr.created_at,
+        head: mr.sha,
+        base: mr.diff_refs.and_then(|refs| refs.base_sha),
+        pipeline,
+        request,
+        origin,
+    })
+}
+
+impl Request {
+    /// The request that the label stands for while it is on.
+    pub fn newest(events: &[LabelEvent], label: &str) -> Self {
+        match newest_addition(events, label) {
+            Some(event) => Request {
+                id: event.id,
+                at: Some(event.created_at),
+            },
+            None => Request {
+                id: RequestId::NONE,
+                at: None,
+            },
+        }
+    }
+}
+
+/// An event of a label since deleted has lost its name; the label that is on now is another one.
+fn newest_addition<'a>(events: &'a [LabelEvent], label: &str) -> Option<&'a LabelEvent> {
+    let named = |event: &LabelEvent| {
+        event
+            .label
+            .as_ref()
+            .is_some_and(|found| found.name == label)
+    };
+    let additions = events
+        .iter()
+        .filter(|event| event.action == "add" && named(event));
+    additions.max_by_key(|event| event.id)
+}
+
+/// The head as GitLab knew it when the label came: by the time of the push, since a commit's own date is its
+/// author's to choose. Without a known person behind the label, none.
+fn head_when_labelled(
+    source: &SourceProject,
+    iid: Iid,
+    events: &[LabelEvent],
+    label: &str,
+) -> Result<Option<Sha>, Error> {
+    let added = newest_addition(events, label).filter(|event| event.user.is_some());
+    let Some(event) = added else { return Ok(None) };
+    let mut versions = source.versions(iid)?;
+    versions.retain(|version| version.created_at <= event.created_at);
+    let newest = versions
+        .into_iter()
+        .max_by_key(|version| (version.created_at, version.id));
+    Ok(newest.map(|version| version.head_commit_sha))
+}
+
+/// What GitLab merged to make the commit that a merged-results or merge-train pipeline ran for.
+fn merged(source: &SourceProject, pipeline: &answer::Pipeline) -> Result<Vec<Sha>, Error> {
+    let generated = pipeline.ref_name.starts_with("refs/merge-requests/")
+        && !pipeline.ref_name.ends_with("/head");
+    if !generated {
+        return Ok(Vec::new());
+    }
+    match source.commit(pipeline.project_id, &pipeline.sha) {
+        Ok(commit) => Ok(commit.parent_ids),
+        // GitLab may have dropped a commit that it generated; then the pipeline is of the past.
+        Err(error) if error.refused().is_some() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn add_records(snapshot: &mut Snapshot, gitlab: &Gitlab, pipelines: Vec<answer::Pipeline>) {
+    let read = side_by_side(pipelines, |pipeline| {
+        let variables = gitlab.benchmark.variables(pipeline.id);
+        (pipeline, variables)
+    });
+    for (pipeline, variables) in read {
+        let variables = match variables {
+            Ok(variables) => variables,
+            Err(error) if error.not_found() => continue,
+            Err(error) => {
+                snapshot.troubles.push(format!(
+                    "pipeline {} may be a benchmark, but its variables cannot be read: {error}",
+                    pipeline.web_url
+                ));
+                snapshot.unreadable.push(Unreadable {
+                    pipeline: pipeline.id,
+                    created_at: pipeline.created_at,
+                    ended: pipeline.status.ended(),
+                });
+                continue;
+            }
+        };
+        match Task::read(&variables) {
+            Ok(Some(task)) => snapshot.records.push(Record {
+                pipeline: pipeline.id,
+                web_url: pipeline.web_url,
+                status: pipeline.status,
+                created_at: pipeline.created_at,
+                task,
+            }),
+            Ok(None) => debug!("pipeline {} is no benchmark", pipeline.web_url),
+            Err(error) => warn!("pipeline {} is passed over: its {error}", pipeline.web_url),
+        }
+    }
+}
+
+/// Reads the discussions wherever a record may ask for something to be written or done, and the merge requests
+/// of records in flight that do not bear the label any more.
+fn add_threads(snapshot: &mut Snapshot, source: &SourceProject, label: &str) {
+    let concerned: BTreeSet<Iid> = snapshot
+        .own_records()
+        .filter(|record| !record.status.ended() || asked_by(snapshot, record))
+        .map(|record| record.task.mr)
+        .filter(|iid| !snapshot.gone.contains(iid) && !snapshot.unread.contains(iid))
+        .collect();
+    let unlisted: Vec<Iid> = concerned
+        .iter()
+        .copied()
+        .filter(|iid| !snapshot.merge_requests.contains_key(iid))
+        .collect();
+    let concerned = concerned.into_iter().collect();
+    let ((), threads) = both(
+        || add_merge_requests(snapshot, source, label, unlisted),
+        || side_by_side(concerned, |iid| (iid, threads(source, iid))),
+    );
+    for (iid, read) in threads {
+        match read {
+            Ok(threads) => drop(snapshot.threads.insert(iid, threads)),
+            Err(error) if error.not_found() => {}
+            Err(error) => {
+                snapshot
+                    .troubles
+                    .push(format!("!{iid}: its discussions cannot be read: {error}"));
+            }
+        }
+    }
+}
+
+fn asked_by(snapshot: &Snapshot, record: &Record) -> bool {
+    let request = snapshot
+        .merge_requests
+        .get(&record.task.mr)
+        .and_then(|mr| mr.request);
+    request.is_some_and(|request| request.id == record.task.request)
+}
+
+/// The discussions of a merge request, as far as the bot wrote in them.
+pub fn threads(source: &SourceProject, iid: Iid) -> Result<Vec<Thread>, Error> {
+    let discussions = source.discussions(iid)?;
+    Ok(discussions
+        .iter()
+        .map(|discussion| note::read(discussion, source.user().id))
+        .collect())
+}
