@@ -1,10 +1,249 @@
-//! bench-bot benchmarks merge requests on demand.
+//! bench-bot benchmarks merge requests on demand. A run goes one way:
+//!
+//! [`cli`] (flags, environment) → [`survey`] (read GitLab into a [`snapshot`]) → [`plan`] (what each request waits
+//! for and what is to be done: pure) → [`act`] (carry it out) → [`report`] (text or JSON).
 
+pub mod act;
+pub mod cli;
 pub mod gitlab;
 pub mod id;
 pub mod inert;
 pub mod note;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod snapshot;
 pub mod survey;
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::TimeDelta;
+use indicatif::ProgressBar;
+
+use crate::act::{Action, Actor, Done};
+use crate::cli::{Command, Format, MrName, Settings, Settled, WrongSetting};
+use crate::gitlab::answer::Variable;
+use crate::gitlab::{ConnectError, Gitlab};
+use crate::id::Iid;
+use crate::plan::{Plan, Trigger};
+use crate::report::Report;
+use crate::snapshot::Snapshot;
+use crate::survey::{Scope, survey};
+
+/// How a run went: the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// Everything else was still carried out.
+    Failed = 1,
+    Unusable = 2,
+}
+
+impl Exit {
+    pub fn of(error: &anyhow::Error) -> Self {
+        let setting = error.is::<WrongSetting>()
+            || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));
+        if setting {
+            Exit::Unusable
+        } else {
+            Exit::Failed
+        }
+    }
+}
+
+/// Carries out a command and prints its report.
+pub fn run(command: Command) -> Result<Exit> {
+    match command {
+        Command::Scan {
+            settings,
+            benchmark,
+        } => {
+            let run = Run::begin("scan", settings, benchmark.variables()?)?;
+            let snapshot = run.survey(None, Scope::Queue)?;
+            let plan = plan::scan(&snapshot, &run.settled.rules);
+            run.act(&snapshot, &plan, |actor| actor.start_queue(&plan))
+        }
+        Command::Reconcile { since, settings } => {
+            let run = Run::begin("reconcile", settings, Vec::new())?;
+            let snapshot = run.survey(since, Scope::Records)?;
+            let plan = plan::reconcile(&snapshot, &run.settled.rules);
+            run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs))
+        }
+        Command::Trigger {
+            mr,
+            force,
+            settings,
+            benchmark,
+        } => Run::begin("trigger", settings, benchmark.variables()?)?.trigger(&mr, force),
+    }
+}
+
+/// A run that has found GitLab and its projects.
+struct Run {
+    command: &'static str,
+    settings: Settings,
+    settled: Settled,
+    gitlab: Gitlab,
+    ref_name: String,
+    variables: Vec<Variable>,
+    progress: ProgressBar,
+}
+
+impl Run {
+    fn begin(command: &'static str, settings: Settings, variables: Vec<Variable>) -> Result<Self> {
+        let settled = settings.settle()?;
+        // Draws on standard error, and only if that is a terminal.
+        let progress = ProgressBar::new_spinner().with_message("finding the projects");
+        progress.enable_steady_tick(Duration::from_millis(100));
+        let gitlab = Gitlab::connect(&settled.connection)?;
+        let default = gitlab.benchmark.project().default_branch.clone();
+        let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
+            WrongSetting(format!(
+                "{} has no default branch yet: push a .gitlab-ci.yml there, or name a branch with \
+                 --ref (BENCH_BOT_REF)",
+                gitlab.benchmark.project().path_with_namespace
+            ))
+        })?;
+        Ok(Self {
+            command,
+            settings,
+            settled,
+            gitlab,
+            ref_name,
+            variables,
+            progress,
+        })
+    }
+
+    /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
+    /// notice, before it falls out of sight.
+    fn survey(&self, since: Option<Duration>, scope: Scope) -> Result<Snapshot> {
+        self.progress
+            .set_message("reading merge requests and benchmarks");
+        let since = since.and_then(|since| TimeDelta::from_std(since).ok());
+        let lookback = (self.settled.rules.timeout * 2).max(since.unwrap_or_default());
+        let source = &self.gitlab.source.project().path_with_namespace;
+        survey(&self.gitlab, &self.settled.label, lookback, scope)
+            .with_context(|| format!("cannot survey {source}; nothing was written"))
+    }
+
+    /// Carries the plan out, or tells it where the run is a dry one.
+    fn act(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        carry_out: impl FnOnce(&Actor) -> Vec<Action>,
+    ) -> Result<Exit> {
+        self.progress.set_message("carrying out");
+        let actions = match self.settings.dry_run {
+            true => act::planned(plan),
+            false => carry_out(&self.actor()),
+        };
+        self.report(snapshot, plan, &actions)
+    }
+
+    fn actor(&self) -> Actor<'_> {
+        Actor {
+            gitlab: &self.gitlab,
+            label: &self.settled.label,
+            ref_name: &self.ref_name,
+            variables: &self.variables,
+        }
+    }
+
+    fn trigger(&self, name: &MrName, force: bool) -> Result<Exit> {
+        let source = self.gitlab.source.project();
+        let iid = name.in_project(&source.web_url)?;
+        let snapshot = self.survey(None, Scope::One(iid))?;
+        let rules = &self.settled.rules;
+        let plan = Plan {
+            free: 0,
+            ..plan::scan(&snapshot, rules)
+        };
+        let mr = match snapshot.merge_requests.get(&iid) {
+            Some(mr) => mr,
+            None if snapshot.gone.contains(&iid) => {
+                let problem = format!(
+                    "there is no such merge request in {}",
+                    source.path_with_namespace
+                );
+                return self.refuse(&snapshot, &plan, iid, problem);
+            }
+            None => return self.refuse(&snapshot, &plan, iid, "it could not be read".to_owned()),
+        };
+        match plan::trigger(&snapshot, mr, rules, force) {
+            Err(refusal) => self.refuse(&snapshot, &plan, iid, report::refusal(&refusal)),
+            Ok(Trigger::InFlight(_)) => self.report(&snapshot, &plan, &[]),
+            Ok(Trigger::Start { finish }) => {
+                self.progress.set_message("carrying out");
+                let actions = match self.settings.dry_run {
+                    true => act::planned_trigger(iid, finish.as_ref()),
+                    false => self.actor().trigger(mr, finish.as_ref(), force),
+                };
+                self.report(&snapshot, &plan, &actions)
+            }
+        }
+    }
+
+    /// A person gets the sentence alone, a machine the report that it expects.
+    fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Result<Exit> {
+        if self.settings.format == Format::Json {
+            let refused = Action::start(mr, Done::Failed(why.clone()), None);
+            self.print(snapshot, plan, &[refused])?;
+        }
+        self.progress.finish_and_clear();
+        bail!("!{mr}: {why}")
+    }
+
+    fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Result<Exit> {
+        self.print(snapshot, plan, actions)?;
+        for trouble in &snapshot.troubles {
+            eprintln!("error: {}", inert::one_line(trouble));
+        }
+        let failed = actions
+            .iter()
+            .any(|action| matches!(action.result, Done::Failed(_)));
+        Ok(if failed || !snapshot.troubles.is_empty() {
+            Exit::Failed
+        } else {
+            Exit::Done
+        })
+    }
+
+    fn print(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Result<()> {
+        self.progress.finish_and_clear();
+        let report = Report {
+            command: self.command,
+            dry_run: self.settings.dry_run,
+            source: self.gitlab.source.project(),
+            benchmark: self.gitlab.benchmark.project(),
+            now: snapshot.now,
+            order: self.settled.rules.order,
+            max_in_flight: self.settled.rules.max_in_flight,
+            plan,
+            actions,
+        };
+        let printed = match self.settings.format {
+            Format::Json => std::io::stdout().write_all(report::json(&report).as_bytes()),
+            Format::Text => {
+                let text = report::text(&report, columns());
+                anstream::stdout().write_all(text.as_bytes())
+            }
+        };
+        match printed {
+            // Whoever reads has read enough: `bench-bot scan | head`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.context("cannot print the report"),
+        }
+    }
+}
+
+/// As wide as the terminal, within reason; 80 elsewhere.
+fn columns() -> usize {
+    match terminal_size::terminal_size() {
+        Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(60, 120),
+        _ => 80,
+    }
+}

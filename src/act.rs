@@ -1,0 +1,461 @@
+//! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, ensure};
+use log::{info, warn};
+
+use crate::gitlab::answer::{self, Variable};
+use crate::gitlab::{Error, Gitlab, Kind, side_by_side};
+use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
+use crate::note::{self, End};
+use crate::plan::{self, Plan, Repair, Reply, What};
+use crate::record::{Record, Task};
+use crate::snapshot::{MergeRequest, Request};
+use crate::survey;
+
+pub struct Actor<'a> {
+    pub gitlab: &'a Gitlab,
+    pub label: &'a str,
+    /// The benchmark project's branch or tag to run.
+    pub ref_name: &'a str,
+    /// Variables for the benchmark beside the record.
+    pub variables: &'a [Variable],
+}
+
+/// What was done, or was tried, or would be done.
+#[derive(Clone, Debug)]
+pub struct Action {
+    pub verb: Verb,
+    pub mr: Iid,
+    /// What is told on the merge request, where an end is.
+    pub end: Option<End>,
+    pub result: Done,
+    pub pipeline: Option<BenchmarkPipeline>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Start,
+    Link,
+    Finish,
+    Withdraw,
+    Cancel,
+}
+
+impl Verb {
+    /// The word for it in the JSON report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Link => "link",
+            Self::Finish => "finish",
+            Self::Withdraw => "withdraw",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    Done,
+    Planned,
+    Failed(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct BenchmarkPipeline {
+    pub id: PipelineId,
+    pub web_url: String,
+}
+
+impl Action {
+    pub fn start(mr: Iid, result: Done, pipeline: Option<BenchmarkPipeline>) -> Self {
+        Self {
+            verb: Verb::Start,
+            mr,
+            end: None,
+            result,
+            pipeline,
+        }
+    }
+
+    fn repair(repair: &Repair, result: Done) -> Self {
+        let (verb, end) = match &repair.what {
+            What::Link { .. } => (Verb::Link, None),
+            What::Finish { outcome, .. } => (Verb::Finish, Some(End::Of(*outcome))),
+            What::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
+            What::TimeOut(_) => (Verb::Cancel, Some(End::TimedOut)),
+            What::Cancel => (Verb::Cancel, None),
+        };
+        let pipeline = Some(BenchmarkPipeline::from(repair.record));
+        Self {
+            verb,
+            mr: repair.record.task.mr,
+            end,
+            result,
+            pipeline,
+        }
+    }
+}
+
+impl From<&Record> for BenchmarkPipeline {
+    fn from(record: &Record) -> Self {
+        Self {
+            id: record.pipeline,
+            web_url: record.web_url.clone(),
+        }
+    }
+}
+
+/// What became of a start.
+enum Start {
+    Started(BenchmarkPipeline, Result<(), Error>),
+    /// The merge request changed since it was surveyed: the next run sees to it.
+    Overtaken,
+    /// There is no benchmark, and that lies in this merge request or its benchmark.
+    Failed(Error),
+    /// There is none, and another would fare no better just now.
+    Hindered(Error),
+    /// There may be one.
+    Unclear(Error),
+}
+
+/// What a dry run says of the plan.
+pub fn planned(plan: &Plan) -> Vec<Action> {
+    let repairs = plan
+        .repairs
+        .iter()
+        .map(|repair| Action::repair(repair, Done::Planned));
+    let starts = plan.queue.iter().take(plan.free);
+    let starts = starts.map(|queued| Action::start(queued.mr.iid, Done::Planned, None));
+    repairs.chain(starts).collect()
+}
+
+/// What a dry run says of a trigger.
+pub fn planned_trigger(mr: Iid, finish: Option<&Repair>) -> Vec<Action> {
+    let finish = finish.map(|repair| Action::repair(repair, Done::Planned));
+    finish
+        .into_iter()
+        .chain([Action::start(mr, Done::Planned, None)])
+        .collect()
+}
+
+impl Actor<'_> {
+    /// Starts as many of the queue as may be, one after the other: the benchmark project serves the lowest pipeline
+    /// id first. One that cannot be started gives its place to the next.
+    pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut free = plan.free;
+        for queued in &plan.queue {
+            if free == 0 {
+                break;
+            }
+            let ready = |mr: &MergeRequest| plan::readiness(mr, queued.request).is_ok();
+            let start = self.start(queued.mr, queued.request, ready);
+            match start {
+                Start::Started(..) | Start::Unclear(_) => free -= 1,
+                Start::Hindered(_) => free = 0,
+                Start::Failed(_) | Start::Overtaken => {}
+            }
+            actions.extend(told(queued.mr.iid, start));
+        }
+        actions
+    }
+
+    /// Starts one, whatever the queue and the limit say; before that, finishes what ended but is not reconciled,
+    /// and puts the label on where it then is missing, so that an unfinished request always bears it.
+    pub fn trigger(&self, mr: &MergeRequest, finish: Option<&Repair>, force: bool) -> Vec<Action> {
+        let mut actions: Vec<Action> = finish
+            .map(|repair| self.repair(repair))
+            .into_iter()
+            .collect();
+        if actions
+            .iter()
+            .any(|action| matches!(action.result, Done::Failed(_)))
+        {
+            return actions;
+        }
+        let failed = |message| vec![Action::start(mr.iid, Done::Failed(message), None)];
+        let request = match mr.request {
+            Some(request) if finish.is_none() => request,
+            _ => match self.put_label_on(mr.iid) {
+                Ok(request) => request,
+                Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
+            },
+        };
+        let suits = |fresh: &MergeRequest| force || plan::readiness(fresh, request).is_ok();
+        actions.extend(match self.start(mr, request, suits) {
+            Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
+            start => told(mr.iid, start),
+        });
+        actions
+    }
+
+    /// Discussion first, so that the record can name it; then the pipeline; then the link to it. The merge
+    /// request is read again right before the pipeline is created: what passed, what was labelled and what is
+    /// benchmarked are one commit.
+    fn start(
+        &self,
+        mr: &MergeRequest,
+        request: Request,
+        suits: impl Fn(&MergeRequest) -> bool,
+    ) -> Start {
+        let source = &self.gitlab.source;
+        let opened = match self.discussion_for(mr, request) {
+            Ok(opened) => opened,
+            Err(error) => return Start::not_begun(error),
+        };
+        let fresh = match survey::merge_request(source, self.label, mr.iid) {
+            Ok(fresh) => fresh,
+            Err(error) => return Start::not_begun(error),
+        };
+        let same = fresh.request.is_some_and(|now| now.id == request.id);
+        let task = self
+            .task(&fresh, request, &opened)
+            .filter(|_| same && suits(&fresh));
+        let Some(task) = task else {
+            info!("!{} has changed since it was surveyed", mr.iid);
+            return Start::Overtaken;
+        };
+        let variables = [task.variables(), self.variables.to_vec()].concat();
+        match self
+            .gitlab
+            .benchmark
+            .create_pipeline(self.ref_name, &variables)
+        {
+            Ok(pipeline) => {
+                let text = note::started(&task, pipeline.id, &pipeline.web_url);
+                let linked = source.edit_note(mr.iid, opened.note, &text).map(drop);
+                let pipeline = BenchmarkPipeline {
+                    id: pipeline.id,
+                    web_url: pipeline.web_url,
+                };
+                Start::Started(pipeline, linked)
+            }
+            Err(error) if error.kind == Kind::Unclear => Start::Unclear(error),
+            Err(error) => {
+                if error.refused().is_some() {
+                    self.tell_refusal(&task, &opened, &error);
+                }
+                Start::not_begun(error)
+            }
+        }
+    }
+
+    fn task(&self, mr: &MergeRequest, request: Request, opened: &Opened) -> Option<Task> {
+        let project = self.gitlab.source.project();
+        Some(Task {
+            mr: mr.iid,
+            mr_url: mr.web_url.clone(),
+            request: request.id,
+            discussion: opened.discussion.clone(),
+            branch: mr.branch.clone(),
+            sha: mr.head.clone()?,
+            target_branch: mr.target_branch.clone(),
+            base: mr.base.clone(),
+            pipeline: mr.pipeline.as_ref().map(|pipeline| pipeline.id),
+            pipeline_started_at: mr
+                .pipeline
+                .as_ref()
+                .and_then(|pipeline| pipeline.started_at),
+            project: project.id,
+            project_path: project.path_with_namespace.clone(),
+            project_url: project.web_url.clone(),
+        })
+    }
+
+    /// The discussion that an earlier run opened for the request, or a new one.
+    fn discussion_for(&self, mr: &MergeRequest, request: Request) -> Result<Opened, Error> {
+        let source = &self.gitlab.source;
+        for thread in survey::threads(source, mr.iid)? {
+            if let Some(first) = thread.first
+                && first.request == request.id
+            {
+                return Ok(Opened {
+                    discussion: thread.id,
+                    note: first.note,
+                    body: first.body,
+                });
+            }
+        }
+        let body = note::opening(request.id, &mr.branch);
+        let (discussion, note) = source.open_discussion(mr.iid, &body)?;
+        Ok(Opened {
+            discussion,
+            note,
+            body,
+        })
+    }
+
+    /// Says so in the discussion that is there, once: the same words are not written again each run.
+    fn tell_refusal(&self, task: &Task, opened: &Opened, error: &Error) {
+        let text = note::refused(task, &error.message);
+        if text != opened.body
+            && let Err(error) = self.gitlab.source.edit_note(task.mr, opened.note, &text)
+        {
+            warn!("!{}: {error}", task.mr);
+        }
+    }
+
+    /// Those of one merge request go one after the other.
+    pub fn repair_all(&self, repairs: &[Repair]) -> Vec<Action> {
+        let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
+        for repair in repairs {
+            by_mr.entry(repair.record.task.mr).or_default().push(repair);
+        }
+        let done = side_by_side(by_mr.into_values().collect(), |repairs| {
+            repairs
+                .into_iter()
+                .map(|repair| self.repair(repair))
+                .collect::<Vec<_>>()
+        });
+        done.into_iter().flatten().collect()
+    }
+
+    pub fn repair(&self, repair: &Repair) -> Action {
+        let Repair { record, what } = repair;
+        let result = match self.carry_out(record, what) {
+            Ok(()) => Done::Done,
+            Err(error) => Done::Failed(format!("{error:#}")),
+        };
+        Action::repair(repair, result)
+    }
+
+    fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
+        match what {
+            What::Link { first } => {
+                let text = note::started(&record.task, record.pipeline, &record.web_url);
+                let edited = self
+                    .gitlab
+                    .source
+                    .edit_note(record.task.mr, first.note, &text);
+                edited
+                    .map(drop)
+                    .context("the discussion is without the link")
+            }
+            What::Finish { outcome, reply } => {
+                self.reply(record, *reply, End::Of(*outcome))?;
+                self.take_label_off(record)
+            }
+            What::Withdraw(reply) => {
+                self.reply(record, *reply, End::Withdrawn)?;
+                self.cancel(record)
+            }
+            What::TimeOut(reply) => {
+                self.reply(record, *reply, End::TimedOut)?;
+                self.cancel(record)?;
+                self.take_label_off(record)
+            }
+            What::Cancel => self.cancel(record),
+        }
+    }
+
+    fn cancel(&self, record: &Record) -> anyhow::Result<()> {
+        let cancelled = self.gitlab.benchmark.cancel(record.pipeline);
+        cancelled
+            .map(drop)
+            .context("the benchmark is not cancelled")
+    }
+
+    fn reply(&self, record: &Record, reply: Reply, end: End) -> anyhow::Result<()> {
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let text = note::outcome(record, end, self.label);
+        let replied = match reply {
+            Reply::Made => return Ok(()),
+            Reply::Due(thread) => source.reply(mr, &thread.id, &text),
+            Reply::DueAnew => {
+                let first = note::started(&record.task, record.pipeline, &record.web_url);
+                let opened = source.open_discussion(mr, &first);
+                opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
+            }
+        };
+        replied.map(drop).context("the outcome is not told")
+    }
+
+    /// The last step of a request. A label put on anew meanwhile is a new request and stays; since GitLab has no
+    /// conditional removal, one that came in just before the removal is put back.
+    fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        if self.newest_request(mr)?.id != record.task.request {
+            return Ok(());
+        }
+        let removed = source.remove_label(mr, self.label);
+        self.check_labels(removed, false)?;
+        if self.newest_request(mr)?.id != record.task.request {
+            warn!("!{mr} was labelled anew just as the label came off: it is put back");
+            self.put_label_on(mr)?;
+        }
+        Ok(())
+    }
+
+    fn newest_request(&self, mr: Iid) -> Result<Request, Error> {
+        let events = self.gitlab.source.label_events(mr)?;
+        Ok(Request::newest(&events, self.label))
+    }
+
+    /// The request that this makes.
+    fn put_label_on(&self, mr: Iid) -> anyhow::Result<Request> {
+        let added = self.gitlab.source.add_label(mr, self.label);
+        self.check_labels(added, true)?;
+        Ok(self.newest_request(mr)?)
+    }
+
+    /// GitLab can say yes and leave the labels as they are.
+    fn check_labels(
+        &self,
+        changed: Result<answer::MergeRequest, Error>,
+        wanted: bool,
+    ) -> anyhow::Result<()> {
+        let label = self.label;
+        let state = if wanted { "off" } else { "on" };
+        let hint = || {
+            format!(
+                "the label {label} stays {state}; the bot needs the role Developer in the project"
+            )
+        };
+        let labels = changed.with_context(hint)?.labels;
+        ensure!(
+            labels.iter().any(|name| name == label) == wanted,
+            "GitLab leaves the label {label} {state}: is it locked, or archived?"
+        );
+        Ok(())
+    }
+}
+
+/// The bot's discussion for a request, and its first note.
+struct Opened {
+    discussion: DiscussionId,
+    note: NoteId,
+    body: String,
+}
+
+impl Start {
+    fn not_begun(error: Error) -> Self {
+        match error.kind {
+            Kind::Passing => Start::Hindered(error),
+            Kind::Refused(_) | Kind::Unclear => Start::Failed(error),
+        }
+    }
+}
+
+fn told(mr: Iid, start: Start) -> Vec<Action> {
+    let failed = |message| vec![Action::start(mr, Done::Failed(message), None)];
+    match start {
+        Start::Started(pipeline, linked) => {
+            let link = linked.err().map(|error| Action {
+                verb: Verb::Link,
+                result: Done::Failed(format!("{error}; reconcile puts it into the discussion")),
+                ..Action::start(mr, Done::Done, Some(pipeline.clone()))
+            });
+            let started = Action::start(mr, Done::Done, Some(pipeline));
+            [Some(started), link].into_iter().flatten().collect()
+        }
+        Start::Overtaken => Vec::new(),
+        Start::Failed(error) => failed(error.to_string()),
+        Start::Hindered(error) => failed(format!("{error}; the next run tries again")),
+        Start::Unclear(error) => failed(format!(
+            "{error}; it may have started: the next run looks it up"
+        )),
+    }
+}

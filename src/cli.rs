@@ -1,0 +1,437 @@
+//! Flags and environment. What was typed becomes what is meant here, once: nothing further on sees a flag.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+
+use crate::gitlab::answer::Variable;
+use crate::gitlab::{Connection, Limits, ProjectName, Url};
+use crate::id::Iid;
+use crate::plan::{Order, Rules};
+use crate::record;
+
+/// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
+///
+/// Tokens are read from BENCH_BOT_TOKEN and, where the benchmark project needs another,
+/// BENCH_BOT_BENCHMARK_TOKEN: a secret never stands on a command line.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, or nothing to do; 1 something failed; 2 unusable arguments or settings."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say what it does, on standard error; -vv also what GitLab answers [env: RUST_LOG]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decide which requests go next, and start their benchmarks
+    Scan {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        benchmark: Benchmark,
+    },
+    /// Start the benchmark of one merge request now, ahead of the queue
+    Trigger {
+        /// The merge request: its number N, !N or its URL
+        #[arg(long, value_name = "N|URL")]
+        mr: MrName,
+        /// Start whatever the state of its pipeline, and whoever pushed to the fork since the label came
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        benchmark: Benchmark,
+    },
+    /// Close the loop on benchmarks that ended; mend what an interrupted run left
+    Reconcile {
+        /// Look further back than --timeout, after an outage [example: 7days]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        since: Option<Duration>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Settings {
+    /// Do everything but write: report what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Address of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BENCH_BOT_GITLAB_URL",
+        hide_env_values = true
+    )]
+    gitlab_url: Option<String>,
+    /// Source project, the one with the merge requests: group/name or id
+    #[arg(
+        long,
+        value_name = "P",
+        env = "BENCH_BOT_PROJECT",
+        hide_env_values = true
+    )]
+    project: Option<String>,
+    /// Project in which the benchmark pipelines run: group/name or id
+    #[arg(
+        long,
+        value_name = "P",
+        env = "BENCH_BOT_BENCHMARK_PROJECT",
+        hide_env_values = true
+    )]
+    benchmark_project: Option<String>,
+    /// Branch or tag of the benchmark project to run [default: its default branch]
+    #[arg(
+        long = "ref",
+        value_name = "REF",
+        env = "BENCH_BOT_REF",
+        hide_env_values = true
+    )]
+    ref_name: Option<String>,
+    /// Label that asks for a benchmark
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "BENCH_BOT_LABEL",
+        hide_env_values = true,
+        default_value = "benchmarking"
+    )]
+    label: String,
+    /// Which request goes first
+    #[arg(
+        long,
+        env = "BENCH_BOT_ORDER",
+        hide_env_values = true,
+        default_value = "pipeline"
+    )]
+    order: Order,
+    /// How many benchmarks may be in flight at once, those of other source projects counted
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BENCH_BOT_MAX_IN_FLIGHT",
+        hide_env_values = true,
+        default_value = "1"
+    )]
+    max_in_flight: usize,
+    /// A benchmark in flight for longer is stuck, and is cancelled
+    #[arg(long, value_name = "DURATION", env = "BENCH_BOT_TIMEOUT", hide_env_values = true, default_value = "24h", value_parser = duration)]
+    timeout: Duration,
+    /// How long to wait for each answer
+    #[arg(long, value_name = "DURATION", env = "BENCH_BOT_HTTP_TIMEOUT", hide_env_values = true, default_value = "30s", value_parser = duration)]
+    http_timeout: Duration,
+    /// How often to repeat a request that is safe to repeat (0: never)
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BENCH_BOT_RETRIES",
+        hide_env_values = true,
+        default_value = "4"
+    )]
+    retries: usize,
+    /// Send the token over unencrypted http:// to other than this machine
+    #[arg(long, env = "BENCH_BOT_ALLOW_HTTP", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    allow_http: bool,
+    /// How to report
+    #[arg(
+        long,
+        env = "BENCH_BOT_FORMAT",
+        hide_env_values = true,
+        default_value = "text"
+    )]
+    pub format: Format,
+}
+
+#[derive(Args, Debug)]
+pub struct Benchmark {
+    /// Another variable for the benchmark pipeline; repeatable
+    #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = variable)]
+    variables: Vec<Variable>,
+}
+
+impl Benchmark {
+    pub fn variables(self) -> Result<Vec<Variable>, WrongSetting> {
+        let mut keys = BTreeSet::new();
+        match self
+            .variables
+            .iter()
+            .find(|variable| !keys.insert(&variable.key))
+        {
+            Some(twice) => Err(WrongSetting(format!(
+                "--variable {} is given twice",
+                twice.key
+            ))),
+            None => Ok(self.variables),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// A merge request as people name it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MrName {
+    Number(Iid),
+    Url { url: Url, iid: Iid },
+}
+
+/// A setting that has to be changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongSetting(pub String);
+
+/// What a run is given, ready to use.
+pub struct Settled {
+    pub connection: Connection,
+    pub ref_name: Option<String>,
+    pub label: String,
+    pub rules: Rules,
+}
+
+impl Cli {
+    /// Parses the command line, or prints help or what is wrong with it, and exits.
+    pub fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_variable(error).exit())
+    }
+}
+
+/// Names the environment variable besides the flag, since the wrong value may have come from there.
+fn with_variable(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = named
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let variable = Cli::command()
+        .get_subcommands()
+        .flat_map(|command| {
+            command
+                .get_arguments()
+                .filter_map(|argument| {
+                    let long = format!("--{}", argument.get_long()?);
+                    (long == flag)
+                        .then(|| argument.get_env().map(OsString::from))
+                        .flatten()
+                })
+                .collect::<Vec<_>>()
+        })
+        .next();
+    if let Some(variable) = variable {
+        let both = format!("{named} ({})", variable.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(both));
+    }
+    error
+}
+
+impl Settings {
+    pub fn settle(&self) -> Result<Settled, WrongSetting> {
+        let gitlab_url = self.gitlab_url()?;
+        let connection = Connection {
+            gitlab_url,
+            project: project(&self.project, "--project (BENCH_BOT_PROJECT)")?,
+            benchmark_project: project(
+                &self.benchmark_project,
+                "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
+            )?,
+            token: secret("BENCH_BOT_TOKEN").ok_or_else(|| {
+                WrongSetting(
+                    "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
+                     (a protected CI variable is not there on an unprotected branch)"
+                        .to_owned(),
+                )
+            })?,
+            benchmark_token: secret("BENCH_BOT_BENCHMARK_TOKEN"),
+            limits: Limits {
+                http_timeout: self.http_timeout,
+                retries: self.retries,
+                ca_file: std::env::var_os("CI_SERVER_TLS_CA_FILE")
+                    .filter(|file| !file.is_empty())
+                    .map(PathBuf::from),
+            },
+        };
+        let label = self.label.trim();
+        if label.is_empty() || label.contains(',') {
+            return Err(WrongSetting(format!(
+                "{:?} is no label: --label (BENCH_BOT_LABEL) takes the name of one, without comma",
+                self.label
+            )));
+        }
+        let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
+        Ok(Settled {
+            connection,
+            ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
+            label: label.to_owned(),
+            rules: Rules {
+                order: self.order,
+                max_in_flight: self.max_in_flight,
+                timeout,
+            },
+        })
+    }
+
+    fn gitlab_url(&self) -> Result<Url, WrongSetting> {
+        let given = self.gitlab_url.clone().filter(|url| !url.is_empty());
+        let (text, setting) = match (given, std::env::var("CI_SERVER_URL").ok()) {
+            (Some(url), _) => (url, "--gitlab-url (BENCH_BOT_GITLAB_URL)"),
+            (None, Some(url)) if !url.is_empty() => (url, "CI_SERVER_URL"),
+            (None, _) => (
+                "https://gitlab.com".to_owned(),
+                "--gitlab-url (BENCH_BOT_GITLAB_URL)",
+            ),
+        };
+        let wrong = |why: &str| WrongSetting(format!("{setting} {why}"));
+        let url = Url::parse(&text)
+            .ok()
+            .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| {
+                wrong(&format!(
+                    "is {text:?}: write it as https://gitlab.example.com"
+                ))
+            })?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return Err(wrong(
+                "holds more than an address: a token belongs into BENCH_BOT_TOKEN",
+            ));
+        }
+        if url.scheme() == "http" && !self.allow_http && !loopback(&url) {
+            return Err(wrong(&format!(
+                "is {url}: the token would travel unencrypted; use https://, or allow it with \
+                 --allow-http (BENCH_BOT_ALLOW_HTTP=true)"
+            )));
+        }
+        Ok(url)
+    }
+}
+
+fn loopback(url: &Url) -> bool {
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSetting> {
+    match name.as_deref().unwrap_or_default() {
+        "" => Err(WrongSetting(format!(
+            "{setting} is missing: give group/name or a project's id"
+        ))),
+        name => name
+            .parse()
+            .map_err(|why| WrongSetting(format!("{setting} is {name:?}: {why}"))),
+    }
+}
+
+fn secret(variable: &str) -> Option<SecretString> {
+    let value = std::env::var(variable).ok()?;
+    let value = value.trim();
+    (!value.is_empty()).then(|| SecretString::from(value))
+}
+
+/// Longer than this nothing is meant to run, and sums of times stay far from their limits.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let example = "write it as 30s, 90m, 24h or 7days";
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err(format!("it must be longer than nothing: {example}")),
+        Ok(duration) if duration > LONGEST => Err(format!("that is too long: {example}")),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(example.to_owned()),
+    }
+}
+
+/// A benchmark variable overrides even GitLab's own, so those are refused, as is the record's.
+fn variable(text: &str) -> Result<Variable, String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if key.is_empty() || key.len() > 255 || !key.bytes().all(allowed) {
+        return Err("a key consists of letters, digits and _".to_owned());
+    }
+    let upper = key.to_ascii_uppercase();
+    if upper.starts_with(record::PREFIX) {
+        return Err(format!("{}… is bench-bot's own record", record::PREFIX));
+    }
+    if ["CI_", "GITLAB_"]
+        .iter()
+        .any(|prefix| upper.starts_with(prefix))
+        || matches!(upper.as_str(), "CI" | "PATH")
+    {
+        return Err("it would override a variable that the job itself depends on".to_owned());
+    }
+    Ok(record::literal(key, value))
+}
+
+impl FromStr for MrName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |digits: &str| digits.parse().ok().filter(|number| *number > 0).map(Iid);
+        if let Some(iid) = number(text.strip_prefix('!').unwrap_or(text)) {
+            return Ok(Self::Number(iid));
+        }
+        let url = Url::parse(text).ok();
+        let iid = url.as_ref().and_then(|url| {
+            let (_, after) = url.path().split_once("/-/merge_requests/")?;
+            number(after.split('/').next()?)
+        });
+        match (url, iid) {
+            (Some(url), Some(iid)) => Ok(Self::Url { url, iid }),
+            _ => Err(
+                "write 12, !12 or https://gitlab.example.com/group/name/-/merge_requests/12"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl MrName {
+    /// The number, if the merge request is one of the project with that address.
+    pub fn in_project(&self, web_url: &str) -> Result<Iid, WrongSetting> {
+        match self {
+            Self::Number(iid) => Ok(*iid),
+            Self::Url { url, iid } => {
+                let path = |url: &Url| url.path().trim_matches('/').to_lowercase();
+                let project = Url::parse(web_url)
+                    .map(|url| path(&url))
+                    .unwrap_or_default();
+                match path(url).split_once("/-/") {
+                    Some((of, _)) if of == project => Ok(*iid),
+                    _ => Err(WrongSetting(format!(
+                        "--mr {url} is no merge request of {web_url}, which is --project \
+                         (BENCH_BOT_PROJECT)"
+                    ))),
+                }
+            }
+        }
+    }
+}

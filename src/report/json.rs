@@ -1,0 +1,147 @@
+//! The report for machines: version 1 of a format that scripts depend on. Nothing is ever absent, but null or empty.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::Report;
+use crate::act::{Action, Done};
+use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
+use crate::plan::Queued;
+use crate::record::Record;
+
+#[derive(Serialize)]
+struct Json<'a> {
+    version: u32,
+    command: &'a str,
+    dry_run: bool,
+    project: &'a str,
+    benchmark_project: &'a str,
+    in_flight: Vec<InFlight<'a>>,
+    queue: Vec<InQueue<'a>>,
+    waiting: Vec<Waiting<'a>>,
+    actions: Vec<Acted<'a>>,
+}
+
+#[derive(Serialize)]
+struct InFlight<'a> {
+    /// Null for one of another source project, whose numbers are not this one's.
+    mr: Option<Iid>,
+    sha: &'a Sha,
+    status: &'a str,
+    benchmark_pipeline: Pipeline<'a>,
+}
+
+#[derive(Serialize)]
+struct Pipeline<'a> {
+    id: PipelineId,
+    web_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct InQueue<'a> {
+    mr: Iid,
+    branch: &'a str,
+    sha: &'a Sha,
+    request_id: RequestId,
+    requested_at: Option<String>,
+    pipeline: SourcePipeline<'a>,
+}
+
+#[derive(Serialize)]
+struct SourcePipeline<'a> {
+    id: PipelineId,
+    started_at: Option<String>,
+    web_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Waiting<'a> {
+    mr: Iid,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Acted<'a> {
+    action: &'a str,
+    mr: Iid,
+    outcome: &'a str,
+    benchmark_pipeline: Option<Pipeline<'a>>,
+    error: Option<&'a str>,
+}
+
+pub fn json(report: &Report) -> String {
+    let plan = report.plan;
+    let waiting = plan.waiting.iter();
+    let json = Json {
+        version: 1,
+        command: report.command,
+        dry_run: report.dry_run,
+        project: &report.source.path_with_namespace,
+        benchmark_project: &report.benchmark.path_with_namespace,
+        in_flight: plan
+            .in_flight
+            .iter()
+            .map(|record| in_flight(record, report.source.id))
+            .collect(),
+        queue: plan.queue.iter().map(in_queue).collect(),
+        waiting: waiting
+            .map(|waiting| Waiting {
+                mr: waiting.iid,
+                reason: waiting.verdict.reason(),
+            })
+            .collect(),
+        actions: report.actions.iter().map(acted).collect(),
+    };
+    // Strings, numbers and lists of them: there is nothing here that could fail.
+    serde_json::to_string_pretty(&json).unwrap_or_default() + "\n"
+}
+
+fn in_flight(record: &Record, source: ProjectId) -> InFlight<'_> {
+    InFlight {
+        mr: (record.task.project == source).then_some(record.task.mr),
+        sha: &record.task.sha,
+        status: record.status.word(),
+        benchmark_pipeline: Pipeline {
+            id: record.pipeline,
+            web_url: &record.web_url,
+        },
+    }
+}
+
+fn in_queue<'a>(queued: &'a Queued<'a>) -> InQueue<'a> {
+    InQueue {
+        mr: queued.mr.iid,
+        branch: &queued.mr.branch,
+        sha: queued.head,
+        request_id: queued.request.id,
+        requested_at: queued.request.at.map(rfc3339),
+        pipeline: SourcePipeline {
+            id: queued.pipeline.id,
+            started_at: queued.pipeline.started_at.map(rfc3339),
+            web_url: &queued.pipeline.web_url,
+        },
+    }
+}
+
+fn acted(action: &Action) -> Acted<'_> {
+    let (outcome, error) = match &action.result {
+        Done::Done => ("done", None),
+        Done::Planned => ("planned", None),
+        Done::Failed(error) => ("failed", Some(error.as_str())),
+    };
+    let benchmark_pipeline = action.pipeline.as_ref();
+    Acted {
+        action: action.verb.word(),
+        mr: action.mr,
+        outcome,
+        benchmark_pipeline: benchmark_pipeline.map(|pipeline| Pipeline {
+            id: pipeline.id,
+            web_url: &pipeline.web_url,
+        }),
+        error,
+    }
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

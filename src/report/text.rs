@@ -1,0 +1,309 @@
+//! The report for people: to be taken in at a glance, in 80 columns.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use chrono::{DateTime, TimeDelta, Utc};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::Report;
+use crate::act::Done;
+use crate::inert::one_line;
+use crate::plan::{Order, Refusal, Verdict, Waiting};
+use crate::record::Record;
+use crate::snapshot::MergeRequest;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+
+/// In colour; whoever prints it takes the colours out where there is no terminal. `width` is in columns.
+pub fn text(report: &Report, width: usize) -> String {
+    let mut out = String::new();
+    let dry = if report.dry_run {
+        "  (dry run: nothing is written)"
+    } else {
+        ""
+    };
+    let (source, benchmark) = (
+        &report.source.path_with_namespace,
+        &report.benchmark.path_with_namespace,
+    );
+    line(&mut out, BOLD, &format!("{source} → {benchmark}{dry}"));
+    in_flight(&mut out, report, width);
+    if report.command == "scan" {
+        queue(&mut out, report, width);
+        waiting(&mut out, report, width);
+    }
+    actions(&mut out, report);
+    out
+}
+
+fn line(out: &mut String, style: Style, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{style}{text}{style:#}");
+}
+
+fn in_flight(out: &mut String, report: &Report, width: usize) {
+    let records = &report.plan.in_flight;
+    line(
+        out,
+        BOLD,
+        &format!("\nIn flight: {} of {}", records.len(), report.max_in_flight),
+    );
+    let rows = records.iter().map(|record| Row {
+        cells: vec![
+            mr_of(record, report),
+            record.task.sha.short().to_owned(),
+            ago(report.now, record.created_at),
+            record.status.word().to_owned(),
+        ],
+        branch: &record.task.branch,
+        links: vec![&record.web_url],
+    });
+    table(
+        out,
+        width,
+        &["MR", "COMMIT", "BEGUN", "STATE"],
+        rows.collect(),
+    );
+}
+
+fn mr_of(record: &Record, report: &Report) -> String {
+    match record.task.project == report.source.id {
+        true => format!("!{}", record.task.mr),
+        false => one_line(&format!("{}!{}", record.task.project_path, record.task.mr)),
+    }
+}
+
+fn queue(out: &mut String, report: &Report, width: usize) {
+    let queue = &report.plan.queue;
+    let order = match report.order {
+        Order::Pipeline => "oldest pipeline first",
+        Order::Request => "oldest label first",
+    };
+    line(
+        out,
+        BOLD,
+        &format!("\nQueue: {} ready, {order}", queue.len()),
+    );
+    let rows = queue.iter().enumerate().map(|(index, queued)| Row {
+        cells: vec![
+            format!("{}.", index + 1),
+            format!("!{}", queued.mr.iid),
+            queued.head.short().to_owned(),
+            ago(
+                report.now,
+                queued
+                    .pipeline
+                    .started_at
+                    .unwrap_or(queued.pipeline.created_at),
+            ),
+            queued
+                .request
+                .at
+                .map_or("?".to_owned(), |at| ago(report.now, at)),
+            match index < report.plan.free {
+                true => "goes now".to_owned(),
+                false => "ready".to_owned(),
+            },
+        ],
+        branch: &queued.mr.branch,
+        links: vec![&queued.mr.web_url, &queued.pipeline.web_url],
+    });
+    table(
+        out,
+        width,
+        &["#", "MR", "COMMIT", "PIPELINE", "LABEL", "STATE"],
+        rows.collect(),
+    );
+}
+
+/// Those in flight have been shown already.
+fn waiting(out: &mut String, report: &Report, width: usize) {
+    let all = report.plan.waiting.iter();
+    let waiting: Vec<&Waiting> = all
+        .filter(|waiting| waiting.verdict != Verdict::InFlight)
+        .collect();
+    line(out, BOLD, &format!("\nWaiting: {}", waiting.len()));
+    let rows = waiting.iter().map(|waiting| {
+        let mr = waiting.mr;
+        let head = mr.and_then(|mr| mr.head.as_ref());
+        let labelled = mr.and_then(|mr| mr.request?.at);
+        Row {
+            cells: vec![
+                format!("!{}", waiting.iid),
+                head.map_or("-", |head| head.short()).to_owned(),
+                labelled.map_or("?".to_owned(), |at| ago(report.now, at)),
+                why(waiting.verdict, mr),
+            ],
+            branch: mr.map_or("?", |mr| &mr.branch),
+            links: mr.map(|mr| mr.web_url.as_str()).into_iter().collect(),
+        }
+    });
+    table(
+        out,
+        width,
+        &["MR", "COMMIT", "LABEL", "STATE"],
+        rows.collect(),
+    );
+}
+
+/// The state of a merge request in words.
+fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
+    let status = || {
+        mr.and_then(|mr| mr.pipeline.as_ref())
+            .map_or("?", |found| found.status.word())
+    };
+    match verdict {
+        Verdict::Ready => "ready".to_owned(),
+        Verdict::NoPipeline => "no pipeline".to_owned(),
+        Verdict::PipelineOutdated => "no pipeline for its head".to_owned(),
+        Verdict::PipelineUnfinished | Verdict::PipelineUnsuccessful => {
+            one_line(&format!("pipeline {}", status()))
+        }
+        Verdict::ChangedSinceRequest => "changed: label it anew".to_owned(),
+        Verdict::InFlight => "in flight".to_owned(),
+        Verdict::Stuck => "stuck: reconcile cancels".to_owned(),
+        Verdict::Finished => "ended: reconcile reports".to_owned(),
+        Verdict::Unknown => "unknown: could not be read".to_owned(),
+    }
+}
+
+/// Why `trigger` does nothing, and the way out.
+pub fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotOpen(mr) => {
+            format!("it is {}; only an open merge request is benchmarked", mr.state)
+        }
+        Refusal::NoCommit => "it has no commit yet: push one".to_owned(),
+        Refusal::NotReady(_, Verdict::ChangedSinceRequest) => {
+            "its fork was pushed to since it was labelled: look at the commits and put the label on anew; \
+             --force overrides"
+                .to_owned()
+        }
+        Refusal::NotReady(mr, verdict) => format!("{}; --force overrides", why(*verdict, Some(mr))),
+        Refusal::Unknown => {
+            "it may be in flight already, since not all could be read: try again later".to_owned()
+        }
+    }
+}
+
+fn actions(out: &mut String, report: &Report) {
+    let title = match (report.actions.is_empty(), report.dry_run) {
+        (true, _) if report.command == "trigger" => "\nNothing to do: it is in flight already",
+        (true, _) => "\nNothing to do",
+        (false, true) => "\nWould do",
+        (false, false) => "\nDone",
+    };
+    line(out, BOLD, title);
+    for action in report.actions {
+        let (style, sign, error) = match &action.result {
+            Done::Done => (GREEN, "✓", None),
+            Done::Planned => (DIM, "•", None),
+            Done::Failed(error) => (RED, "✗", Some(error)),
+        };
+        let (verb, mr) = (action.verb.word(), format!("!{}", action.mr));
+        let end = action.end.map_or("", |end| end.word());
+        let told = format!("{verb:8} {mr:6} {end}");
+        let _ = writeln!(out, "  {style}{sign}{style:#} {}", told.trim_end());
+        if let Some(error) = error {
+            line(out, RED, &format!("      {}", one_line(error)));
+        }
+        if let Some(pipeline) = &action.pipeline {
+            line(out, DIM, &format!("      {}", one_line(&pipeline.web_url)));
+        }
+    }
+}
+
+struct Row<'a> {
+    /// Without the branch, which stands before the commit and takes the room that is left.
+    cells: Vec<String>,
+    branch: &'a str,
+    links: Vec<&'a str>,
+}
+
+/// Aligned columns under their titles; links on lines of their own, so that they can be clicked and copied whole.
+fn table(out: &mut String, width: usize, titles: &[&str], rows: Vec<Row>) {
+    if rows.is_empty() {
+        return;
+    }
+    const INDENT: usize = 2;
+    let mut lines = vec![
+        titles
+            .iter()
+            .map(|title| title.to_string())
+            .collect::<Vec<_>>(),
+    ];
+    lines.extend(rows.iter().map(|row| row.cells.clone()));
+    let widths: Vec<usize> = (0..titles.len())
+        .map(|column| {
+            lines
+                .iter()
+                .map(|cells| cells[column].width())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let longest = rows
+        .iter()
+        .map(|row| row.branch.width())
+        .max()
+        .unwrap_or(0)
+        .max("BRANCH".len());
+    let taken = widths.iter().map(|width| width + INDENT).sum::<usize>() + INDENT;
+    let room = width.saturating_sub(taken).max(8).min(longest);
+    let commit = titles
+        .iter()
+        .position(|title| *title == "COMMIT")
+        .unwrap_or(0);
+    let shown = |cells: &[String], branch: &str| {
+        let mut shown = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            if column == commit {
+                let _ = write!(shown, "  {}", padded(&shortened(branch, room), room));
+            }
+            let _ = write!(shown, "  {}", padded(cell, widths[column]));
+        }
+        shown.trim_end().to_owned()
+    };
+    line(out, DIM, &shown(&lines[0], "BRANCH"));
+    for row in &rows {
+        let _ = writeln!(out, "{}", shown(&row.cells, &one_line(row.branch)));
+        for link in &row.links {
+            line(out, DIM, &format!("      {}", one_line(link)));
+        }
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// At most so many columns.
+fn shortened(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= room;
+        room = room.saturating_sub(wide);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How long ago, in the largest unit that gives a whole number.
+fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
+    let passed = (now - then).max(TimeDelta::zero());
+    let (number, unit) = match passed.num_minutes() {
+        0 => (passed.num_seconds(), 's'),
+        minutes @ 1..120 => (minutes, 'm'),
+        minutes @ 120..2880 => (minutes / 60, 'h'),
+        minutes => (minutes / 1440, 'd'),
+    };
+    format!("{number}{unit} ago")
+}

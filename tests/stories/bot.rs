@@ -1,0 +1,110 @@
+//! The program, run as a pipeline or a person would run it.
+
+use std::process::{Command, Output};
+
+use in_memory_gitlab::{BOT_TOKEN, Gitlab};
+use serde_json::Value;
+
+/// A command line about to be run in an environment of its own.
+pub struct Bot(Command);
+
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: i32,
+}
+
+/// `bench-bot ARGUMENTS`, without any settings.
+pub fn bare(arguments: &str) -> Bot {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench-bot"));
+    command.args(arguments.split_whitespace());
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy().into_owned();
+        if name.starts_with("BENCH_BOT_") || name.starts_with("CI_") || name == "RUST_LOG" {
+            command.env_remove(variable);
+        }
+    }
+    Bot(command)
+}
+
+/// `bench-bot ARGUMENTS` with the settings that its team gave it.
+pub fn bot(gitlab: &Gitlab, arguments: &str) -> Bot {
+    bare(arguments)
+        .env("BENCH_BOT_GITLAB_URL", gitlab.url())
+        .env("BENCH_BOT_TOKEN", BOT_TOKEN)
+        .env("BENCH_BOT_PROJECT", "acme/engine")
+        .env("BENCH_BOT_BENCHMARK_PROJECT", "acme/benchmarks")
+        .env("BENCH_BOT_RETRIES", "0")
+}
+
+/// Runs it, and expects it to succeed.
+pub fn run(gitlab: &Gitlab, arguments: &str) -> Ran {
+    bot(gitlab, arguments).succeeds()
+}
+
+/// Its report, as a machine reads it.
+pub fn json(gitlab: &Gitlab, arguments: &str) -> Value {
+    run(gitlab, &format!("{arguments} --format json")).json()
+}
+
+impl Bot {
+    pub fn env(mut self, variable: &str, value: &str) -> Self {
+        self.0.env(variable, value);
+        self
+    }
+
+    pub fn without(mut self, variable: &str) -> Self {
+        self.0.env_remove(variable);
+        self
+    }
+
+    /// One argument, spaces and all.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    pub fn runs(mut self) -> Ran {
+        let Output {
+            stdout,
+            stderr,
+            status,
+        } = self.0.output().expect("the program is built");
+        Ran {
+            stdout: String::from_utf8(stdout).expect("reports are UTF-8"),
+            stderr: String::from_utf8(stderr).expect("errors are UTF-8"),
+            code: status.code().expect("it ends by itself"),
+        }
+    }
+
+    #[track_caller]
+    pub fn succeeds(self) -> Ran {
+        self.exits(0)
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Ran {
+        let ran = self.runs();
+        assert_eq!(
+            ran.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            ran.stdout, ran.stderr
+        );
+        ran
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).expect("the report is JSON")
+    }
+
+    /// Standard error: exactly one line, as bad input deserves.
+    #[track_caller]
+    pub fn complaint(&self) -> &str {
+        let line = self.stderr.trim_end();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
+    }
+}

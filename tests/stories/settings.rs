@@ -1,0 +1,242 @@
+//! Bad input: one clear line that says what is wrong and how to mend it, exit status 2, nothing written.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use in_memory_gitlab::{EXPIRED_TOKEN, Fault, Gitlab, READ_ONLY_TOKEN, REVOKED_TOKEN};
+
+use crate::bot::{Ran, bare, bot};
+
+/// What the first line says; Clap adds a hint at `--help` to its own.
+fn said(ran: &Ran) -> &str {
+    ran.stderr.lines().next().unwrap_or_default()
+}
+
+#[test]
+fn a_missing_setting_is_named_by_flag_and_variable() {
+    let gitlab = Gitlab::start();
+    for (variable, named) in [
+        (
+            "BENCH_BOT_PROJECT",
+            "--project (BENCH_BOT_PROJECT) is missing",
+        ),
+        (
+            "BENCH_BOT_BENCHMARK_PROJECT",
+            "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT) is missing",
+        ),
+        ("BENCH_BOT_TOKEN", "set BENCH_BOT_TOKEN"),
+    ] {
+        let absent = bot(&gitlab, "scan").without(variable).exits(2);
+        let empty = bot(&gitlab, "scan").env(variable, "").exits(2);
+        for ran in [absent, empty] {
+            assert!(ran.complaint().contains(named), "{}", ran.stderr);
+        }
+    }
+    assert!(gitlab.requests().is_empty());
+}
+
+#[test]
+fn a_wrong_setting_is_named_by_flag_and_variable() {
+    let gitlab = Gitlab::start();
+    for (variable, value, flag) in [
+        ("BENCH_BOT_GITLAB_URL", "gitlab.example.com", "--gitlab-url"),
+        (
+            "BENCH_BOT_GITLAB_URL",
+            "ftp://gitlab.example.com",
+            "--gitlab-url",
+        ),
+        (
+            "BENCH_BOT_GITLAB_URL",
+            "http://gitlab.example.com",
+            "--allow-http",
+        ),
+        (
+            "BENCH_BOT_GITLAB_URL",
+            "https://bot:secret@gitlab.example.com",
+            "--gitlab-url",
+        ),
+        ("BENCH_BOT_PROJECT", "engine", "--project"),
+        ("BENCH_BOT_PROJECT", "acme//engine", "--project"),
+        (
+            "BENCH_BOT_BENCHMARK_PROJECT",
+            "acme/bench?x=1",
+            "--benchmark-project",
+        ),
+        ("BENCH_BOT_LABEL", "a,b", "--label"),
+        ("BENCH_BOT_LABEL", "", "--label"),
+        ("BENCH_BOT_ORDER", "random", "--order"),
+        ("BENCH_BOT_MAX_IN_FLIGHT", "-1", "--max-in-flight"),
+        ("BENCH_BOT_TIMEOUT", "soon", "--timeout"),
+        ("BENCH_BOT_TIMEOUT", "0s", "--timeout"),
+        ("BENCH_BOT_HTTP_TIMEOUT", "9999999years", "--http-timeout"),
+        ("BENCH_BOT_RETRIES", "many", "--retries"),
+        ("BENCH_BOT_FORMAT", "yaml", "--format"),
+    ] {
+        let ran = bot(&gitlab, "scan").env(variable, value).exits(2);
+        assert!(
+            said(&ran).contains(flag) && said(&ran).contains(variable),
+            "{}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("secret"));
+    }
+    assert!(gitlab.requests().is_empty());
+}
+
+#[test]
+fn an_unknown_flag_or_argument_is_named() {
+    for (arguments, named) in [
+        ("scan --frobnicate", "'--frobnicate'"),
+        ("frobnicate", "'frobnicate'"),
+        ("trigger --mr twelve", "'twelve'"),
+        ("trigger --mr 0", "'0'"),
+        ("trigger", "--mr"),
+        ("reconcile --since tomorrow", "--since"),
+        ("scan --variable NOVALUE", "NOVALUE"),
+        ("scan --variable BENCH_SHA=0", "bench-bot's own record"),
+        (
+            "scan --variable CI_JOB_TOKEN=x",
+            "the job itself depends on",
+        ),
+        ("scan --variable PATH=/tmp", "the job itself depends on"),
+        ("scan --variable A-B=1", "letters, digits"),
+    ] {
+        let ran = bare(arguments).exits(2);
+        assert!(
+            ran.stderr.starts_with("error: ") && ran.stderr.contains(named),
+            "{}",
+            ran.stderr
+        );
+    }
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "scan --variable A=1 --variable A=2").exits(2);
+    assert_eq!(ran.complaint(), "error: --variable A is given twice");
+}
+
+#[test]
+fn a_token_that_gitlab_refuses() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    for (token, why) in [
+        ("glpat-mistyped", "401 Unauthorized"),
+        (EXPIRED_TOKEN, "Token is expired"),
+        (REVOKED_TOKEN, "Token was revoked"),
+    ] {
+        let ran = bot(&gitlab, "scan").env("BENCH_BOT_TOKEN", token).exits(2);
+        let line = ran.complaint();
+        assert!(
+            line.contains("BENCH_BOT_TOKEN") && line.contains(why) && line.contains("scope api"),
+            "{line}"
+        );
+        assert!(!line.contains(token));
+    }
+    let ran = bot(&gitlab, "scan")
+        .env("BENCH_BOT_TOKEN", "two\nlines")
+        .exits(2);
+    assert!(ran.complaint().contains("BENCH_BOT_TOKEN"));
+    assert!(gitlab.writes().is_empty());
+}
+
+#[test]
+fn a_token_that_may_only_read() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    let reading = |command: &str| bot(&gitlab, command).env("BENCH_BOT_TOKEN", READ_ONLY_TOKEN);
+    reading("scan --dry-run").succeeds();
+    let ran = reading("scan").exits(1);
+    assert!(ran.stdout.contains("higher privileges"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_project_that_is_not_there() {
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "scan --project acme/enigne").exits(2);
+    let line = ran.complaint();
+    assert!(
+        line.contains("acme/enigne") && line.contains("--project (BENCH_BOT_PROJECT)"),
+        "{line}"
+    );
+    gitlab
+        .world()
+        .projects
+        .get_mut(&8)
+        .expect("the benchmark project")
+        .members
+        .clear();
+    let ran = bot(&gitlab, "scan").exits(2);
+    let line = ran.complaint();
+    assert!(
+        line.contains("make bench-bot a member") && line.contains("BENCH_BOT_BENCHMARK_PROJECT"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_reached_or_is_no_gitlab() {
+    let gitlab = Gitlab::start();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port");
+    let ran = bot(&gitlab, "scan")
+        .env("BENCH_BOT_GITLAB_URL", &format!("http://{closed}"))
+        .exits(1);
+    let line = ran.complaint();
+    assert!(
+        line.contains("cannot be reached") && line.contains("--gitlab-url"),
+        "{line}"
+    );
+
+    let mut website = mockito::Server::new();
+    website
+        .mock("GET", mockito::Matcher::Any)
+        .with_status(404)
+        .with_body("<h1>Not found</h1>")
+        .create();
+    let ran = bot(&gitlab, "scan")
+        .env("BENCH_BOT_GITLAB_URL", &website.url())
+        .exits(2);
+    let line = ran.complaint();
+    assert!(
+        line.contains("does not answer as a GitLab does") && line.contains("BENCH_BOT_GITLAB_URL"),
+        "{line}"
+    );
+}
+
+#[test]
+fn the_server_of_the_pipeline_is_the_default() {
+    let gitlab = Gitlab::start();
+    bot(&gitlab, "scan")
+        .without("BENCH_BOT_GITLAB_URL")
+        .env("CI_SERVER_URL", gitlab.url())
+        .succeeds();
+    let ran = bot(&gitlab, "scan")
+        .without("BENCH_BOT_GITLAB_URL")
+        .env("CI_SERVER_URL", "http://x.test")
+        .exits(2);
+    assert!(ran.complaint().contains("CI_SERVER_URL"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_under_a_relative_path_and_a_renamed_project() {
+    let gitlab = Gitlab::builder().relative_path("/gitlab").start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    gitlab.move_project("acme/engine", "acme/motor");
+    bot(&gitlab, "scan").succeeds();
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+    bot(&gitlab, "reconcile").succeeds();
+    assert!(!mr.is_labelled());
+}
+
+#[test]
+fn a_server_that_hangs_is_waited_for_no_longer_than_is_set() {
+    let gitlab = Gitlab::start();
+    gitlab.fault(|_| Some(Fault::Hang(Duration::from_secs(5))));
+    let started = Instant::now();
+    let ran = bot(&gitlab, "scan --http-timeout 200ms").exits(1);
+    assert!(
+        ran.complaint().contains("no answer in time"),
+        "{}",
+        ran.stderr
+    );
+    assert!(started.elapsed() < Duration::from_secs(3));
+}
