@@ -1,0 +1,215 @@
+//! `cargo run --example sandbox`: bench-bot through its whole story, against an in-memory GitLab.
+//! `cargo run --example sandbox -- --serve`: that GitLab kept up, to be driven by hand.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use in_memory_gitlab::{BOT_TOKEN, Clock, ExternalUrl, Gitlab, Mr};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long a benchmark takes while the server is kept up.
+const SERVED_BENCHMARK: Duration = Duration::from_secs(8);
+/// There are four requests that can be served; more rounds mean that something goes round in circles.
+const MOST_ROUNDS: usize = 8;
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => tell_the_story()?,
+        ["--serve"] => serve(0)?,
+        ["--serve", "--port", port] => serve(port.parse().context("--port takes a number")?)?,
+        _ => {
+            eprintln!("usage: cargo run --example sandbox [-- --serve [--port N]]");
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Some merge requests in every state that matters.
+struct Cast {
+    running: Mr,
+    all: Vec<Mr>,
+}
+
+fn cast(gitlab: &Gitlab) -> Cast {
+    let mr = |branch: &str, title: &str| gitlab.mr(branch).titled(title);
+    let parser = mr("parser/lookup-table", "Look tokens up in a table")
+        .passed()
+        .pipeline_started(95);
+    let cache = mr("bigger-cache", "Double the cache")
+        .passed()
+        .pipeline_started(140);
+    let allocator = mr("arena-allocator", "Allocate nodes in an arena")
+        .running()
+        .pipeline_started(6);
+    let broken = mr("unroll-loops", "Unroll the inner loops")
+        .failed()
+        .pipeline_started(30);
+    let fork = gitlab
+        .fork_mr("simd")
+        .titled("Scan strings with SIMD")
+        .passed()
+        .pipeline_started(20);
+    let all = [&parser, &cache, &allocator, &broken, &fork];
+    let all = all.map(|mr| mr.clone().labelled()).into();
+    Cast {
+        running: allocator,
+        all,
+    }
+}
+
+fn tell_the_story() -> Result<()> {
+    let program = program()?;
+    let gitlab = Gitlab::start();
+    let cast = cast(&gitlab);
+    println!("Ada has labelled five merge requests `benchmarking`. The schedule comes round:\n");
+    bench_bot(&program, &gitlab, &["scan", "--dry-run"])?;
+    for round in 1..=MOST_ROUNDS {
+        bench_bot(&program, &gitlab, &["scan"])?;
+        let running: Vec<u64> = ids(&gitlab, |ended| !ended);
+        if running.is_empty() {
+            break;
+        }
+        ensure!(round < MOST_ROUNDS, "the queue does not get empty");
+        gitlab.later(2 * MINUTE);
+        for &id in &running {
+            gitlab.benchmark_runs(id);
+        }
+        gitlab.later(25 * MINUTE);
+        for &id in &running {
+            // Not every benchmark goes well.
+            let outcome = if round == 3 { "failed" } else { "success" };
+            println!("… the benchmark runs for 25 minutes: {outcome} …\n");
+            gitlab.benchmark_ends(id, outcome);
+        }
+        if round == 1 {
+            println!(
+                "… meanwhile the pipeline of !{} has passed …\n",
+                cast.running.iid()
+            );
+            let pipeline = cast
+                .running
+                .head_pipeline_id()
+                .context("it has a pipeline")?;
+            gitlab.set_status("acme/engine", pipeline, "success");
+        }
+        bench_bot(&program, &gitlab, &["reconcile"])?;
+    }
+    println!("The merge requests as their pages show them now:\n");
+    for mr in &cast.all {
+        println!("{}", indented(&mr.page()));
+    }
+    println!("The benchmarks:\n");
+    for benchmark in gitlab.benchmarks() {
+        let variable = |key| benchmark.variable(key).unwrap_or("?");
+        println!(
+            "  {:8} !{} {}  {}",
+            benchmark.status,
+            variable("BENCH_MR_IID"),
+            &variable("BENCH_SHA")[..8],
+            benchmark.url
+        );
+    }
+    Ok(())
+}
+
+fn serve(port: u16) -> Result<()> {
+    let gitlab = Gitlab::builder()
+        .port(port)
+        .external_url(ExternalUrl::Loopback)
+        .clock(Clock::real())
+        .start();
+    let cast = cast(&gitlab);
+    let url = gitlab.url();
+    println!(
+        "A GitLab with {} labelled merge requests, until Ctrl-C. In another shell:\n",
+        cast.all.len()
+    );
+    for (variable, value) in settings(&gitlab) {
+        println!("  export {variable}={value}");
+    }
+    println!("\n  cargo run -- scan --dry-run\n  cargo run -- scan\n  cargo run -- reconcile");
+    println!(
+        "\nA benchmark takes {} seconds. The pages:\n",
+        SERVED_BENCHMARK.as_secs()
+    );
+    for mr in &cast.all {
+        println!("  {}", mr.url());
+    }
+    println!("  {url}/acme/benchmarks/-/pipelines/ID");
+    println!(
+        "\nTo label one again: curl -X PUT -H 'PRIVATE-TOKEN: {}' '{url}/api/v4/projects/7/merge_requests/1?add_labels=benchmarking'",
+        in_memory_gitlab::ADA_TOKEN
+    );
+    loop {
+        thread::sleep(Duration::from_millis(200));
+        let now = gitlab.now();
+        for benchmark in gitlab.benchmarks() {
+            let age = (now - benchmark.created_at).to_std().unwrap_or_default();
+            match benchmark.status.as_str() {
+                "created" if age > SERVED_BENCHMARK / 4 => gitlab.benchmark_runs(benchmark.id),
+                "running" if age > SERVED_BENCHMARK => {
+                    gitlab.benchmark_ends(benchmark.id, "success")
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn ids(gitlab: &Gitlab, wanted: impl Fn(bool) -> bool) -> Vec<u64> {
+    let benchmarks = gitlab.benchmarks().into_iter();
+    benchmarks
+        .filter(|benchmark| wanted(benchmark.has_ended()))
+        .map(|benchmark| benchmark.id)
+        .collect()
+}
+
+fn settings(gitlab: &Gitlab) -> [(&'static str, String); 4] {
+    [
+        ("BENCH_BOT_GITLAB_URL", gitlab.url().to_owned()),
+        ("BENCH_BOT_TOKEN", BOT_TOKEN.to_owned()),
+        ("BENCH_BOT_PROJECT", "acme/engine".to_owned()),
+        ("BENCH_BOT_BENCHMARK_PROJECT", "acme/benchmarks".to_owned()),
+    ]
+}
+
+/// Runs the program as a user does, its report going where ours goes.
+fn bench_bot(program: &Path, gitlab: &Gitlab, arguments: &[&str]) -> Result<()> {
+    println!("$ bench-bot {}\n", arguments.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(settings(gitlab))
+        .status()?;
+    println!();
+    match status.success() {
+        true => Ok(()),
+        false => bail!("bench-bot {}: {status}", arguments.join(" ")),
+    }
+}
+
+/// The program itself, which Cargo builds for tests but not for examples.
+fn program() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let release = !cfg!(debug_assertions);
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--bin", "bench-bot"])
+        .args(release.then_some("--release"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    ensure!(built.success(), "cargo cannot build bench-bot");
+    let example = std::env::current_exe()?;
+    let folder = example
+        .parent()
+        .and_then(Path::parent)
+        .context("examples lie beside the program")?;
+    Ok(folder.join(format!("bench-bot{}", std::env::consts::EXE_SUFFIX)))
+}
+
+fn indented(page: &str) -> String {
+    page.lines().map(|line| format!("  {line}\n")).collect()
+}
