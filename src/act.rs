@@ -30,7 +30,7 @@ pub struct Action {
     pub mr: Iid,
     /// What is told on the merge request, where an end is.
     pub end: Option<End>,
-    pub result: Done,
+    pub effect: Effect,
     pub pipeline: Option<BenchmarkPipeline>,
 }
 
@@ -56,8 +56,9 @@ impl Verb {
     }
 }
 
+/// How an action went.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Done {
+pub enum Effect {
     Done,
     Planned,
     Failed(String),
@@ -70,17 +71,17 @@ pub struct BenchmarkPipeline {
 }
 
 impl Action {
-    pub fn start(mr: Iid, result: Done, pipeline: Option<BenchmarkPipeline>) -> Self {
+    pub fn start(mr: Iid, effect: Effect, pipeline: Option<BenchmarkPipeline>) -> Self {
         Self {
             verb: Verb::Start,
             mr,
             end: None,
-            result,
+            effect,
             pipeline,
         }
     }
 
-    fn repair(repair: &Repair, result: Done) -> Self {
+    fn repair(repair: &Repair, effect: Effect) -> Self {
         let (verb, end) = match &repair.what {
             What::Link { .. } => (Verb::Link, None),
             What::Finish { outcome, .. } => (Verb::Finish, Some(End::Of(*outcome))),
@@ -93,7 +94,7 @@ impl Action {
             verb,
             mr: repair.record.task.mr,
             end,
-            result,
+            effect,
             pipeline,
         }
     }
@@ -126,18 +127,18 @@ pub fn planned(plan: &Plan) -> Vec<Action> {
     let repairs = plan
         .repairs
         .iter()
-        .map(|repair| Action::repair(repair, Done::Planned));
+        .map(|repair| Action::repair(repair, Effect::Planned));
     let starts = plan.queue.iter().take(plan.free);
-    let starts = starts.map(|queued| Action::start(queued.mr.iid, Done::Planned, None));
+    let starts = starts.map(|queued| Action::start(queued.mr.iid, Effect::Planned, None));
     repairs.chain(starts).collect()
 }
 
 /// What a dry run says of a trigger.
 pub fn planned_trigger(mr: Iid, finish: Option<&Repair>) -> Vec<Action> {
-    let finish = finish.map(|repair| Action::repair(repair, Done::Planned));
+    let finish = finish.map(|repair| Action::repair(repair, Effect::Planned));
     finish
         .into_iter()
-        .chain([Action::start(mr, Done::Planned, None)])
+        .chain([Action::start(mr, Effect::Planned, None)])
         .collect()
 }
 
@@ -158,7 +159,7 @@ impl Actor<'_> {
                 Start::Hindered(_) => free = 0,
                 Start::Failed(_) | Start::Overtaken => {}
             }
-            actions.extend(told(queued.mr.iid, start));
+            actions.extend(actions_of(queued.mr.iid, start));
         }
         actions
     }
@@ -172,11 +173,11 @@ impl Actor<'_> {
             .collect();
         if actions
             .iter()
-            .any(|action| matches!(action.result, Done::Failed(_)))
+            .any(|action| matches!(action.effect, Effect::Failed(_)))
         {
             return actions;
         }
-        let failed = |message| vec![Action::start(mr.iid, Done::Failed(message), None)];
+        let failed = |message| vec![Action::start(mr.iid, Effect::Failed(message), None)];
         let request = match mr.request {
             Some(request) if finish.is_none() => request,
             _ => match self.put_label_on(mr.iid) {
@@ -187,7 +188,7 @@ impl Actor<'_> {
         let suits = |fresh: &MergeRequest| force || plan::readiness(fresh, request).is_ok();
         actions.extend(match self.start(mr, request, suits) {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
-            start => told(mr.iid, start),
+            start => actions_of(mr.iid, start),
         });
         actions
     }
@@ -315,11 +316,11 @@ impl Actor<'_> {
 
     pub fn repair(&self, repair: &Repair) -> Action {
         let Repair { record, what } = repair;
-        let result = match self.carry_out(record, what) {
-            Ok(()) => Done::Done,
-            Err(error) => Done::Failed(format!("{error:#}")),
+        let effect = match self.carry_out(record, what) {
+            Ok(()) => Effect::Done,
+            Err(error) => Effect::Failed(format!("{error:#}")),
         };
-        Action::repair(repair, result)
+        Action::repair(repair, effect)
     }
 
     fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
@@ -439,16 +440,16 @@ impl Start {
     }
 }
 
-fn told(mr: Iid, start: Start) -> Vec<Action> {
-    let failed = |message| vec![Action::start(mr, Done::Failed(message), None)];
+fn actions_of(mr: Iid, start: Start) -> Vec<Action> {
+    let failed = |message| vec![Action::start(mr, Effect::Failed(message), None)];
     match start {
         Start::Started(pipeline, linked) => {
             let link = linked.err().map(|error| Action {
                 verb: Verb::Link,
-                result: Done::Failed(format!("{error}; reconcile puts it into the discussion")),
-                ..Action::start(mr, Done::Done, Some(pipeline.clone()))
+                effect: Effect::Failed(format!("{error}; reconcile puts it into the discussion")),
+                ..Action::start(mr, Effect::Done, Some(pipeline.clone()))
             });
-            let started = Action::start(mr, Done::Done, Some(pipeline));
+            let started = Action::start(mr, Effect::Done, Some(pipeline));
             [Some(started), link].into_iter().flatten().collect()
         }
         Start::Overtaken => Vec::new(),

@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 
-use crate::act::{Action, Actor, Done};
+use crate::act::{Action, Actor, Effect};
 use crate::cli::{Command, Format, MrName, Settings, Settled, WrongSetting};
 use crate::gitlab::answer::Variable;
 use crate::gitlab::{ConnectError, Gitlab};
@@ -190,7 +190,7 @@ impl Run {
     /// A person gets the sentence alone, a machine the report that it expects.
     fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Result<Exit> {
         if self.settings.format == Format::Json {
-            let refused = Action::start(mr, Done::Failed(why.clone()), None);
+            let refused = Action::start(mr, Effect::Failed(why.clone()), None);
             self.print(snapshot, plan, &[refused])?;
         }
         self.progress.finish_and_clear();
@@ -204,7 +204,7 @@ impl Run {
         }
         let failed = actions
             .iter()
-            .any(|action| matches!(action.result, Done::Failed(_)));
+            .any(|action| matches!(action.effect, Effect::Failed(_)));
         Ok(if failed || !snapshot.troubles.is_empty() {
             Exit::Failed
         } else {

@@ -310,6 +310,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         }),
         (Status::Ended(_), _) => None,
         (Status::Alive(_), None) if cancelling && reply == Reply::Made => None,
+        (Status::Alive(_), None) if reply == Reply::DueAnew => Some(What::Cancel),
         (Status::Alive(_), None) => Some(What::Withdraw(reply)),
         (Status::Alive(_), Some(_)) if !stands => (!cancelling).then_some(What::Cancel),
         (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),

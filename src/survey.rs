@@ -49,11 +49,14 @@ pub fn survey(
         troubles: Vec::new(),
     };
     add_merge_requests(&mut snapshot, &gitlab.source, label, iids);
-    let oldest = oldest_request(&snapshot);
-    if oldest.is_some_and(|oldest| oldest < since) {
-        pipelines = gitlab.benchmark.own_pipelines(oldest.unwrap_or(since))?;
+    // However long nobody looked: an open request may have a record from any time since it was made.
+    if let Some(oldest) = oldest_request(&snapshot, |mr| mr.state == "opened")
+        && oldest < since
+    {
+        pipelines = gitlab.benchmark.own_pipelines(oldest)?;
     }
     // One that ended before anybody asked cannot be the record of what is asked now.
+    let oldest = oldest_request(&snapshot, |_| true);
     pipelines.retain(|pipeline| {
         !pipeline.status.ended() || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
     });
@@ -84,14 +87,13 @@ fn listed(
     }
 }
 
-fn oldest_request(snapshot: &Snapshot) -> Option<DateTime<Utc>> {
-    let labelled = snapshot
-        .merge_requests
-        .values()
-        .filter_map(|mr| Some((mr, mr.request?)));
-    labelled
-        .map(|(mr, request)| request.at.unwrap_or(mr.created_at))
-        .min()
+fn oldest_request(
+    snapshot: &Snapshot,
+    counts: impl Fn(&MergeRequest) -> bool,
+) -> Option<DateTime<Utc>> {
+    let counted = snapshot.merge_requests.values().filter(|mr| counts(mr));
+    let requested_at = |mr: &MergeRequest| Some(mr.request?.at.unwrap_or(mr.created_at));
+    counted.filter_map(requested_at).min()
 }
 
 fn add_merge_requests(

@@ -488,6 +488,13 @@ fn what_reconcile_does_about_a_record() {
             Some("withdraw untold"),
         ),
         (
+            "label gone, discussion deleted",
+            unlabelled(),
+            ends("running"),
+            other(),
+            Some("cancel"),
+        ),
+        (
             "withdrawn, told, not cancelled",
             unlabelled(),
             ends("running"),

@@ -67,6 +67,7 @@ enum Repeat {
 }
 
 /// A token as it goes over the wire, and nowhere else: marked so that no log of headers shows it.
+#[derive(Clone)]
 pub struct Token(HeaderValue);
 
 impl Token {

@@ -93,15 +93,48 @@ impl Gitlab {
     /// Finds out who the tokens belong to and which projects are meant.
     pub fn connect(connection: &Connection) -> Result<Self, ConnectError> {
         let http = Arc::new(Http::new(&connection.gitlab_url, &connection.limits)?);
-        let (source, benchmark) = both(
-            || open(&http, connection, Side::Source),
-            || open(&http, connection, Side::Benchmark),
+        let source = Door {
+            http: &http,
+            gitlab_url: &connection.gitlab_url,
+            token: token(&connection.token, "BENCH_BOT_TOKEN")?,
+            variable: "BENCH_BOT_TOKEN",
+            name: &connection.project,
+            setting: "--project (BENCH_BOT_PROJECT)",
+        };
+        let benchmark = Door {
+            name: &connection.benchmark_project,
+            setting: "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
+            ..source.clone()
+        };
+        let benchmark = match &connection.benchmark_token {
+            Some(secret) => {
+                let variable = "BENCH_BOT_BENCHMARK_TOKEN";
+                Door {
+                    token: token(secret, variable)?,
+                    variable,
+                    ..benchmark
+                }
+            }
+            None => benchmark,
+        };
+        let two_users = connection.benchmark_token.is_some();
+        let ((source_user, source_project), (benchmark_user, benchmark_project)) = both(
+            || both(|| source.user(), || source.project()),
+            || {
+                both(
+                    || two_users.then(|| benchmark.user()),
+                    || benchmark.project(),
+                )
+            },
         );
-        let (source, benchmark) = (SourceProject(source?), BenchmarkProject(benchmark?));
+        let source_user = source_user?;
+        let benchmark_user = benchmark_user.unwrap_or_else(|| Ok(source_user.clone()))?;
+        let source = source.access(source_user, source_project)?;
+        let benchmark = benchmark.access(benchmark_user, benchmark_project)?;
         Ok(Self {
             http,
-            source,
-            benchmark,
+            source: SourceProject(source),
+            benchmark: BenchmarkProject(benchmark),
         })
     }
 
@@ -111,63 +144,72 @@ impl Gitlab {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    Source,
-    Benchmark,
+/// A project as the settings name it, and the token that is to open it.
+#[derive(Clone)]
+struct Door<'a> {
+    http: &'a Arc<Http>,
+    gitlab_url: &'a Url,
+    token: Token,
+    /// Where the token came from.
+    variable: &'static str,
+    name: &'a ProjectName,
+    /// Where the name came from.
+    setting: &'static str,
 }
 
-fn open(http: &Arc<Http>, connection: &Connection, side: Side) -> Result<Access, ConnectError> {
-    let (name, setting) = match side {
-        Side::Source => (&connection.project, "--project (BENCH_BOT_PROJECT)"),
-        Side::Benchmark => (
-            &connection.benchmark_project,
-            "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
-        ),
-    };
-    let (secret, variable) = match (side, &connection.benchmark_token) {
-        (Side::Benchmark, Some(token)) => (token, "BENCH_BOT_BENCHMARK_TOKEN"),
-        _ => (&connection.token, "BENCH_BOT_TOKEN"),
-    };
-    let token = Token::new(secret).ok_or_else(|| {
+fn token(secret: &SecretString, variable: &str) -> Result<Token, ConnectError> {
+    Token::new(secret).ok_or_else(|| {
         ConnectError::Setting(format!("{variable} holds characters that no token has"))
-    })?;
-    let (user, project) = both(
-        || http.get::<User>(&token, "user"),
-        || http.get::<Project>(&token, &format!("projects/{}", name.0.replace('/', "%2F"))),
-    );
-    let user = user.map_err(|error| closed(&connection.gitlab_url, variable, &error))?;
-    let project = project.map_err(|error| match error.not_found() {
-        true => ConnectError::Setting(format!(
-            "project {name} is not there, or {} may not see it: check {setting}, \
-             or make {0} a member of the project",
-            user.username
-        )),
-        false => closed(&connection.gitlab_url, variable, &error),
-    })?;
-    Ok(Access {
-        http: http.clone(),
-        token,
-        project,
-        user,
     })
 }
 
-/// Why the server does not let the bot in.
-fn closed(gitlab_url: &Url, variable: &str, error: &Error) -> ConnectError {
-    let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
-    match error.refused().map(|status| status.as_u16()) {
-        Some(401 | 403) => ConnectError::Setting(format!(
-            "{gitlab_url} refuses the token in {variable} ({}): \
-             it must be valid, and have the scope api",
-            error.message
-        )),
-        Some(_) => ConnectError::Setting(format!(
-            "{gitlab_url} does not answer as a GitLab does ({error}): {check_url}"
-        )),
-        None => ConnectError::Unreachable(format!(
-            "{gitlab_url} cannot be reached ({}): {check_url} and the network",
-            error.message
-        )),
+impl Door<'_> {
+    fn user(&self) -> Result<User, ConnectError> {
+        self.http
+            .get(&self.token, "user")
+            .map_err(|error| self.closed(&error))
+    }
+
+    fn project(&self) -> Result<Project, Error> {
+        self.http.get(
+            &self.token,
+            &format!("projects/{}", self.name.0.replace('/', "%2F")),
+        )
+    }
+
+    fn access(self, user: User, project: Result<Project, Error>) -> Result<Access, ConnectError> {
+        let project = project.map_err(|error| match error.not_found() {
+            true => ConnectError::Setting(format!(
+                "project {} is not there, or {} may not see it: check {}, \
+                 or make {1} a member of the project",
+                self.name, user.username, self.setting
+            )),
+            false => self.closed(&error),
+        })?;
+        Ok(Access {
+            http: self.http.clone(),
+            token: self.token,
+            project,
+            user,
+        })
+    }
+
+    /// Why the server does not let the bot in.
+    fn closed(&self, error: &Error) -> ConnectError {
+        let (url, variable) = (self.gitlab_url, self.variable);
+        let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
+        match error.refused().map(|status| status.as_u16()) {
+            Some(401 | 403) => ConnectError::Setting(format!(
+                "{url} refuses the token in {variable} ({}): it must be valid, and have the scope api",
+                error.message
+            )),
+            Some(_) => ConnectError::Setting(format!(
+                "{url} does not answer as a GitLab does ({error}): {check_url}"
+            )),
+            None => ConnectError::Unreachable(format!(
+                "{url} cannot be reached ({}): {check_url} and the network",
+                error.message
+            )),
+        }
     }
 }

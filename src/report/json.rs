@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::Report;
-use crate::act::{Action, Done};
+use crate::act::{Action, Effect};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::plan::Queued;
 use crate::record::Record;
@@ -124,10 +124,10 @@ fn in_queue<'a>(queued: &'a Queued<'a>) -> InQueue<'a> {
 }
 
 fn acted(action: &Action) -> Acted<'_> {
-    let (outcome, error) = match &action.result {
-        Done::Done => ("done", None),
-        Done::Planned => ("planned", None),
-        Done::Failed(error) => ("failed", Some(error.as_str())),
+    let (outcome, error) = match &action.effect {
+        Effect::Done => ("done", None),
+        Effect::Planned => ("planned", None),
+        Effect::Failed(error) => ("failed", Some(error.as_str())),
     };
     let benchmark_pipeline = action.pipeline.as_ref();
     Acted {

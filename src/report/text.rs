@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Report;
-use crate::act::Done;
+use crate::act::Effect;
 use crate::inert::one_line;
 use crate::plan::{Order, Refusal, Verdict, Waiting};
 use crate::record::Record;
@@ -193,16 +193,19 @@ pub fn refusal(refusal: &Refusal) -> String {
 fn actions(out: &mut String, report: &Report) {
     let title = match (report.actions.is_empty(), report.dry_run) {
         (true, _) if report.command == "trigger" => "\nNothing to do: it is in flight already",
+        (true, _) if report.command == "scan" && !report.plan.queue.is_empty() => {
+            "\nNothing to do: as many are in flight as may be"
+        }
         (true, _) => "\nNothing to do",
         (false, true) => "\nWould do",
         (false, false) => "\nDone",
     };
     line(out, BOLD, title);
     for action in report.actions {
-        let (style, sign, error) = match &action.result {
-            Done::Done => (GREEN, "✓", None),
-            Done::Planned => (DIM, "•", None),
-            Done::Failed(error) => (RED, "✗", Some(error)),
+        let (style, sign, error) = match &action.effect {
+            Effect::Done => (GREEN, "✓", None),
+            Effect::Planned => (DIM, "•", None),
+            Effect::Failed(error) => (RED, "✗", Some(error)),
         };
         let (verb, mr) = (action.verb.word(), format!("!{}", action.mr));
         let end = action.end.map_or("", |end| end.word());

@@ -153,3 +153,18 @@ fn no_report_has_colour_codes_when_piped_or_lines_too_long() {
     let fits = |line: &&str| line.contains("https://") || line.chars().count() <= 80;
     assert_eq!(text.lines().find(|line| !fits(line)), None);
 }
+
+#[test]
+fn the_readme_names_every_flag_and_variable() {
+    let readme = include_str!("../../README.md");
+    let help = ["scan", "trigger", "reconcile"]
+        .map(|command| bare(&format!("{command} --help")).succeeds().stdout);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    for word in help.join("").split(|c| !is_name(c)) {
+        let named = word.starts_with("--") || word.starts_with("BENCH_BOT_");
+        assert!(
+            !named || word == "--help" || word == "--verbose" || readme.contains(word),
+            "{word}"
+        );
+    }
+}
