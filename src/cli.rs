@@ -202,6 +202,33 @@ pub enum MrName {
 #[error("{0}")]
 pub struct WrongSetting(pub String);
 
+/// What is taken from the environment alone: a secret never stands on a command line.
+pub struct Environment {
+    pub token: Option<SecretString>,
+    pub benchmark_token: Option<SecretString>,
+    /// In a job: the server that it runs for, and the certificates to trust there.
+    pub server_url: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Environment {
+    pub fn of_process() -> Self {
+        let text = |variable| {
+            let value = std::env::var(variable)
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        Self {
+            token: text("BENCH_BOT_TOKEN").map(SecretString::from),
+            benchmark_token: text("BENCH_BOT_BENCHMARK_TOKEN").map(SecretString::from),
+            server_url: text("CI_SERVER_URL"),
+            ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
+        }
+    }
+}
+
 /// What a run is given, ready to use.
 pub struct Settled {
     pub connection: Connection,
@@ -249,8 +276,8 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
 }
 
 impl Settings {
-    pub fn settle(&self) -> Result<Settled, WrongSetting> {
-        let gitlab_url = self.gitlab_url()?;
+    pub fn settle(&self, environment: &Environment) -> Result<Settled, WrongSetting> {
+        let gitlab_url = self.gitlab_url(environment)?;
         let connection = Connection {
             gitlab_url,
             project: project(&self.project, "--project (BENCH_BOT_PROJECT)")?,
@@ -258,20 +285,18 @@ impl Settings {
                 &self.benchmark_project,
                 "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
             )?,
-            token: secret("BENCH_BOT_TOKEN").ok_or_else(|| {
+            token: environment.token.clone().ok_or_else(|| {
                 WrongSetting(
                     "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
                      (a protected CI variable is not there on an unprotected branch)"
                         .to_owned(),
                 )
             })?,
-            benchmark_token: secret("BENCH_BOT_BENCHMARK_TOKEN"),
+            benchmark_token: environment.benchmark_token.clone(),
             limits: Limits {
                 http_timeout: self.http_timeout,
                 retries: self.retries,
-                ca_file: std::env::var_os("CI_SERVER_TLS_CA_FILE")
-                    .filter(|file| !file.is_empty())
-                    .map(PathBuf::from),
+                ca_file: environment.ca_file.clone(),
             },
         };
         let label = self.label.trim();
@@ -294,12 +319,12 @@ impl Settings {
         })
     }
 
-    fn gitlab_url(&self) -> Result<Url, WrongSetting> {
+    fn gitlab_url(&self, environment: &Environment) -> Result<Url, WrongSetting> {
         let given = self.gitlab_url.clone().filter(|url| !url.is_empty());
-        let (text, setting) = match (given, std::env::var("CI_SERVER_URL").ok()) {
+        let (text, setting) = match (given, environment.server_url.clone()) {
             (Some(url), _) => (url, "--gitlab-url (BENCH_BOT_GITLAB_URL)"),
-            (None, Some(url)) if !url.is_empty() => (url, "CI_SERVER_URL"),
-            (None, _) => (
+            (None, Some(url)) => (url, "CI_SERVER_URL"),
+            (None, None) => (
                 "https://gitlab.com".to_owned(),
                 "--gitlab-url (BENCH_BOT_GITLAB_URL)",
             ),
@@ -349,12 +374,6 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
             .parse()
             .map_err(|why| WrongSetting(format!("{setting} is {name:?}: {why}"))),
     }
-}
-
-fn secret(variable: &str) -> Option<SecretString> {
-    let value = std::env::var(variable).ok()?;
-    let value = value.trim();
-    (!value.is_empty()).then(|| SecretString::from(value))
 }
 
 /// Longer than this nothing is meant to run, and sums of times stay far from their limits.

@@ -15,15 +15,15 @@ pub mod report;
 pub mod snapshot;
 pub mod survey;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 
 use crate::act::{Action, Actor, Effect};
-use crate::cli::{Command, Format, MrName, Settings, Settled, WrongSetting};
+use crate::cli::{Command, Environment, Format, MrName, Settings, Settled, WrongSetting};
 use crate::gitlab::answer::Variable;
 use crate::gitlab::{ConnectError, Gitlab};
 use crate::id::Iid;
@@ -32,7 +32,17 @@ use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::survey::{Scope, survey};
 
-/// How a run went: the exit status.
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// For standard output; in colour where it is for people.
+    pub report: String,
+    /// For standard error, each in a sentence.
+    pub errors: Vec<String>,
+    pub exit: Exit,
+}
+
+/// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done = 0,
@@ -41,42 +51,47 @@ pub enum Exit {
     Unusable = 2,
 }
 
-impl Exit {
-    pub fn of(error: &anyhow::Error) -> Self {
-        let setting = error.is::<WrongSetting>()
-            || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));
-        if setting {
-            Exit::Unusable
-        } else {
-            Exit::Failed
-        }
-    }
-}
-
-/// Carries out a command and prints its report.
-pub fn run(command: Command) -> Result<Exit> {
+/// Carries out a command. An error is one that kept all of it from being done.
+pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
+    let begin = |name, settings, variables| Run::begin(name, settings, environment, variables);
     match command {
         Command::Scan {
             settings,
             benchmark,
         } => {
-            let run = Run::begin("scan", settings, benchmark.variables()?)?;
+            let run = begin("scan", settings, benchmark.variables()?)?;
             let snapshot = run.survey(None, Scope::Queue)?;
             let plan = plan::scan(&snapshot, &run.settled.rules);
-            run.act(&snapshot, &plan, |actor| actor.start_queue(&plan))
+            Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
         }
         Command::Reconcile { since, settings } => {
-            let run = Run::begin("reconcile", settings, Vec::new())?;
+            let run = begin("reconcile", settings, Vec::new())?;
             let snapshot = run.survey(since, Scope::Records)?;
             let plan = plan::reconcile(&snapshot, &run.settled.rules);
-            run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs))
+            Ok(run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs)))
         }
         Command::Trigger {
             mr,
             force,
             settings,
             benchmark,
-        } => Run::begin("trigger", settings, benchmark.variables()?)?.trigger(&mr, force),
+        } => begin("trigger", settings, benchmark.variables()?)?.trigger(&mr, force),
+    }
+}
+
+impl Ran {
+    pub fn of_error(error: &anyhow::Error) -> Self {
+        let setting = error.is::<WrongSetting>()
+            || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));
+        Self {
+            report: String::new(),
+            errors: vec![format!("{error:#}")],
+            exit: if setting {
+                Exit::Unusable
+            } else {
+                Exit::Failed
+            },
+        }
     }
 }
 
@@ -92,8 +107,13 @@ struct Run {
 }
 
 impl Run {
-    fn begin(command: &'static str, settings: Settings, variables: Vec<Variable>) -> Result<Self> {
-        let settled = settings.settle()?;
+    fn begin(
+        command: &'static str,
+        settings: Settings,
+        environment: &Environment,
+        variables: Vec<Variable>,
+    ) -> Result<Self> {
+        let settled = settings.settle(environment)?;
         // Draws on standard error, and only if that is a terminal.
         let progress = ProgressBar::new_spinner().with_message("finding the projects");
         progress.enable_steady_tick(Duration::from_millis(100));
@@ -135,7 +155,7 @@ impl Run {
         snapshot: &Snapshot,
         plan: &Plan,
         carry_out: impl FnOnce(&Actor) -> Vec<Action>,
-    ) -> Result<Exit> {
+    ) -> Ran {
         self.progress.set_message("carrying out");
         let actions = match self.settings.dry_run {
             true => act::planned(plan),
@@ -153,7 +173,7 @@ impl Run {
         }
     }
 
-    fn trigger(&self, name: &MrName, force: bool) -> Result<Exit> {
+    fn trigger(&self, name: &MrName, force: bool) -> Result<Ran> {
         let source = self.gitlab.source.project();
         let iid = name.in_project(&source.web_url)?;
         let snapshot = self.survey(None, Scope::One(iid))?;
@@ -162,57 +182,40 @@ impl Run {
             free: 0,
             ..plan::scan(&snapshot, rules)
         };
-        let mr = match snapshot.merge_requests.get(&iid) {
-            Some(mr) => mr,
-            None if snapshot.gone.contains(&iid) => {
-                let problem = format!(
-                    "there is no such merge request in {}",
-                    source.path_with_namespace
-                );
-                return self.refuse(&snapshot, &plan, iid, problem);
-            }
-            None => return self.refuse(&snapshot, &plan, iid, "it could not be read".to_owned()),
+        let refuse = |why| Ok(self.refuse(&snapshot, &plan, iid, why));
+        let Some(mr) = snapshot.merge_requests.get(&iid) else {
+            let path = &source.path_with_namespace;
+            return refuse(match snapshot.gone.contains(&iid) {
+                true => format!("there is no such merge request in {path}"),
+                false => "it could not be read".to_owned(),
+            });
         };
         match plan::trigger(&snapshot, mr, rules, force) {
-            Err(refusal) => self.refuse(&snapshot, &plan, iid, report::refusal(&refusal)),
-            Ok(Trigger::InFlight(_)) => self.report(&snapshot, &plan, &[]),
+            Err(refusal) => refuse(report::refusal(&refusal)),
+            Ok(Trigger::InFlight(_)) => Ok(self.report(&snapshot, &plan, &[])),
             Ok(Trigger::Start { finish }) => {
                 self.progress.set_message("carrying out");
                 let actions = match self.settings.dry_run {
                     true => act::planned_trigger(iid, finish.as_ref()),
                     false => self.actor().trigger(mr, finish.as_ref(), force),
                 };
-                self.report(&snapshot, &plan, &actions)
+                Ok(self.report(&snapshot, &plan, &actions))
             }
         }
     }
 
-    /// A person gets the sentence alone, a machine the report that it expects.
-    fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Result<Exit> {
-        if self.settings.format == Format::Json {
-            let refused = Action::start(mr, Effect::Failed(why.clone()), None);
-            self.print(snapshot, plan, &[refused])?;
+    /// A person gets the sentence alone, a machine the report that it expects as well.
+    fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
+        let refused = [Action::start(mr, Effect::Failed(why.clone()), None)];
+        let mut ran = self.report(snapshot, plan, &refused);
+        if self.settings.format == Format::Text {
+            ran.report.clear();
         }
-        self.progress.finish_and_clear();
-        bail!("!{mr}: {why}")
+        ran.errors.push(format!("!{mr}: {why}"));
+        ran
     }
 
-    fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Result<Exit> {
-        self.print(snapshot, plan, actions)?;
-        for trouble in &snapshot.troubles {
-            eprintln!("error: {}", inert::one_line(trouble));
-        }
-        let failed = actions
-            .iter()
-            .any(|action| matches!(action.effect, Effect::Failed(_)));
-        Ok(if failed || !snapshot.troubles.is_empty() {
-            Exit::Failed
-        } else {
-            Exit::Done
-        })
-    }
-
-    fn print(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Result<()> {
+    fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
         self.progress.finish_and_clear();
         let report = Report {
             command: self.command,
@@ -225,17 +228,15 @@ impl Run {
             plan,
             actions,
         };
-        let printed = match self.settings.format {
-            Format::Json => std::io::stdout().write_all(report::json(&report).as_bytes()),
-            Format::Text => {
-                let text = report::text(&report, columns());
-                anstream::stdout().write_all(text.as_bytes())
-            }
-        };
-        match printed {
-            // Whoever reads has read enough: `bench-bot scan | head`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            printed => printed.context("cannot print the report"),
+        let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
+        let troubled = !snapshot.troubles.is_empty() || actions.iter().any(failed);
+        Ran {
+            report: match self.settings.format {
+                Format::Json => report::json(&report),
+                Format::Text => report::text(&report, columns()),
+            },
+            errors: snapshot.troubles.clone(),
+            exit: if troubled { Exit::Failed } else { Exit::Done },
         }
     }
 }

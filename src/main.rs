@@ -1,7 +1,8 @@
+use std::io::Write;
 use std::process::ExitCode;
 
-use bench_bot::cli::Cli;
-use bench_bot::{Exit, inert};
+use bench_bot::cli::{Cli, Environment};
+use bench_bot::{Exit, Ran, inert};
 
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
@@ -11,12 +12,25 @@ fn main() -> ExitCode {
         _ => "bench_bot=debug",
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .format_timestamp(None)
-        .format_target(false)
+        .format(|out, record| {
+            let message = inert::one_line(&record.args().to_string());
+            writeln!(out, "{}: {message}", record.level().as_str().to_lowercase())
+        })
         .init();
-    let exit = bench_bot::run(cli.command).unwrap_or_else(|error| {
-        eprintln!("error: {}", inert::one_line(&format!("{error:#}")));
-        Exit::of(&error)
-    });
-    ExitCode::from(exit as u8)
+    let ran = bench_bot::run(cli.command, &Environment::of_process());
+    let mut ran = ran.unwrap_or_else(|error| Ran::of_error(&error));
+    // Takes the colours out where there is no terminal, or NO_COLOR is set.
+    match anstream::stdout().write_all(ran.report.as_bytes()) {
+        // Whoever reads has read enough: `bench-bot scan | head`.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            ran.errors
+                .push(format!("the report cannot be written: {error}"));
+            ran.exit = Exit::Failed;
+        }
+        _ => {}
+    }
+    for error in &ran.errors {
+        eprintln!("error: {}", inert::one_line(error));
+    }
+    ExitCode::from(ran.exit as u8)
 }
