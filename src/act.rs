@@ -331,9 +331,8 @@ impl Actor<'_> {
                     .gitlab
                     .source
                     .edit_note(record.task.mr, first.note, &text);
-                edited
-                    .map(drop)
-                    .context("the discussion is without the link")
+                edited.context("the discussion is without the link")?;
+                self.tidy(record)
             }
             What::Finish { outcome, reply } => {
                 self.reply(record, *reply, End::Of(*outcome))?;
@@ -352,6 +351,19 @@ impl Actor<'_> {
         }
     }
 
+    /// Takes out what another run said at the same time, or this one without knowing. Looked up anew, and after the
+    /// last word: of any two that talk at once, the later one sees both.
+    fn tidy(&self, record: &Record) -> anyhow::Result<()> {
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let threads = survey::threads(source, mr)?;
+        for note in plan::surplus(&threads, record) {
+            source
+                .delete_note(mr, note)
+                .context("a note too many stays")?;
+        }
+        Ok(())
+    }
+
     fn cancel(&self, record: &Record) -> anyhow::Result<()> {
         let cancelled = self.gitlab.benchmark.cancel(record.pipeline);
         cancelled
@@ -363,7 +375,7 @@ impl Actor<'_> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let text = note::outcome(record, end, self.label);
         let replied = match reply {
-            Reply::Made => return Ok(()),
+            Reply::Made => return self.tidy(record),
             Reply::Due(thread) => source.reply(mr, &thread.id, &text),
             Reply::DueAnew => {
                 let first = note::started(&record.task, record.pipeline, &record.web_url);
@@ -371,7 +383,8 @@ impl Actor<'_> {
                 opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
             }
         };
-        replied.map(drop).context("the outcome is not told")
+        replied.context("the outcome is not told")?;
+        self.tidy(record)
     }
 
     /// The last step of a request. A label put on anew meanwhile is a new request and stays; since GitLab has no

@@ -296,6 +296,7 @@ impl Settings {
             limits: Limits {
                 http_timeout: self.http_timeout,
                 retries: self.retries,
+                run_time: RUN_TIME,
                 ca_file: environment.ca_file.clone(),
             },
         };
@@ -375,6 +376,9 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
             .map_err(|why| WrongSetting(format!("{setting} is {name:?}: {why}"))),
     }
 }
+
+/// A scheduled job has to come to its end before the next one, or its own time limit.
+const RUN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Longer than this nothing is meant to run, and sums of times stay far from their limits.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);

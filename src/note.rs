@@ -31,8 +31,14 @@ pub struct Thread {
     pub id: DiscussionId,
     /// The note that opened it, unless a person deleted that.
     pub first: Option<First>,
-    /// The requests whose outcome it tells.
-    pub outcomes: Vec<RequestId>,
+    pub outcomes: Vec<Told>,
+}
+
+/// A note that tells the outcome of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    pub note: NoteId,
+    pub request: RequestId,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +67,12 @@ pub fn read(discussion: &Discussion, bot: UserId) -> Thread {
                     linked: pipeline,
                 });
             }
-            Some(Marker::Outcome { request }) => thread.outcomes.push(request),
+            Some(Marker::Outcome { request }) => {
+                thread.outcomes.push(Told {
+                    note: note.id,
+                    request,
+                });
+            }
             _ => {}
         }
     }

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
 use crate::gitlab::answer::{Outcome, Status};
-use crate::id::{Iid, Sha};
-use crate::note::{First, Thread};
+use crate::id::{Iid, NoteId, RequestId, Sha};
+use crate::note::{First, Thread, Told};
 use crate::record::Record;
 use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot};
 
@@ -291,9 +291,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
     let thread = thread_of(threads, record);
-    let told = threads
-        .iter()
-        .any(|thread| thread.outcomes.contains(&task.request));
+    let told = outcomes(threads, task.request).next().is_some();
     let reply = match thread {
         _ if told || spoken_for(snapshot, record) => Reply::Made,
         Some(thread) => Reply::Due(thread),
@@ -316,7 +314,9 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),
         (Status::Alive(_), Some(_)) => {
             let first = thread?.first.as_ref()?;
-            (first.linked != Some(record.pipeline)).then_some(What::Link { first })
+            let linked = first.linked == Some(record.pipeline);
+            let tidy = surplus(threads, record).is_empty();
+            (!linked || !tidy).then_some(What::Link { first })
         }
     }
 }
@@ -341,6 +341,33 @@ fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
     };
     let named = threads.iter().find(|thread| thread.id == task.discussion);
     named.or_else(|| threads.iter().find(|thread| opened(thread)))
+}
+
+fn outcomes(threads: &[Thread], request: RequestId) -> impl Iterator<Item = (&Thread, &Told)> {
+    let all = threads
+        .iter()
+        .flat_map(|thread| thread.outcomes.iter().map(move |told| (thread, told)));
+    all.filter(move |(_, told)| told.request == request)
+}
+
+/// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
+/// make a second discussion or a second reply.
+pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
+    let request = record.task.request;
+    let standing = thread_of(threads, record).map(|thread| &thread.id);
+    let kept = outcomes(threads, request)
+        .min_by_key(|(thread, told)| (Some(&thread.id) != standing, told.note));
+    let other_outcomes = outcomes(threads, request)
+        .map(|(_, told)| told.note)
+        .filter(|note| kept.is_some_and(|(_, kept)| kept.note != *note));
+    let other_firsts = threads
+        .iter()
+        .filter(|thread| Some(&thread.id) != standing)
+        .filter(|thread| kept.is_none_or(|(of, _)| of.id != thread.id))
+        .filter_map(|thread| thread.first.as_ref())
+        .filter(|first| first.request == request)
+        .map(|first| first.note);
+    other_outcomes.chain(other_firsts).collect()
 }
 
 /// What `trigger` does about one merge request.

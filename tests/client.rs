@@ -21,6 +21,7 @@ fn connect(server: &ServerGuard, retries: usize) -> Gitlab {
         limits: Limits {
             http_timeout: Duration::from_secs(5),
             retries,
+            run_time: Duration::from_secs(60),
             ca_file: None,
         },
     })

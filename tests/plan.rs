@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bench_bot::gitlab::answer::{Outcome, Status};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha};
-use bench_bot::note::{First, Thread};
+use bench_bot::note::{First, Thread, Told};
 use bench_bot::plan::{self, Order, Refusal, Reply, Rules, Trigger, Verdict, What};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
@@ -330,14 +330,16 @@ fn repair(mr: MergeRequest, record: Record, thread: Thread) -> Option<String> {
     assert!(plan.repairs.len() < 2);
     plan.repairs.first().map(|repair| match &repair.what {
         What::Link { .. } => "link".to_owned(),
-        What::Finish { outcome, reply } => format!("finish {} {}", outcome.word(), told(*reply)),
-        What::Withdraw(reply) => format!("withdraw {}", told(*reply)),
-        What::TimeOut(reply) => format!("time out {}", told(*reply)),
+        What::Finish { outcome, reply } => {
+            format!("finish {} {}", outcome.word(), reply_word(*reply))
+        }
+        What::Withdraw(reply) => format!("withdraw {}", reply_word(*reply)),
+        What::TimeOut(reply) => format!("time out {}", reply_word(*reply)),
         What::Cancel => "cancel".to_owned(),
     })
 }
 
-fn told(reply: Reply) -> &'static str {
+fn reply_word(reply: Reply) -> &'static str {
     match reply {
         Reply::Made => "told",
         Reply::Due(_) => "untold",
@@ -364,7 +366,10 @@ fn what_reconcile_does_about_a_record() {
     let pushed = || with(1, |mr| mr.head = Some(sha("e")));
     let linked = || thread(1, Some(9));
     let told = || Thread {
-        outcomes: vec![RequestId(101)],
+        outcomes: vec![Told {
+            note: NoteId(400),
+            request: RequestId(101),
+        }],
         ..linked()
     };
     let other = || Thread {
@@ -552,6 +557,76 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
     );
     let withdrawn = whats(with(1, |mr| mr.request = None), ["running", "running"]);
     starts(&withdrawn, &[(8, "Withdraw(Due"), (9, "Withdraw(Made")]);
+}
+
+#[test]
+fn which_notes_are_one_too_many() {
+    let thread = |id: char, first: Option<(u64, u64)>, outcomes: &[(u64, u64)]| Thread {
+        id: DiscussionId(id.to_string().repeat(40)),
+        first: first.map(|(note, request)| First {
+            note: NoteId(note),
+            body: String::new(),
+            request: RequestId(request),
+            linked: None,
+        }),
+        outcomes: outcomes
+            .iter()
+            .map(|&(note, request)| Told {
+                note: NoteId(note),
+                request: RequestId(request),
+            })
+            .collect(),
+    };
+    let mut named = record(9, 1, "success");
+    named.task.discussion = DiscussionId("b".repeat(40));
+    let surplus = |threads: &[Thread]| {
+        plan::surplus(threads, &named)
+            .iter()
+            .map(|note| note.0)
+            .collect::<Vec<_>>()
+    };
+
+    const NONE: [u64; 0] = [];
+    let ours = || thread('b', Some((20, 101)), &[(21, 101)]);
+    assert_eq!(surplus(&[ours()]), NONE);
+    assert_eq!(
+        surplus(&[thread('a', Some((10, 101)), &[]), ours()]),
+        [10],
+        "a second discussion"
+    );
+    assert_eq!(
+        surplus(&[thread('a', Some((10, 101)), &[(30, 101)]), ours()]),
+        [30, 10],
+        "with a reply"
+    );
+    assert_eq!(
+        surplus(&[thread('b', Some((20, 101)), &[(22, 101), (21, 101)])]),
+        [22],
+        "two replies"
+    );
+    assert_eq!(
+        surplus(&[thread('a', Some((10, 55)), &[(11, 55)]), ours()]),
+        NONE,
+        "of another request"
+    );
+    let anew = [
+        thread('c', Some((30, 101)), &[(31, 101)]),
+        thread('d', Some((32, 101)), &[(33, 101)]),
+    ];
+    assert_eq!(
+        surplus(&anew),
+        [33, 32],
+        "opened anew twice, since ours was deleted"
+    );
+    let reply_elsewhere = [
+        thread('b', None, &[]),
+        thread('c', Some((30, 101)), &[(31, 101)]),
+    ];
+    assert_eq!(
+        surplus(&reply_elsewhere),
+        NONE,
+        "the one reply stays, wherever it is"
+    );
 }
 
 #[test]
@@ -794,8 +869,8 @@ proptest! {
                 let threads = snapshot.threads.get_mut(&mr).expect("each has one");
                 if links {
                     threads[0].first.as_mut().expect("it is there").linked = Some(pipeline);
-                } else if !threads[0].outcomes.contains(&request) {
-                    threads[0].outcomes.push(request);
+                } else if threads[0].outcomes.iter().all(|told| told.request != request) {
+                    threads[0].outcomes.push(Told { note: NoteId(400), request });
                 }
                 let mr = snapshot.merge_requests.get_mut(&mr);
                 if let Some(mr) = mr.filter(|_| takes_label) {

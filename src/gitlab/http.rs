@@ -84,6 +84,8 @@ impl Token {
 pub struct Limits {
     pub http_timeout: Duration,
     pub retries: usize,
+    /// For all requests together, repetitions and pauses included.
+    pub run_time: Duration,
     /// A file of PEM certificates to trust besides the system's.
     pub ca_file: Option<std::path::PathBuf>,
 }
@@ -92,7 +94,9 @@ pub struct Limits {
 pub struct Http {
     client: Client,
     api: Url,
+    http_timeout: Duration,
     retries: usize,
+    deadline: Instant,
     /// When the server last said what time it is, in seconds since 1970; 0 before.
     server_time: AtomicI64,
 }
@@ -116,7 +120,6 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
             .user_agent(concat!("bench-bot/", env!("CARGO_PKG_VERSION")))
-            .timeout(limits.http_timeout)
             // Followed by hand, since a token must not go to another server.
             .redirect(reqwest::redirect::Policy::none());
         if gitlab.scheme() == "http" {
@@ -137,7 +140,9 @@ impl Http {
         Ok(Self {
             client,
             api,
+            http_timeout: limits.http_timeout,
             retries: limits.retries,
+            deadline: Instant::now() + limits.run_time,
             server_time: AtomicI64::new(0),
         })
     }
@@ -192,6 +197,11 @@ impl Http {
     pub fn put<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
         let call = Call::new(self, token, Method::PUT, path, Repeat::Safe);
         Ok(call.with(body).send()?.0)
+    }
+
+    pub fn delete(&self, token: &Token, path: &str) -> Result<()> {
+        let call = Call::new(self, token, Method::DELETE, path, Repeat::Safe);
+        call.send::<()>().map(|_| ())
     }
 
     /// Sent once, unless it is certain that nothing came of it.
@@ -265,12 +275,23 @@ impl<'a> Call<'a> {
                 (Some(Pause::AsTold(told)), Some(_)) => told,
                 _ => return Err(failed.error),
             };
+            if pause >= self.time_left() {
+                return Err(failed.error);
+            }
             warn!("{}; again in {pause:.1?}", failed.error);
             std::thread::sleep(pause);
         }
     }
 
+    fn time_left(&self) -> Duration {
+        self.http.deadline.saturating_duration_since(Instant::now())
+    }
+
     fn attempt<T: DeserializeOwned>(&self) -> std::result::Result<(T, HeaderMap), Attempt> {
+        if self.time_left().is_zero() {
+            let message = "the run has taken as long as it may; the next one goes on".to_owned();
+            return Err(self.failed(Kind::Passing, message, None));
+        }
         let response = self.follow().map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(date) = text(&headers, DATE.as_str())
@@ -285,7 +306,13 @@ impl<'a> Call<'a> {
         if !status.is_success() {
             return Err(self.declined(status, &headers, &body));
         }
-        match serde_json::from_slice(&body) {
+        // What is deleted is answered with nothing.
+        let body = if status == StatusCode::NO_CONTENT {
+            &b"null"[..]
+        } else {
+            &body
+        };
+        match serde_json::from_slice(body) {
             Ok(answer) => Ok((answer, headers)),
             Err(error) => Err(self.unclear(format!("{status}, but unreadable: {error}"))),
         }
@@ -323,7 +350,9 @@ impl<'a> Call<'a> {
 
     fn request(&self, url: Url) -> reqwest::blocking::RequestBuilder {
         let request = self.http.client.request(self.method.clone(), url);
-        let request = request.header(AUTHORIZATION, self.token.0.clone());
+        let request = request
+            .header(AUTHORIZATION, self.token.0.clone())
+            .timeout(self.http.http_timeout.min(self.time_left()));
         match self.body {
             Some(body) => request.json(body),
             None => request,

@@ -152,4 +152,13 @@ impl SourceProject {
             .http
             .put(&self.0.token, &path, &json!({ "body": body }))
     }
+
+    /// No error if it is gone already.
+    pub fn delete_note(&self, iid: Iid, note: NoteId) -> Result<()> {
+        let path = format!("{}/notes/{note}", self.merge_request_path(iid));
+        match self.0.http.delete(&self.0.token, &path) {
+            Err(error) if error.not_found() => Ok(()),
+            deleted => deleted,
+        }
+    }
 }
