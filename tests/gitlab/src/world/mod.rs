@@ -27,6 +27,7 @@ use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub struct World {
     pub clock: Clock,
     /// What the server believes itself to be reached at.
@@ -54,6 +55,7 @@ pub struct World {
 }
 
 /// One sequence per kind, starting apart, so that an id taken for another is seen.
+#[derive(Clone)]
 struct Ids {
     label: Sequence,
     label_event: Sequence,
@@ -66,6 +68,7 @@ struct Ids {
     commit: Sequence,
 }
 
+#[derive(Clone)]
 struct Sequence(u64);
 
 impl Sequence {

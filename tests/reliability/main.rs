@@ -1,0 +1,5 @@
+//! Whatever happens to a run, later ones put it right.
+
+mod bot;
+mod faults;
+mod promise;

@@ -1,0 +1,165 @@
+//! What has to hold, told from GitLab's state alone: nothing here knows how the program works.
+
+use std::collections::BTreeMap;
+
+use in_memory_gitlab::{BENCH_BOT, LabelAction, MergeRequest, Note, People, Pipeline};
+
+const LABEL: &str = "benchmarking";
+
+/// The benchmarks of each request that anyone made, by merge request and label event.
+fn by_request(gitlab: &People) -> BTreeMap<(u64, u64), Vec<Pipeline>> {
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for benchmark in gitlab.benchmarks() {
+        let number = |key| benchmark.variable(key).and_then(|value| value.parse().ok());
+        if benchmark.source == "api"
+            && benchmark.user.as_deref() == Some("bench-bot")
+            && let (Some(mr), Some(request)) = (number("BENCH_MR_IID"), number("BENCH_REQUEST_ID"))
+        {
+            found.entry((mr, request)).or_default().push(benchmark);
+        }
+    }
+    found
+}
+
+fn merge_requests(gitlab: &People) -> Vec<MergeRequest> {
+    let world = gitlab.world();
+    world
+        .merge_requests
+        .values()
+        .filter(|mr| mr.project_id == 7)
+        .cloned()
+        .collect()
+}
+
+/// Additions and removals of the label, oldest first: id, action, user.
+fn label_events(gitlab: &People, mr: &MergeRequest) -> Vec<(u64, LabelAction, Option<u64>)> {
+    let world = gitlab.world();
+    let ours = |id| {
+        world
+            .labels
+            .get(&id)
+            .is_some_and(|label| label.title == LABEL)
+    };
+    let events = mr.label_events.iter().filter(|event| ours(event.label_id));
+    events
+        .map(|event| (event.id, event.action, event.user_id))
+        .collect()
+}
+
+/// The bot's notes on a merge request that bear a mark of that kind for that request.
+fn marked<'a>(mr: &'a MergeRequest, kind: &str, request: u64) -> Vec<&'a Note> {
+    let mark = format!("<!-- bench-bot {{\"{kind}\":{{\"request\":{request}");
+    let notes = mr
+        .discussions
+        .iter()
+        .flat_map(|discussion| &discussion.notes);
+    notes
+        .filter(|note| note.author_id == BENCH_BOT && !note.system)
+        .filter(|note| {
+            let after = note.body.split(&mark).nth(1);
+            after.is_some_and(|after| after.starts_with([',', '}']))
+        })
+        .collect()
+}
+
+/// What must hold at every moment; after a reconcile, `settled`, a little more.
+pub fn safety(gitlab: &People, settled: bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mrs: BTreeMap<u64, MergeRequest> = merge_requests(gitlab)
+        .into_iter()
+        .map(|mr| (mr.iid, mr))
+        .collect();
+    for ((iid, request), benchmarks) in by_request(gitlab) {
+        let alive = benchmarks
+            .iter()
+            .filter(|benchmark| !benchmark.has_ended())
+            .count();
+        if settled && alive > 1 {
+            broken.push(format!(
+                "!{iid}: {alive} benchmarks in flight for request {request}"
+            ));
+        }
+        let Some(mr) = mrs.get(&iid) else { continue };
+        let asked = label_events(gitlab, mr);
+        if !asked
+            .iter()
+            .any(|(id, action, _)| *id == request && *action == LabelAction::Add)
+        {
+            broken.push(format!(
+                "!{iid}: a benchmark for request {request}, which nobody made"
+            ));
+        }
+    }
+    for mr in mrs.values() {
+        let mut request = None;
+        for (id, action, user) in label_events(gitlab, mr) {
+            match action {
+                LabelAction::Add => request = Some(id),
+                LabelAction::Remove if user == Some(BENCH_BOT) => {
+                    let told = request.map(|request| marked(mr, "outcome", request).len());
+                    let iid = mr.iid;
+                    if told.unwrap_or_default() == 0 {
+                        broken.push(format!(
+                            "!{iid}: label taken off, request {request:?} untold"
+                        ));
+                    }
+                }
+                LabelAction::Remove => {}
+            }
+        }
+    }
+    broken
+}
+
+/// What must hold once all is quiet: exactly one benchmark, one discussion with its link, one result, no label.
+pub fn at_rest(gitlab: &People) -> Vec<String> {
+    let mut broken = safety(gitlab, true);
+    let mrs: BTreeMap<u64, MergeRequest> = merge_requests(gitlab)
+        .into_iter()
+        .map(|mr| (mr.iid, mr))
+        .collect();
+    for ((iid, request), benchmarks) in by_request(gitlab) {
+        let mut complain = |what: String| broken.push(format!("!{iid}, request {request}: {what}"));
+        if let Some(alive) = benchmarks.iter().find(|benchmark| !benchmark.has_ended()) {
+            complain(format!("pipeline {} has not ended", alive.id));
+        }
+        let run = benchmarks
+            .iter()
+            .filter(|benchmark| benchmark.status != "canceled")
+            .count();
+        if run > 1 {
+            complain(format!("{run} benchmarks have run"));
+        }
+        let Some(mr) = mrs.get(&iid) else { continue };
+        let starts = marked(mr, "start", request);
+        let outcomes = marked(mr, "outcome", request);
+        if (starts.len(), outcomes.len()) != (1, 1) {
+            let (starts, outcomes) = (starts.len(), outcomes.len());
+            complain(format!("{starts} discussions and {outcomes} outcomes"));
+        }
+        let standing = benchmarks.iter().min_by_key(|benchmark| benchmark.id);
+        let standing = standing.expect("there is one at least");
+        for note in starts.iter().chain(&outcomes) {
+            if !note.body.contains(&standing.url) {
+                complain(format!(
+                    "note {} does not link to pipeline {}",
+                    note.id, standing.id
+                ));
+            }
+        }
+        let still_on = gitlab
+            .world()
+            .titles(&mr.labels)
+            .iter()
+            .any(|title| title == LABEL);
+        let newest = label_events(gitlab, mr)
+            .iter()
+            .rev()
+            .find(|event| event.1 == LabelAction::Add)
+            .copied();
+        if still_on && newest.is_some_and(|(id, ..)| id == request) {
+            complain("the label is still on".to_owned());
+        }
+    }
+    broken
+}
