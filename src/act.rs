@@ -83,7 +83,7 @@ impl Action {
 
     fn repair(repair: &Repair, effect: Effect) -> Self {
         let (verb, end) = match &repair.what {
-            What::Link { .. } => (Verb::Link, None),
+            What::Link => (Verb::Link, None),
             What::Finish { outcome, .. } => (Verb::Finish, Some(End::Of(*outcome))),
             What::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
             What::TimeOut(_) => (Verb::Cancel, Some(End::TimedOut)),
@@ -178,17 +178,21 @@ impl Actor<'_> {
             return actions;
         }
         let failed = |message| vec![Action::start(mr.iid, Effect::Failed(message), None)];
-        let request = match mr.request {
-            Some(request) if finish.is_none() => request,
+        // Whoever triggers means the head that was surveyed, which may be a fork's.
+        let unmoved = |fresh: &MergeRequest| fresh.head == mr.head && plan::passed(fresh).is_ok();
+        let started = match mr.request {
+            Some(request) if finish.is_none() => {
+                let ready = |fresh: &MergeRequest| plan::readiness(fresh, request).is_ok();
+                self.start(mr, request, |fresh| force || ready(fresh))
+            }
             _ => match self.put_label_on(mr.iid) {
-                Ok(request) => request,
+                Ok(request) => self.start(mr, request, |fresh| force || unmoved(fresh)),
                 Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
             },
         };
-        let suits = |fresh: &MergeRequest| force || plan::readiness(fresh, request).is_ok();
-        actions.extend(match self.start(mr, request, suits) {
+        actions.extend(match started {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
-            start => actions_of(mr.iid, start),
+            started => actions_of(mr.iid, started),
         });
         actions
     }
@@ -325,15 +329,7 @@ impl Actor<'_> {
 
     fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
         match what {
-            What::Link { first } => {
-                let text = note::started(&record.task, record.pipeline, &record.web_url);
-                let edited = self
-                    .gitlab
-                    .source
-                    .edit_note(record.task.mr, first.note, &text);
-                edited.context("the discussion is without the link")?;
-                self.tidy(record)
-            }
+            What::Link => self.mend_discussion(record),
             What::Finish { outcome, reply } => {
                 self.reply(record, *reply, End::Of(*outcome))?;
                 self.take_label_off(record)
@@ -351,11 +347,16 @@ impl Actor<'_> {
         }
     }
 
-    /// Takes out what another run said at the same time, or this one without knowing. Looked up anew, and after the
-    /// last word: of any two that talk at once, the later one sees both.
-    fn tidy(&self, record: &Record) -> anyhow::Result<()> {
+    /// Puts in the link that is missing, and takes out what another run said at the same time, or an earlier one
+    /// without knowing. Looked up anew, after the last word: of any two that talk at once, the later sees both.
+    fn mend_discussion(&self, record: &Record) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let threads = survey::threads(source, mr)?;
+        if let Some(first) = plan::unlinked(&threads, record) {
+            let text = note::started(&record.task, record.pipeline, &record.web_url);
+            let edited = source.edit_note(mr, first.note, &text);
+            edited.context("the discussion is without the link")?;
+        }
         for note in plan::surplus(&threads, record) {
             source
                 .delete_note(mr, note)
@@ -375,16 +376,20 @@ impl Actor<'_> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let text = note::outcome(record, end, self.label);
         let replied = match reply {
-            Reply::Made => return self.tidy(record),
+            Reply::Made => return self.mend_discussion(record),
             Reply::Due(thread) => source.reply(mr, &thread.id, &text),
-            Reply::DueAnew => {
-                let first = note::started(&record.task, record.pipeline, &record.web_url);
-                let opened = source.open_discussion(mr, &first);
-                opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
-            }
+            // It was not among those listed, but the list may have shifted while it was read.
+            Reply::DueAnew => match source.reply(mr, &record.task.discussion, &text) {
+                Err(error) if error.not_found() => {
+                    let first = note::started(&record.task, record.pipeline, &record.web_url);
+                    let opened = source.open_discussion(mr, &first);
+                    opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
+                }
+                replied => replied,
+            },
         };
         replied.context("the outcome is not told")?;
-        self.tidy(record)
+        self.mend_discussion(record)
     }
 
     /// The last step of a request. A label put on anew meanwhile is a new request and stays; since GitLab has no
@@ -396,7 +401,10 @@ impl Actor<'_> {
         }
         let removed = source.remove_label(mr, self.label);
         self.check_labels(removed, false)?;
-        if self.newest_request(mr)?.id != record.task.request {
+        let events = source.label_events(mr)?;
+        if Request::newest(&events, self.label).id != record.task.request
+            && survey::taken_off_by(&events, self.label, source.user().id)
+        {
             warn!("!{mr} was labelled anew just as the label came off: it is put back");
             self.put_label_on(mr)?;
         }

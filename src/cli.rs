@@ -246,6 +246,10 @@ impl Cli {
 
 /// Names the environment variable besides the flag, since the wrong value may have come from there.
 fn with_variable(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let shown = ContextValue::String(without_credentials(value));
+        error.insert(ContextKind::InvalidValue, shown);
+    }
     let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
@@ -335,8 +339,9 @@ impl Settings {
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| {
+                let shown = without_credentials(&text);
                 wrong(&format!(
-                    "is {text:?}: write it as https://gitlab.example.com"
+                    "is {shown:?}: write it as https://gitlab.example.com"
                 ))
             })?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
@@ -352,6 +357,12 @@ impl Settings {
         }
         Ok(url)
     }
+}
+
+/// What is typed into the wrong place can hold a token.
+fn without_credentials(text: &str) -> String {
+    text.rsplit_once('@')
+        .map_or(text.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
 fn loopback(url: &Url) -> bool {
@@ -371,9 +382,12 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
         "" => Err(WrongSetting(format!(
             "{setting} is missing: give group/name or a project's id"
         ))),
-        name => name
-            .parse()
-            .map_err(|why| WrongSetting(format!("{setting} is {name:?}: {why}"))),
+        name => name.parse().map_err(|why| {
+            WrongSetting(format!(
+                "{setting} is {:?}: {why}",
+                without_credentials(name)
+            ))
+        }),
     }
 }
 
@@ -450,8 +464,9 @@ impl MrName {
                 match path(url).split_once("/-/") {
                     Some((of, _)) if of == project => Ok(*iid),
                     _ => Err(WrongSetting(format!(
-                        "--mr {url} is no merge request of {web_url}, which is --project \
-                         (BENCH_BOT_PROJECT)"
+                        "--mr {} is no merge request of {web_url}, which is --project \
+                         (BENCH_BOT_PROJECT)",
+                        without_credentials(url.as_str())
                     ))),
                 }
             }

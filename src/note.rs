@@ -21,8 +21,8 @@ enum Marker {
         request: RequestId,
         pipeline: Option<PipelineId>,
     },
-    /// The one reply with the outcome.
-    Outcome { request: RequestId },
+    /// The one reply with the outcome. `cancels` where it announces that the benchmark is cancelled.
+    Outcome { request: RequestId, cancels: bool },
 }
 
 /// A discussion of the bot's, as far as its notes go.
@@ -39,6 +39,8 @@ pub struct Thread {
 pub struct Told {
     pub note: NoteId,
     pub request: RequestId,
+    /// It announces that the benchmark is cancelled.
+    pub cancels: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,10 +69,11 @@ pub fn read(discussion: &Discussion, bot: UserId) -> Thread {
                     linked: pipeline,
                 });
             }
-            Some(Marker::Outcome { request }) => {
+            Some(Marker::Outcome { request, cancels }) => {
                 thread.outcomes.push(Told {
                     note: note.id,
                     request,
+                    cancels,
                 });
             }
             _ => {}
@@ -113,7 +116,7 @@ pub fn opening(request: RequestId, branch: &str) -> String {
 pub fn refused(task: &Task, reason: &str) -> String {
     let text = format!(
         "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
-         It is tried again with each run.",
+         It is tried again with each run as long as the label is on.",
         code(task.sha.short()),
         code(&task.branch),
         code(reason)
@@ -208,10 +211,12 @@ pub fn outcome(record: &Record, end: End, label: &str) -> String {
         "{sign} **Benchmark {word}**: commit {}. {more}",
         code(record.task.sha.short())
     );
+    let cancels = !matches!(end, End::Of(_));
     marked(
         &text,
         &Marker::Outcome {
             request: record.task.request,
+            cancels,
         },
     )
 }
@@ -220,15 +225,20 @@ fn link(pipeline: PipelineId, web_url: &str) -> String {
     format!("[pipeline {pipeline}]({web_url})")
 }
 
+/// GitLab's Markdown does not take a longer row of backticks for a fence.
+const LONGEST_FENCE: usize = 80;
+
 /// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
 fn code(text: &str) -> String {
-    let text = crate::inert::one_line(text);
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
-        " "
-    } else {
-        ""
+    let mut text = crate::inert::one_line(text);
+    let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest_row(&text) >= LONGEST_FENCE {
+        text = text.replace('`', "'");
+    }
+    let fence = "`".repeat(longest_row(&text) + 1);
+    let pad = match text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        true => " ",
+        false => "",
     };
     format!("{fence}{pad}{text}{pad}{fence}")
 }

@@ -101,8 +101,8 @@ pub struct Repair<'a> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What<'a> {
-    /// Put the link into the discussion's first note.
-    Link { first: &'a First },
+    /// Put the link into the discussion's first note, and take out what is one too many.
+    Link,
     /// Tell the outcome, then take the label off.
     Finish { outcome: Outcome, reply: Reply<'a> },
     /// Say so, then cancel.
@@ -244,7 +244,7 @@ pub fn readiness(mr: &MergeRequest, request: Request) -> Result<Queued<'_>, Verd
 
 /// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for
 /// GitLab's own merge of it (merged results, merge trains).
-fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
+pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
     let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
     let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
     if pipeline.sha != *head && !pipeline.parents.contains(head) {
@@ -291,9 +291,11 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
     let thread = thread_of(threads, record);
-    let told = outcomes(threads, task.request).next().is_some();
+    let told = outcomes(threads, task.request)
+        .next()
+        .map(|(_, told)| *told);
     let reply = match thread {
-        _ if told || spoken_for(snapshot, record) => Reply::Made,
+        _ if told.is_some() || spoken_for(snapshot, record) => Reply::Made,
         Some(thread) => Reply::Due(thread),
         None => Reply::DueAnew,
     };
@@ -307,16 +309,16 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             reply,
         }),
         (Status::Ended(_), _) => None,
+        // Somebody retried it when all had been told: that is theirs to end.
+        (Status::Alive(_), None) if told.is_some_and(|told| !told.cancels) => None,
         (Status::Alive(_), None) if cancelling && reply == Reply::Made => None,
         (Status::Alive(_), None) if reply == Reply::DueAnew => Some(What::Cancel),
         (Status::Alive(_), None) => Some(What::Withdraw(reply)),
         (Status::Alive(_), Some(_)) if !stands => (!cancelling).then_some(What::Cancel),
         (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),
         (Status::Alive(_), Some(_)) => {
-            let first = thread?.first.as_ref()?;
-            let linked = first.linked == Some(record.pipeline);
-            let tidy = surplus(threads, record).is_empty();
-            (!linked || !tidy).then_some(What::Link { first })
+            let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
+            (!mended).then_some(What::Link)
         }
     }
 }
@@ -341,6 +343,12 @@ fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
     };
     let named = threads.iter().find(|thread| thread.id == task.discussion);
     named.or_else(|| threads.iter().find(|thread| opened(thread)))
+}
+
+/// The first note of the record's discussion, if it does not link to the record's pipeline.
+pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a First> {
+    let first = thread_of(threads, record)?.first.as_ref()?;
+    (first.linked != Some(record.pipeline)).then_some(first)
 }
 
 fn outcomes(threads: &[Thread], request: RequestId) -> impl Iterator<Item = (&Thread, &Told)> {

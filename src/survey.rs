@@ -8,7 +8,7 @@ use log::{debug, warn};
 
 use crate::gitlab::answer::{self, LabelEvent};
 use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, side_by_side};
-use crate::id::{Iid, RequestId, Sha};
+use crate::id::{Iid, RequestId, Sha, UserId};
 use crate::note::{self, Thread};
 use crate::record::{Record, Task};
 use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
@@ -172,30 +172,47 @@ impl Request {
     }
 }
 
-/// An event of a label since deleted has lost its name; the label that is on now is another one.
 fn newest_addition<'a>(events: &'a [LabelEvent], label: &str) -> Option<&'a LabelEvent> {
-    let named = |event: &LabelEvent| {
+    let additions = of_label(events, label).filter(|event| event.action == "add");
+    additions.max_by_key(|event| event.id)
+}
+
+/// An event of a label since deleted has lost its name; the label that is on now is another one.
+fn of_label<'a>(events: &'a [LabelEvent], label: &str) -> impl Iterator<Item = &'a LabelEvent> {
+    let named = move |event: &&LabelEvent| {
         event
             .label
             .as_ref()
             .is_some_and(|found| found.name == label)
     };
-    let additions = events
-        .iter()
-        .filter(|event| event.action == "add" && named(event));
-    additions.max_by_key(|event| event.id)
+    events.iter().filter(named)
+}
+
+/// Whether the label went with the bot's own removal, and nobody else's after it.
+pub fn taken_off_by(events: &[LabelEvent], label: &str, user: UserId) -> bool {
+    let last = of_label(events, label).max_by_key(|event| event.id);
+    last.is_some_and(|event| {
+        event.action == "remove" && event.user.as_ref().is_some_and(|by| by.id == user)
+    })
 }
 
 /// The head as GitLab knew it when the label came: by the time of the push, since a commit's own date is its
-/// author's to choose. Without a known person behind the label, none.
+/// author's to choose. None without a known person behind the label: what the bot puts on, nobody has looked at.
 fn head_when_labelled(
     source: &SourceProject,
     iid: Iid,
     events: &[LabelEvent],
     label: &str,
 ) -> Result<Option<Sha>, Error> {
-    let added = newest_addition(events, label).filter(|event| event.user.is_some());
-    let Some(event) = added else { return Ok(None) };
+    let person = |event: &&LabelEvent| {
+        event
+            .user
+            .as_ref()
+            .is_some_and(|user| user.id != source.user().id)
+    };
+    let Some(event) = newest_addition(events, label).filter(person) else {
+        return Ok(None);
+    };
     let mut versions = source.versions(iid)?;
     versions.retain(|version| version.created_at <= event.created_at);
     let newest = versions

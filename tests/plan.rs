@@ -329,7 +329,7 @@ fn repair(mr: MergeRequest, record: Record, thread: Thread) -> Option<String> {
     let plan = plan::reconcile(&snapshot, &RULES);
     assert!(plan.repairs.len() < 2);
     plan.repairs.first().map(|repair| match &repair.what {
-        What::Link { .. } => "link".to_owned(),
+        What::Link => "link".to_owned(),
         What::Finish { outcome, reply } => {
             format!("finish {} {}", outcome.word(), reply_word(*reply))
         }
@@ -369,6 +369,7 @@ fn what_reconcile_does_about_a_record() {
         outcomes: vec![Told {
             note: NoteId(400),
             request: RequestId(101),
+            cancels: true,
         }],
         ..linked()
     };
@@ -574,6 +575,7 @@ fn which_notes_are_one_too_many() {
             .map(|&(note, request)| Told {
                 note: NoteId(note),
                 request: RequestId(request),
+                cancels: true,
             })
             .collect(),
     };
@@ -860,8 +862,8 @@ proptest! {
                 plan.repairs.iter().map(|repair| {
                     let record = repair.record;
                     let takes_label = matches!(repair.what, What::Finish { .. } | What::TimeOut(_));
-                    let cancels = !matches!(repair.what, What::Finish { .. } | What::Link { .. });
-                    let links = matches!(repair.what, What::Link { .. });
+                    let cancels = !matches!(repair.what, What::Finish { .. } | What::Link);
+                    let links = matches!(repair.what, What::Link);
                     (record.pipeline, record.task.mr, record.task.request, takes_label, cancels, links)
                 }).collect()
             };
@@ -870,7 +872,7 @@ proptest! {
                 if links {
                     threads[0].first.as_mut().expect("it is there").linked = Some(pipeline);
                 } else if threads[0].outcomes.iter().all(|told| told.request != request) {
-                    threads[0].outcomes.push(Told { note: NoteId(400), request });
+                    threads[0].outcomes.push(Told { note: NoteId(400), request, cancels: true });
                 }
                 let mr = snapshot.merge_requests.get_mut(&mr);
                 if let Some(mr) = mr.filter(|_| takes_label) {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Access;
 use super::answer::{Pipeline, Project, User, Variable};
 use super::http::Result;
+use super::side_by_side::both;
 use crate::id::PipelineId;
 
 pub struct BenchmarkProject(pub(super) Access);
@@ -24,20 +25,28 @@ impl BenchmarkProject {
         format!("projects/{}/pipelines", self.0.project.id)
     }
 
-    /// The pipelines that the bot started through the API and that changed since then, lowest id first.
+    /// The pipelines that the bot started through the API and that changed since then, lowest id first; and the newest
+    /// hundred in any case, since one that waits for its turn for days does not change.
     pub fn own_pipelines(&self, changed_since: DateTime<Utc>) -> Result<Vec<Pipeline>> {
         let since = changed_since.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let query = [
+        let own = [
             ("username", self.0.user.username.clone()),
             ("source", "api".to_owned()),
-            ("updated_after", since),
             ("order_by", "id".to_owned()),
-            ("sort", "asc".to_owned()),
         ];
-        let mut pipelines: Vec<Pipeline> =
-            self.0
-                .http
-                .get_all(&self.0.token, &self.pipelines_path(), &query)?;
+        let newest = [&own[..], &[("sort", "desc".to_owned())]].concat();
+        let changed = [
+            &own[..],
+            &[("sort", "asc".to_owned()), ("updated_after", since)],
+        ]
+        .concat();
+        let (http, token, path) = (&self.0.http, &self.0.token, &self.pipelines_path());
+        let (changed, newest) = both(
+            || http.get_all(token, path, &changed),
+            || http.get_page(token, path, &newest),
+        );
+        let mut pipelines: Vec<Pipeline> = changed?;
+        pipelines.extend(newest?);
         pipelines.retain(|pipeline| pipeline.source.as_deref() == Some("api"));
         pipelines.sort_by_key(|pipeline| pipeline.id);
         pipelines.dedup_by_key(|pipeline| pipeline.id);

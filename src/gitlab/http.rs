@@ -160,6 +160,30 @@ impl Http {
         Ok(call.send()?.0)
     }
 
+    /// The first hundred rows of a list.
+    pub fn get_page<T: DeserializeOwned>(
+        &self,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Vec<T>> {
+        Ok(self.page_call(token, path, query, 1).send()?.0)
+    }
+
+    fn page_call<'a>(
+        &'a self,
+        token: &'a Token,
+        path: &'a str,
+        query: &[(&'a str, String)],
+        page: usize,
+    ) -> Call<'a> {
+        let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        call.query = query.to_vec();
+        call.query.push(("per_page", PER_PAGE.to_string()));
+        call.query.push(("page", page.to_string()));
+        call
+    }
+
     /// All pages of a list. It is complete or an error: a page's length says nothing about whether another
     /// follows, since GitLab drops rows that may not be seen after it has cut the pages.
     pub fn get_all<T: DeserializeOwned>(
@@ -171,10 +195,7 @@ impl Http {
         let mut rows = Vec::new();
         let mut page = 1;
         loop {
-            let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
-            call.query.extend(query.iter().cloned());
-            call.query.push(("per_page", PER_PAGE.to_string()));
-            call.query.push(("page", page.to_string()));
+            let call = self.page_call(token, path, query, page);
             let (more, headers): (Vec<T>, HeaderMap) = call.send()?;
             rows.extend(more);
             let next = headers

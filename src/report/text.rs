@@ -193,7 +193,11 @@ pub fn refusal(refusal: &Refusal) -> String {
 fn actions(out: &mut String, report: &Report) {
     let title = match (report.actions.is_empty(), report.dry_run) {
         (true, _) if report.command == "trigger" => "\nNothing to do: it is in flight already",
-        (true, _) if report.command == "scan" && !report.plan.queue.is_empty() => {
+        (true, _)
+            if report.command == "scan"
+                && report.plan.free == 0
+                && !report.plan.queue.is_empty() =>
+        {
             "\nNothing to do: as many are in flight as may be"
         }
         (true, _) => "\nNothing to do",

@@ -262,19 +262,22 @@ fn outcome(
             Err(broken.join("; "))
         }
     };
-    safe(promise::safety(gitlab, false))?;
+    safe(promise::safety(gitlab, false, |_| false))?;
     for round in 1..=MOST_ROUNDS {
         run(gitlab, "reconcile");
-        safe(promise::safety(gitlab, true))?;
+        safe(promise::safety(gitlab, true, |_| false))?;
         if all_served(gitlab) {
-            safe(promise::at_rest(gitlab))?;
+            safe(promise::at_rest(gitlab, |_| false))?;
             bystanders(gitlab)?;
             return Ok((exit, round));
         }
         run(gitlab, "scan");
         end_all(gitlab);
     }
-    Err(format!("there is no rest: {:?}", promise::at_rest(gitlab)))
+    Err(format!(
+        "there is no rest: {:?}",
+        promise::at_rest(gitlab, |_| false)
+    ))
 }
 
 /// No benchmark is in flight, and nobody waits for one but the bystander.

@@ -3,3 +3,4 @@
 mod bot;
 mod faults;
 mod promise;
+mod simulation;

@@ -81,11 +81,10 @@ impl World {
     ) -> u64 {
         let target = &self.projects[&target_project];
         let target_branch = target.default_branch.clone().unwrap_or_default();
-        let same_project = self
-            .merge_requests
-            .values()
-            .filter(|mr| mr.project_id == target_project);
-        let iid = same_project.map(|mr| mr.iid).max().unwrap_or(0) + 1;
+        // Never given twice, though the merge request be deleted.
+        let last_iid = self.last_iids.entry(target_project).or_default();
+        *last_iid += 1;
+        let iid = *last_iid;
         let id = self.ids.merge_request.next();
         let now = self.now();
         self.merge_requests.insert(

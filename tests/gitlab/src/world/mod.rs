@@ -41,6 +41,8 @@ pub struct World {
     pub merge_requests: BTreeMap<u64, MergeRequest>,
     pub pipelines: BTreeMap<u64, Pipeline>,
     pub commits: BTreeMap<String, Commit>,
+    /// Of the merge requests of each project.
+    last_iids: BTreeMap<u64, u64>,
     pipeline_attempts: Vec<(Time, u64, u64, String)>,
     ids: Ids,
 
@@ -121,6 +123,7 @@ impl World {
             merge_requests: BTreeMap::new(),
             pipelines: BTreeMap::new(),
             commits: BTreeMap::new(),
+            last_iids: BTreeMap::new(),
             pipeline_attempts: Vec::new(),
             ids: Ids {
                 label: Sequence(71),
