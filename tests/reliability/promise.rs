@@ -92,20 +92,25 @@ pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> 
         }
     }
     for mr in mrs.values().filter(|mr| !excused(mr.iid)) {
-        let mut request = None;
-        for (id, action, user) in label_events(gitlab, mr) {
-            match action {
-                LabelAction::Add => request = Some(id),
-                LabelAction::Remove if user == Some(BENCH_BOT) => {
-                    let told = request.map(|request| marked(mr, "outcome", request).len());
-                    let iid = mr.iid;
-                    if told.unwrap_or_default() == 0 {
-                        broken.push(format!(
-                            "!{iid}: label taken off, request {request:?} untold"
-                        ));
-                    }
-                }
-                LabelAction::Remove => {}
+        let events = label_events(gitlab, mr);
+        let by_bot = |event: &(u64, LabelAction, Option<u64>), action| {
+            event.1 == action && event.2 == Some(BENCH_BOT)
+        };
+        for (index, event) in events.iter().enumerate() {
+            let asked = events[..index]
+                .iter()
+                .rev()
+                .find(|(_, action, _)| *action == LabelAction::Add);
+            let told =
+                asked.is_none_or(|(request, ..)| !marked(mr, "outcome", *request).is_empty());
+            let put_back = events
+                .get(index + 1)
+                .is_some_and(|next| by_bot(next, LabelAction::Add));
+            if by_bot(event, LabelAction::Remove) && !told && !put_back {
+                broken.push(format!(
+                    "!{}: label taken off, request {asked:?} untold",
+                    mr.iid
+                ));
             }
         }
     }

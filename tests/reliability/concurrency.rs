@@ -1,0 +1,66 @@
+//! Many runs at the very same moment. What comes first is up to the machine: each round is another history.
+
+use std::sync::Barrier;
+use std::thread;
+
+use in_memory_gitlab::Gitlab;
+
+use crate::bot::run;
+use crate::promise;
+
+const ROUNDS: usize = 3;
+const AT_ONCE: [&str; 8] = [
+    "scan --max-in-flight 3",
+    "scan --max-in-flight 3",
+    "scan --max-in-flight 3",
+    "trigger --mr 1",
+    "trigger --mr 4",
+    "reconcile",
+    "reconcile",
+    "reconcile",
+];
+
+fn all_at_once(gitlab: &Gitlab) {
+    let start = Barrier::new(AT_ONCE.len());
+    thread::scope(|scope| {
+        for command in AT_ONCE {
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                run(gitlab, command);
+            });
+        }
+    });
+}
+
+fn end_all(gitlab: &Gitlab) {
+    for benchmark in gitlab.benchmarks() {
+        if !benchmark.has_ended() {
+            gitlab.benchmark_ends(benchmark.id, "success");
+        }
+    }
+}
+
+#[test]
+fn eight_runs_at_once_leave_one_of_each_after_the_next_reconcile() {
+    for _ in 0..ROUNDS {
+        let gitlab = Gitlab::start();
+        for number in 1..=4 {
+            gitlab.mr(&format!("branch-{number}")).passed().labelled();
+        }
+        all_at_once(&gitlab);
+        run(&gitlab, "reconcile");
+        assert_eq!(promise::safety(&gitlab, true, |_| false), [""; 0]);
+        end_all(&gitlab);
+        // Several tell the outcome, take the label off, and trigger puts it on again.
+        all_at_once(&gitlab);
+        for _ in 0..3 {
+            run(&gitlab, "reconcile");
+            assert_eq!(promise::safety(&gitlab, true, |_| false), [""; 0]);
+            run(&gitlab, "scan --max-in-flight 9");
+            end_all(&gitlab);
+        }
+        run(&gitlab, "reconcile");
+        assert_eq!(promise::at_rest(&gitlab, |_| false), [""; 0]);
+    }
+}
