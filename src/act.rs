@@ -8,7 +8,7 @@ use log::{info, warn};
 use crate::gitlab::answer::{self, Variable};
 use crate::gitlab::{Error, Gitlab, Kind, side_by_side};
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
-use crate::note::{self, End};
+use crate::note::{self, End, First, Thread};
 use crate::plan::{self, Plan, Repair, Reply, What};
 use crate::record::{Record, Task};
 use crate::snapshot::{MergeRequest, Request};
@@ -21,6 +21,8 @@ pub struct Actor<'a> {
     pub ref_name: &'a str,
     /// Variables for the benchmark beside the record.
     pub variables: &'a [Variable],
+    /// Those that are known.
+    pub records: &'a [Record],
 }
 
 /// What was done, or was tried, or would be done.
@@ -270,22 +272,40 @@ impl Actor<'_> {
         })
     }
 
-    /// The discussion that an earlier run opened for the request, or a new one.
+    /// The discussion that an earlier run opened for the request, or one that nothing came of, or a new one.
     fn discussion_for(&self, mr: &MergeRequest, request: Request) -> Result<Opened, Error> {
         let source = &self.gitlab.source;
-        for thread in survey::threads(source, mr.iid)? {
-            if let Some(first) = thread.first
-                && first.request == request.id
-            {
-                return Ok(Opened {
-                    discussion: thread.id,
-                    note: first.note,
-                    body: first.body,
-                });
-            }
+        let threads = survey::threads(source, mr.iid)?;
+        let opened = threads
+            .iter()
+            .filter_map(|thread| Some((thread, thread.first.as_ref()?)));
+        if let Some((thread, first)) = opened
+            .clone()
+            .find(|(_, first)| first.request == request.id)
+        {
+            let (discussion, body) = (thread.id.clone(), first.body.clone());
+            return Ok(Opened {
+                discussion,
+                note: first.note,
+                body,
+            });
         }
         let body = note::opening(request.id, &mr.branch);
-        let (discussion, note) = source.open_discussion(mr.iid, &body)?;
+        let named = |thread: &Thread| {
+            self.records
+                .iter()
+                .any(|record| record.task.discussion == thread.id)
+        };
+        let idle = |(thread, first): &(&Thread, &First)| {
+            first.linked.is_none() && thread.outcomes.is_empty() && !named(thread)
+        };
+        let (discussion, note) = match opened.clone().find(idle) {
+            Some((thread, first)) => {
+                source.edit_note(mr.iid, first.note, &body)?;
+                (thread.id.clone(), first.note)
+            }
+            None => source.open_discussion(mr.iid, &body)?,
+        };
         Ok(Opened {
             discussion,
             note,

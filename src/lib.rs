@@ -159,17 +159,18 @@ impl Run {
         self.progress.set_message("carrying out");
         let actions = match self.settings.dry_run {
             true => act::planned(plan),
-            false => carry_out(&self.actor()),
+            false => carry_out(&self.actor(snapshot)),
         };
         self.report(snapshot, plan, &actions)
     }
 
-    fn actor(&self) -> Actor<'_> {
+    fn actor<'a>(&'a self, snapshot: &'a Snapshot) -> Actor<'a> {
         Actor {
             gitlab: &self.gitlab,
             label: &self.settled.label,
             ref_name: &self.ref_name,
             variables: &self.variables,
+            records: &snapshot.records,
         }
     }
 
@@ -197,7 +198,7 @@ impl Run {
                 self.progress.set_message("carrying out");
                 let actions = match self.settings.dry_run {
                     true => act::planned_trigger(iid, finish.as_ref()),
-                    false => self.actor().trigger(mr, finish.as_ref(), force),
+                    false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
                 };
                 Ok(self.report(&snapshot, &plan, &actions))
             }

@@ -348,7 +348,8 @@ fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
 /// The first note of the record's discussion, if it does not link to the record's pipeline.
 pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a First> {
     let first = thread_of(threads, record)?.first.as_ref()?;
-    (first.linked != Some(record.pipeline)).then_some(first)
+    let linked = first.linked == Some(record.pipeline);
+    (first.request == record.task.request && !linked).then_some(first)
 }
 
 fn outcomes(threads: &[Thread], request: RequestId) -> impl Iterator<Item = (&Thread, &Told)> {
