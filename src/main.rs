@@ -7,7 +7,7 @@ use bench_bot::{Exit, Ran, inert};
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     let level = match cli.verbose {
-        0 => "warn",
+        0 => "bench_bot=warn",
         1 => "bench_bot=info",
         _ => "bench_bot=debug",
     };

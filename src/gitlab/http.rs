@@ -383,12 +383,15 @@ impl<'a> Call<'a> {
     /// No answer, or not all of it.
     fn broken(&self, error: &reqwest::Error) -> Attempt {
         let cause = cause(error);
-        if error.is_connect() {
-            return self.failed(
-                Kind::Passing,
-                format!("no connection: {cause}"),
-                Some(Pause::Backoff),
+        if cause.contains("invalid peer certificate") {
+            let message = format!(
+                "its certificate is not trusted, neither by the system nor by CI_SERVER_TLS_CA_FILE: {cause}"
             );
+            return self.failed(Kind::Passing, message, None);
+        }
+        if error.is_connect() {
+            let message = format!("no connection: {cause}");
+            return self.failed(Kind::Passing, message, Some(Pause::Backoff));
         }
         self.unclear(match error.is_timeout() {
             true => "no answer in time".to_owned(),
@@ -449,7 +452,11 @@ impl<'a> Call<'a> {
 fn certificates(
     file: &std::path::Path,
 ) -> std::result::Result<Vec<Certificate>, Box<dyn std::error::Error>> {
-    Ok(Certificate::from_pem_bundle(&std::fs::read(file)?)?)
+    let certificates = Certificate::from_pem_bundle(&std::fs::read(file)?)?;
+    match certificates.is_empty() {
+        true => Err("there is no certificate in it".into()),
+        false => Ok(certificates),
+    }
 }
 
 /// What lies at the bottom of an error, which names neither the address nor what was sent there.
