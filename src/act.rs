@@ -1,15 +1,16 @@
 //! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
 use log::{info, warn};
 
-use crate::gitlab::answer::{self, Variable};
-use crate::gitlab::{Error, Gitlab, Kind, side_by_side};
+use crate::gitlab::answer::{self, LabelEvent, Variable};
+use crate::gitlab::{Count, Error, Gitlab, Kind, both, side_by_side};
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
 use crate::note::{self, End, First, Thread};
-use crate::plan::{self, Plan, Repair, Reply, What};
+use crate::plan::{self, Plan, Queued, Repair, Reply, What};
 use crate::record::{Record, Task};
 use crate::snapshot::{MergeRequest, Request};
 use crate::survey;
@@ -114,7 +115,7 @@ impl From<&Record> for BenchmarkPipeline {
 /// What became of a start.
 enum Start {
     Started(BenchmarkPipeline, Result<(), Error>),
-    /// The merge request changed since it was surveyed: the next run sees to it.
+    /// The merge request has changed since it was surveyed, or another start was hindered: the next run sees to it.
     Overtaken,
     /// There is no benchmark, and that lies in this merge request or its benchmark.
     Failed(Error),
@@ -145,23 +146,39 @@ pub fn planned_trigger(mr: Iid, finish: Option<&Repair>) -> Vec<Action> {
 }
 
 impl Actor<'_> {
-    /// Starts as many of the queue as may be, one after the other: the benchmark project serves the lowest pipeline
-    /// id first. One that cannot be started gives its place to the next.
+    /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
+    /// project serves the lowest id first. Those that cannot be started give their places to the next.
     pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
         let mut actions = Vec::new();
+        let mut queue = plan.queue.iter();
         let mut free = plan.free;
-        for queued in &plan.queue {
-            if free == 0 {
-                break;
-            }
-            let ready = |mr: &MergeRequest| plan::readiness(mr, queued.request).is_ok();
-            let start = self.start(queued.mr, queued.request, ready);
-            match start {
-                Start::Started(..) | Start::Unclear(_) => free -= 1,
-                Start::Hindered(_) => free = 0,
-                Start::Failed(_) | Start::Overtaken => {}
-            }
-            actions.extend(actions_of(queued.mr.iid, start));
+        while free > 0 {
+            let batch: Vec<(usize, &Queued)> = queue.by_ref().take(free).enumerate().collect();
+            let turns = Turns::default();
+            let started = side_by_side(batch, |(place, queued)| {
+                let ready = |mr: &MergeRequest| plan::readiness(mr, queued.request).is_ok();
+                let turn = Turn {
+                    turns: &turns,
+                    place,
+                };
+                (
+                    queued.mr.iid,
+                    self.start(queued.mr, queued.request, ready, turn),
+                )
+            });
+            let failed = |start: &Start| matches!(start, Start::Failed(_) | Start::Overtaken);
+            let hindered = started
+                .iter()
+                .any(|(_, start)| matches!(start, Start::Hindered(_)));
+            free = started
+                .iter()
+                .filter(|(_, start)| failed(start) && !hindered)
+                .count();
+            actions.extend(
+                started
+                    .into_iter()
+                    .flat_map(|(iid, start)| actions_of(iid, start)),
+            );
         }
         actions
     }
@@ -182,13 +199,18 @@ impl Actor<'_> {
         let failed = |message| vec![Action::start(mr.iid, Effect::Failed(message), None)];
         // Whoever triggers means the head that was surveyed, which may be a fork's.
         let unmoved = |fresh: &MergeRequest| fresh.head == mr.head && plan::passed(fresh).is_ok();
+        let turns = Turns::default();
+        let turn = Turn {
+            turns: &turns,
+            place: 0,
+        };
         let started = match mr.request {
             Some(request) if finish.is_none() => {
                 let ready = |fresh: &MergeRequest| plan::readiness(fresh, request).is_ok();
-                self.start(mr, request, |fresh| force || ready(fresh))
+                self.start(mr, request, |fresh| force || ready(fresh), turn)
             }
             _ => match self.put_label_on(mr.iid) {
-                Ok(request) => self.start(mr, request, |fresh| force || unmoved(fresh)),
+                Ok(request) => self.start(mr, request, |fresh| force || unmoved(fresh), turn),
                 Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
             },
         };
@@ -207,15 +229,23 @@ impl Actor<'_> {
         mr: &MergeRequest,
         request: Request,
         suits: impl Fn(&MergeRequest) -> bool,
+        turn: Turn,
     ) -> Start {
         let source = &self.gitlab.source;
-        let opened = match self.discussion_for(mr, request) {
-            Ok(opened) => opened,
+        let threads = match survey::threads(source, mr.iid) {
+            Ok(threads) => threads,
             Err(error) => return Start::not_begun(error),
         };
-        let fresh = match survey::merge_request(source, self.label, mr.iid) {
-            Ok(fresh) => fresh,
-            Err(error) => return Start::not_begun(error),
+        let (opened, fresh) = both(
+            || self.discussion_for(&threads, mr, request),
+            || {
+                turn.wait_to_look();
+                survey::merge_request(source, self.label, mr.iid)
+            },
+        );
+        let (opened, fresh) = match (opened, fresh) {
+            (Ok(opened), Ok(fresh)) => (opened, fresh),
+            (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
         let same = fresh.request.is_some_and(|now| now.id == request.id);
         let task = self
@@ -226,11 +256,20 @@ impl Actor<'_> {
             return Start::Overtaken;
         };
         let variables = [task.variables(), self.variables.to_vec()].concat();
-        match self
+        turn.wait_to_create();
+        if turn.turns.hindered.load(Ordering::SeqCst) {
+            return Start::Overtaken;
+        }
+        let created = self
             .gitlab
             .benchmark
-            .create_pipeline(self.ref_name, &variables)
-        {
+            .create_pipeline(self.ref_name, &variables);
+        let hindered = created
+            .as_ref()
+            .is_err_and(|error| error.kind == Kind::Passing);
+        turn.turns.hindered.fetch_or(hindered, Ordering::SeqCst);
+        drop(turn);
+        match created {
             Ok(pipeline) => {
                 let text = note::started(&task, pipeline.id, &pipeline.web_url);
                 let linked = source.edit_note(mr.iid, opened.note, &text).map(drop);
@@ -273,9 +312,13 @@ impl Actor<'_> {
     }
 
     /// The discussion that an earlier run opened for the request, or one that nothing came of, or a new one.
-    fn discussion_for(&self, mr: &MergeRequest, request: Request) -> Result<Opened, Error> {
+    fn discussion_for(
+        &self,
+        threads: &[Thread],
+        mr: &MergeRequest,
+        request: Request,
+    ) -> Result<Opened, Error> {
         let source = &self.gitlab.source;
-        let threads = survey::threads(source, mr.iid)?;
         let opened = threads
             .iter()
             .filter_map(|thread| Some((thread, thread.first.as_ref()?)));
@@ -416,31 +459,30 @@ impl Actor<'_> {
     /// conditional removal, one that came in just before the removal is put back.
     fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        if self.newest_request(mr)?.id != record.task.request {
+        let served =
+            |events: &[LabelEvent]| Request::newest(events, self.label).id == record.task.request;
+        if !served(&source.label_events(mr)?) {
             return Ok(());
         }
         let removed = source.remove_label(mr, self.label);
         self.check_labels(removed, false)?;
         let events = source.label_events(mr)?;
-        if Request::newest(&events, self.label).id != record.task.request
-            && survey::taken_off_by(&events, self.label, source.user().id)
-        {
+        let by = survey::taken_off_by(&events, self.label);
+        if !served(&events) && by == Some(Some(source.user().id)) {
             warn!("!{mr} was labelled anew just as the label came off: it is put back");
             self.put_label_on(mr)?;
         }
         Ok(())
     }
 
-    fn newest_request(&self, mr: Iid) -> Result<Request, Error> {
-        let events = self.gitlab.source.label_events(mr)?;
-        Ok(Request::newest(&events, self.label))
-    }
-
     /// The request that this makes.
     fn put_label_on(&self, mr: Iid) -> anyhow::Result<Request> {
         let added = self.gitlab.source.add_label(mr, self.label);
         self.check_labels(added, true)?;
-        Ok(self.newest_request(mr)?)
+        Ok(Request::newest(
+            &self.gitlab.source.label_events(mr)?,
+            self.label,
+        ))
     }
 
     /// GitLab can say yes and leave the labels as they are.
@@ -462,6 +504,40 @@ impl Actor<'_> {
             "GitLab leaves the label {label} {state}: is it locked, or archived?"
         );
         Ok(())
+    }
+}
+
+/// The order in which starts that go on side by side come to create their pipelines.
+#[derive(Default)]
+struct Turns {
+    creating: Count,
+    created: Count,
+    /// Those that follow would fare no better.
+    hindered: AtomicBool,
+}
+
+/// A place in that order, kept until it is dropped.
+struct Turn<'a> {
+    turns: &'a Turns,
+    place: usize,
+}
+
+impl Turn<'_> {
+    /// Until the one before is about to create, so that what is read here is fresh when its own turn comes.
+    fn wait_to_look(&self) {
+        self.turns.creating.wait_for(self.place);
+    }
+
+    fn wait_to_create(&self) {
+        self.turns.created.wait_for(self.place);
+        self.turns.creating.reach(self.place + 1);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.wait_to_create();
+        self.turns.created.reach(self.place + 1);
     }
 }
 

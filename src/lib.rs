@@ -32,6 +32,10 @@ use crate::report::Report;
 use crate::snapshot::Snapshot;
 use crate::survey::{Scope, survey};
 
+/// For so long after its end a benchmark's outcome is told though its label has gone: longer than a schedule's
+/// interval, and short enough to concern few.
+const AFTERCARE: TimeDelta = TimeDelta::hours(1);
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Ran {
@@ -66,7 +70,9 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
         }
         Command::Reconcile { since, settings } => {
             let run = begin("reconcile", settings, Vec::new())?;
-            let snapshot = run.survey(since, Scope::Records)?;
+            let since = since.and_then(|since| TimeDelta::from_std(since).ok());
+            let aftercare = since.unwrap_or(AFTERCARE);
+            let snapshot = run.survey(since, Scope::Records { aftercare })?;
             let plan = plan::reconcile(&snapshot, &run.settled.rules);
             Ok(run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs)))
         }
@@ -139,10 +145,9 @@ impl Run {
 
     /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
     /// notice, before it falls out of sight.
-    fn survey(&self, since: Option<Duration>, scope: Scope) -> Result<Snapshot> {
+    fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
         self.progress
             .set_message("reading merge requests and benchmarks");
-        let since = since.and_then(|since| TimeDelta::from_std(since).ok());
         let lookback = (self.settled.rules.timeout * 2).max(since.unwrap_or_default());
         let source = &self.gitlab.source.project().path_with_namespace;
         survey(&self.gitlab, &self.settled.label, lookback, scope)

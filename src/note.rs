@@ -100,7 +100,7 @@ fn marked(text: &str, marker: &Marker) -> String {
 /// The first note, as the discussion is opened.
 pub fn opening(request: RequestId, branch: &str) -> String {
     let text = format!(
-        "**Benchmark requested**: {} is about to be handed over.",
+        "**Benchmark requested**: {} waits to be started, as long as the label is on.",
         code(branch)
     );
     marked(

@@ -300,14 +300,24 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         None => Reply::DueAnew,
     };
     let asked = mr.request.filter(|request| request.id == task.request);
-    let stands = asked
-        .and_then(|request| record_of(snapshot, mr.iid, request))
-        .is_some_and(|standing| standing.pipeline == record.pipeline);
+    let mut twins = snapshot
+        .own_records()
+        .filter(|twin| twin.task.mr == task.mr && twin.task.request == task.request);
+    let stands = twins
+        .next()
+        .is_some_and(|lowest| lowest.pipeline == record.pipeline);
     match (&record.status, asked) {
         (Status::Ended(outcome), Some(_)) if stands => Some(What::Finish {
             outcome: *outcome,
             reply,
         }),
+        // The label went before anybody looked. Whoever reads the discussion still waits for the outcome.
+        (Status::Ended(outcome), None) if stands && matches!(reply, Reply::Due(_)) => {
+            Some(What::Finish {
+                outcome: *outcome,
+                reply,
+            })
+        }
         (Status::Ended(_), _) => None,
         // Somebody retried it when all had been told: that is theirs to end.
         (Status::Alive(_), None) if told.is_some_and(|told| !told.cancels) => None,

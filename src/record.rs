@@ -17,6 +17,8 @@ pub struct Record {
     pub web_url: String,
     pub status: Status,
     pub created_at: DateTime<Utc>,
+    /// For one that has ended: when it did.
+    pub updated_at: DateTime<Utc>,
     pub task: Task,
 }
 

@@ -18,8 +18,8 @@ use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unr
 pub enum Scope {
     /// The open labelled merge requests.
     Queue,
-    /// Those, and whatever records ask for.
-    Records,
+    /// Those, and whatever records ask for: all in flight, and those that ended so lately.
+    Records { aftercare: TimeDelta },
     /// One merge request, labelled or not.
     One(Iid),
 }
@@ -55,14 +55,21 @@ pub fn survey(
     {
         pipelines = gitlab.benchmark.own_pipelines(oldest)?;
     }
-    // One that ended before anybody asked cannot be the record of what is asked now.
+    // One that ended before anybody asked cannot be the record of what is asked now. Its outcome may still be untold,
+    // though, if the label went before anybody looked.
     let oldest = oldest_request(&snapshot, |_| true);
+    let recent = match scope {
+        Scope::Records { aftercare } => Some(snapshot.now - aftercare),
+        Scope::Queue | Scope::One(_) => None,
+    };
     pipelines.retain(|pipeline| {
-        !pipeline.status.ended() || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
+        !pipeline.status.ended()
+            || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
+            || recent.is_some_and(|recent| pipeline.updated_at >= recent)
     });
     add_records(&mut snapshot, gitlab, pipelines);
     if scope != Scope::Queue {
-        add_threads(&mut snapshot, &gitlab.source, label);
+        add_threads(&mut snapshot, &gitlab.source, label, recent);
     }
     Ok(snapshot)
 }
@@ -76,7 +83,7 @@ fn listed(
     match scope {
         Scope::One(iid) => Ok(vec![iid]),
         Scope::Queue => source.labelled(label, &Listing::Open),
-        Scope::Records => {
+        Scope::Records { .. } => {
             let (open, changed) = both(
                 || source.labelled(label, &Listing::Open),
                 || source.labelled(label, &Listing::ChangedSince(since)),
@@ -188,12 +195,10 @@ fn of_label<'a>(events: &'a [LabelEvent], label: &str) -> impl Iterator<Item = &
     events.iter().filter(named)
 }
 
-/// Whether the label went with the bot's own removal, and nobody else's after it.
-pub fn taken_off_by(events: &[LabelEvent], label: &str, user: UserId) -> bool {
-    let last = of_label(events, label).max_by_key(|event| event.id);
-    last.is_some_and(|event| {
-        event.action == "remove" && event.user.as_ref().is_some_and(|by| by.id == user)
-    })
+/// Who took the label off last, if that is the last thing that happened to it.
+pub fn taken_off_by(events: &[LabelEvent], label: &str) -> Option<Option<UserId>> {
+    let last = of_label(events, label).max_by_key(|event| event.id)?;
+    (last.action == "remove").then(|| last.user.as_ref().map(|user| user.id))
 }
 
 /// The head as GitLab knew it when the label came: by the time of the push, since a commit's own date is its
@@ -264,6 +269,7 @@ fn add_records(snapshot: &mut Snapshot, gitlab: &Gitlab, pipelines: Vec<answer::
                 web_url: pipeline.web_url,
                 status: pipeline.status,
                 created_at: pipeline.created_at,
+                updated_at: pipeline.updated_at,
                 task,
             }),
             Ok(None) => debug!("pipeline {} is no benchmark", pipeline.web_url),
@@ -274,10 +280,19 @@ fn add_records(snapshot: &mut Snapshot, gitlab: &Gitlab, pipelines: Vec<answer::
 
 /// Reads the discussions wherever a record may ask for something to be written or done, and the merge requests
 /// of records in flight that do not bear the label any more.
-fn add_threads(snapshot: &mut Snapshot, source: &SourceProject, label: &str) {
+fn add_threads(
+    snapshot: &mut Snapshot,
+    source: &SourceProject,
+    label: &str,
+    recent: Option<DateTime<Utc>>,
+) {
     let concerned: BTreeSet<Iid> = snapshot
         .own_records()
-        .filter(|record| !record.status.ended() || asked_by(snapshot, record))
+        .filter(|record| {
+            !record.status.ended()
+                || asked_by(snapshot, record)
+                || recent.is_some_and(|recent| record.updated_at >= recent)
+        })
         .map(|record| record.task.mr)
         .filter(|iid| !snapshot.gone.contains(iid) && !snapshot.unread.contains(iid))
         .collect();

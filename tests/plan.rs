@@ -96,6 +96,7 @@ fn record(pipeline: u64, iid: u64, status: &str) -> Record {
         web_url: format!("https://gitlab.example.com/acme/benchmarks/-/pipelines/{pipeline}"),
         status: word(status),
         created_at: at(-30),
+        updated_at: at(-30),
         task: Task {
             mr: Iid(iid),
             mr_url: String::new(),
@@ -470,6 +471,20 @@ fn what_reconcile_does_about_a_record() {
             unlabelled(),
             ends("success"),
             linked(),
+            Some("finish success untold"),
+        ),
+        (
+            "ended, label gone, told",
+            unlabelled(),
+            ends("success"),
+            told(),
+            None,
+        ),
+        (
+            "ended, label gone, discussion deleted",
+            unlabelled(),
+            ends("success"),
+            other(),
             None,
         ),
         (
@@ -477,7 +492,7 @@ fn what_reconcile_does_about_a_record() {
             relabelled(),
             ends("success"),
             linked(),
-            None,
+            Some("finish success untold"),
         ),
         (
             "label gone",

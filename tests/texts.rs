@@ -69,6 +69,7 @@ fn record(task: Task) -> Record {
         web_url: "https://gitlab.example.com/acme/benchmarks/-/pipelines/1001".to_owned(),
         status: answer::Status::Ended(Outcome::Success),
         created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
         task,
     }
 }

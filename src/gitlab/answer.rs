@@ -58,6 +58,8 @@ pub struct Pipeline {
     pub source: Option<String>,
     pub web_url: String,
     pub created_at: DateTime<Utc>,
+    /// Changes with each change of status.
+    pub updated_at: DateTime<Utc>,
     /// Null until a job has started; lists do not have it.
     pub started_at: Option<DateTime<Utc>>,
 }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ConnectError;
+use super::side_by_side::Gate;
 
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -97,6 +98,7 @@ pub struct Http {
     http_timeout: Duration,
     retries: usize,
     deadline: Instant,
+    gate: Gate,
     /// When the server last said what time it is, in seconds since 1970; 0 before.
     server_time: AtomicI64,
 }
@@ -143,6 +145,7 @@ impl Http {
             http_timeout: limits.http_timeout,
             retries: limits.retries,
             deadline: Instant::now() + limits.run_time,
+            gate: Gate::default(),
             server_time: AtomicI64::new(0),
         })
     }
@@ -287,7 +290,7 @@ impl<'a> Call<'a> {
             .with_jitter()
             .build();
         loop {
-            let failed = match self.attempt() {
+            let failed = match self.http.gate.pass(|| self.attempt()) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };

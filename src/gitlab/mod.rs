@@ -19,7 +19,7 @@ use secrecy::SecretString;
 
 pub use self::benchmark_project::BenchmarkProject;
 pub use self::http::{Error, Kind, Limits};
-pub use self::side_by_side::{both, side_by_side};
+pub use self::side_by_side::{Count, both, side_by_side};
 pub use self::source_project::{Listing, SourceProject};
 pub use reqwest::Url;
 

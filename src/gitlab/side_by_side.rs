@@ -1,36 +1,30 @@
 //! The one place where bench-bot does several things at once: a run's time is its chain of round trips, so
 //! requests that do not depend on one another go out together.
 
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// How many requests are under way at most.
 const AT_ONCE: usize = 16;
 
-/// What `f` makes of each item, in the items' order.
+/// What `f` makes of each item, in the items' order. They are begun in that order, too.
 pub fn side_by_side<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
     let workers = items.len().min(AT_ONCE);
     if workers < 2 {
         return items.into_iter().map(f).collect();
     }
     let todo = Mutex::new(items.into_iter().enumerate());
-    let next = || todo.lock().ok()?.next();
     let work = || {
-        let mut done = Vec::new();
-        while let Some((index, item)) = next() {
-            done.push((index, f(item)));
-        }
-        done
+        let next = || lock(&todo).next();
+        std::iter::from_fn(next)
+            .map(|(index, item)| (index, f(item)))
+            .collect::<Vec<_>>()
     };
     let mut done: Vec<(usize, R)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         workers
             .into_iter()
-            .flat_map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+            .flat_map(|worker| joined(worker.join()))
             .collect()
     });
     done.sort_by_key(|(index, _)| *index);
@@ -42,11 +36,62 @@ pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() 
     thread::scope(|scope| {
         let first = scope.spawn(first);
         let second = second();
-        (
-            first
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            second,
-        )
+        (joined(first.join()), second)
     })
+}
+
+fn joined<T>(result: thread::Result<T>) -> T {
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that several threads count up and wait for.
+#[derive(Default)]
+pub struct Count {
+    value: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Count {
+    pub fn reach(&self, value: usize) {
+        let mut current = lock(&self.value);
+        *current = value.max(*current);
+        self.changed.notify_all();
+    }
+
+    pub fn wait_for(&self, value: usize) {
+        let waiting = self
+            .changed
+            .wait_while(lock(&self.value), |current| *current < value);
+        drop(waiting.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Lets no more requests through than may be under way.
+pub struct Gate {
+    free: Mutex<usize>,
+    left: Condvar,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            free: Mutex::new(AT_ONCE),
+            left: Condvar::new(),
+        }
+    }
+}
+
+impl Gate {
+    pub fn pass<R>(&self, request: impl FnOnce() -> R) -> R {
+        let waiting = self.left.wait_while(lock(&self.free), |free| *free == 0);
+        *waiting.unwrap_or_else(PoisonError::into_inner) -= 1;
+        let result = request();
+        *lock(&self.free) += 1;
+        self.left.notify_one();
+        result
+    }
 }

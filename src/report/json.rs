@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Report;
 use crate::act::{Action, Effect};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
+use crate::inert::acts;
 use crate::plan::Queued;
 use crate::record::Record;
 
@@ -93,7 +94,25 @@ pub fn json(report: &Report) -> String {
         actions: report.actions.iter().map(acted).collect(),
     };
     // Strings, numbers and lists of them: there is nothing here that could fail.
-    serde_json::to_string_pretty(&json).unwrap_or_default() + "\n"
+    escaped(&serde_json::to_string_pretty(&json).unwrap_or_default()) + "\n"
+}
+
+/// Inside the strings of JSON, what a terminal might act on can be written as an escape as well.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) && c != '\n' {
+            let units = c
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect::<String>();
+            escaped += &units;
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 fn in_flight(record: &Record, source: ProjectId) -> InFlight<'_> {

@@ -163,7 +163,7 @@ fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
         Verdict::PipelineUnfinished | Verdict::PipelineUnsuccessful => {
             one_line(&format!("pipeline {}", status()))
         }
-        Verdict::ChangedSinceRequest => "changed: label it anew".to_owned(),
+        Verdict::ChangedSinceRequest => "fork: label it anew".to_owned(),
         Verdict::InFlight => "in flight".to_owned(),
         Verdict::Stuck => "stuck: reconcile cancels".to_owned(),
         Verdict::Finished => "ended: reconcile reports".to_owned(),
@@ -243,7 +243,10 @@ fn table(out: &mut String, width: usize, titles: &[&str], rows: Vec<Row>) {
             .map(|title| title.to_string())
             .collect::<Vec<_>>(),
     ];
-    lines.extend(rows.iter().map(|row| row.cells.clone()));
+    lines.extend(
+        rows.iter()
+            .map(|row| row.cells.iter().map(|cell| one_line(cell)).collect()),
+    );
     let widths: Vec<usize> = (0..titles.len())
         .map(|column| {
             lines
@@ -255,7 +258,7 @@ fn table(out: &mut String, width: usize, titles: &[&str], rows: Vec<Row>) {
         .collect();
     let longest = rows
         .iter()
-        .map(|row| row.branch.width())
+        .map(|row| one_line(row.branch).width())
         .max()
         .unwrap_or(0)
         .max("BRANCH".len());
@@ -276,8 +279,8 @@ fn table(out: &mut String, width: usize, titles: &[&str], rows: Vec<Row>) {
         shown.trim_end().to_owned()
     };
     line(out, DIM, &shown(&lines[0], "BRANCH"));
-    for row in &rows {
-        let _ = writeln!(out, "{}", shown(&row.cells, &one_line(row.branch)));
+    for (row, cells) in rows.iter().zip(&lines[1..]) {
+        let _ = writeln!(out, "{}", shown(cells, &one_line(row.branch)));
         for link in &row.links {
             line(out, DIM, &format!("      {}", one_line(link)));
         }
