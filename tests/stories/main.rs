@@ -2,9 +2,13 @@
 
 mod bot;
 mod dry_run;
+mod hostile;
+mod meanwhile;
 mod reconcile;
 mod reports;
 mod scan;
+mod secrets;
 mod settings;
 mod start;
 mod trigger;
+mod volume;

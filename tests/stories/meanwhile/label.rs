@@ -1,0 +1,152 @@
+//! A label that people take off, put on anew, rename or replace.
+
+use in_memory_gitlab::{Fault, Gitlab, Mr, Request};
+use serde_json::json;
+
+use super::{assert_told, before, ended, in_flight, reads_label_events, takes_label_off};
+use crate::bot::{bot, json, run};
+
+#[test]
+fn a_label_that_is_no_more_withdraws_the_request() {
+    let happens: [fn(&Gitlab); 3] = [
+        |gitlab| gitlab.rename_label("benchmarking", "performance"),
+        |gitlab| gitlab.delete_label("benchmarking"),
+        |gitlab| {
+            gitlab.delete_label("benchmarking");
+            gitlab.group_label("acme", "benchmarking");
+        },
+    ];
+    for happens in happens {
+        let gitlab = Gitlab::start();
+        let (mr, benchmark) = in_flight(&gitlab);
+        happens(&gitlab);
+        run(&gitlab, "reconcile");
+        assert_eq!(gitlab.pipeline(benchmark).status, "canceled");
+        assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
+        assert_told(&mr, &["withdrawn"]);
+    }
+}
+
+#[test]
+fn a_label_of_the_group_does_as_well_as_the_projects_that_it_replaces() {
+    let gitlab = Gitlab::start();
+    let (mr, _) = in_flight(&gitlab);
+    gitlab.delete_label("benchmarking");
+    gitlab.group_label("acme", "benchmarking");
+    mr.labelled();
+    run(&gitlab, "reconcile");
+    run(&gitlab, "scan");
+    let benchmark = gitlab.benchmarks().pop().expect("it was started");
+    assert_eq!(
+        benchmark.variable("BENCH_REQUEST_ID"),
+        Some(&*mr.label_event_id().to_string())
+    );
+    gitlab.benchmark_ends(benchmark.id, "success");
+    run(&gitlab, "reconcile");
+    assert_told(&mr, &["withdrawn", "success"]);
+    assert!(!mr.is_labelled());
+}
+
+type Such = fn(&Request) -> bool;
+
+#[test]
+fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
+    let gaps: [(&str, usize, Such); 4] = [
+        ("before the outcome is told", 0, Request::is_write),
+        ("before the events are read again", 1, reads_label_events),
+        ("before the label comes off", 0, takes_label_off),
+        ("after it came off", 2, reads_label_events),
+    ];
+    for (gap, nth, such) in gaps {
+        let gitlab = Gitlab::start();
+        let (mr, _) = ended(&gitlab);
+        before(&gitlab, nth, such, |people| {
+            people.existing_mr("acme/engine", 1).relabel();
+        });
+        run(&gitlab, "reconcile");
+        gitlab.no_faults();
+        assert_told(&mr, &["failed"]);
+        assert!(mr.is_labelled(), "{gap}");
+        run(&gitlab, "scan");
+        let second = gitlab.benchmarks().pop().expect("it was started");
+        assert_eq!(
+            second.variable("BENCH_REQUEST_ID"),
+            Some(&*mr.label_event_id().to_string())
+        );
+        gitlab.benchmark_ends(second.id, "success");
+        run(&gitlab, "reconcile");
+        assert_told(&mr, &["failed", "success"]);
+        assert!(!mr.is_labelled(), "{gap}");
+    }
+}
+
+#[test]
+fn a_label_taken_off_while_the_bot_finishes_stays_off() {
+    for (nth, such) in [
+        (1, reads_label_events as Such),
+        (0, takes_label_off),
+        (2, reads_label_events),
+    ] {
+        let gitlab = Gitlab::start();
+        let (mr, _) = ended(&gitlab);
+        before(&gitlab, nth, such, |people| {
+            people.existing_mr("acme/engine", 1).unlabelled();
+        });
+        run(&gitlab, "reconcile");
+        assert_told(&mr, &["failed"]);
+        assert!(!mr.is_labelled());
+    }
+}
+
+#[test]
+fn and_so_does_one_put_on_and_taken_off_again() {
+    let gitlab = Gitlab::start();
+    let (mr, _) = ended(&gitlab);
+    before(&gitlab, 0, takes_label_off, |people| {
+        people.existing_mr("acme/engine", 1).relabel().unlabelled();
+    });
+    run(&gitlab, "reconcile");
+    assert!(!mr.is_labelled());
+}
+
+#[test]
+fn another_label_put_on_at_the_same_time_stays() {
+    let gitlab = Gitlab::start();
+    let (mr, _) = ended(&gitlab);
+    before(&gitlab, 0, takes_label_off, |people| {
+        people.existing_mr("acme/engine", 1).label("urgent");
+    });
+    run(&gitlab, "reconcile");
+    assert_eq!(mr.labels(), ["urgent"]);
+}
+
+#[test]
+fn a_request_made_anew_does_not_take_over_a_discussion_whose_benchmark_is_in_flight() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    gitlab.fault(|request| (request.method == "PUT").then_some(Fault::Reset));
+    bot(&gitlab, "scan").exits(1);
+    gitlab.no_faults();
+    assert!(
+        !mr.page().contains("Benchmark started"),
+        "it is without the link"
+    );
+    mr.relabel();
+    run(&gitlab, "scan --max-in-flight 9");
+    gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
+    run(&gitlab, "reconcile");
+    assert_told(&mr, &["withdrawn", "success"]);
+}
+
+/// The discussion says: "The outcome will be told here."
+#[test]
+fn an_outcome_is_told_although_the_label_went_before_anybody_looked() {
+    let happens: [fn(&Mr) -> Mr; 2] = [Mr::unlabelled, Mr::relabel];
+    for happens in happens {
+        let gitlab = Gitlab::start();
+        let (mr, _) = ended(&gitlab);
+        happens(&mr);
+        run(&gitlab, "reconcile");
+        assert_told(&mr, &["failed"]);
+    }
+}

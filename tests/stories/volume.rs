@@ -1,0 +1,221 @@
+//! More of everything than fits on a page, and people who go on adding to it while the pages are read.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use in_memory_gitlab::{Fault, Gitlab, People};
+use serde_json::Value;
+
+use crate::bot::{bot, json, run};
+
+/// Lets people do something once, right before the second page of a list is read.
+fn between_pages(
+    gitlab: &Gitlab,
+    list: &'static str,
+    act: impl Fn(&People) + Send + Sync + 'static,
+) {
+    let (people, acted) = (People::clone(gitlab), AtomicBool::new(false));
+    gitlab.fault(move |request| {
+        let second = request.path.ends_with(list) && request.query("page") == Some("2");
+        if second && !acted.swap(true, Ordering::SeqCst) {
+            act(&people);
+        }
+        None
+    });
+}
+
+/// The merge requests in one of the report's lists.
+fn numbers(report: &Value, list: &str) -> Vec<u64> {
+    let rows = report[list].as_array().expect("a list").iter();
+    rows.filter_map(|row| row["mr"].as_u64()).collect()
+}
+
+#[test]
+fn hundreds_of_merge_requests_are_each_told_once() {
+    let gitlab = Gitlab::start();
+    for number in 1..=250 {
+        let mr = gitlab.mr("faster").labelled();
+        if number % 5 == 0 {
+            mr.passed();
+        }
+    }
+    let late = gitlab.mr("late").passed();
+    between_pages(&gitlab, "/merge_requests", |people| {
+        people.existing_mr("acme/engine", 251).labelled();
+        (0..30).for_each(|_| drop(people.mr("later").passed().labelled()));
+    });
+    for command in ["scan --dry-run", "reconcile --dry-run"] {
+        let report = json(&gitlab, command);
+        let mut told = [numbers(&report, "queue"), numbers(&report, "waiting")].concat();
+        told.sort_unstable();
+        told.retain(|&mr| mr <= 250);
+        assert_eq!(told, Vec::from_iter(1..=250), "{command}");
+    }
+    assert!(late.is_labelled());
+}
+
+#[test]
+fn hundreds_of_benchmarks_are_each_counted_once() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    gitlab.mr("next").passed().labelled();
+    run(&gitlab, "scan");
+    let mut record = gitlab.benchmarks().remove(0).variables;
+    let project = record.iter_mut().find(|(key, _)| key == "BENCH_PROJECT_ID");
+    project.expect("a record").1 = "50".to_owned();
+    let start_theirs = move |people: &People| {
+        let record: Vec<_> = record
+            .iter()
+            .map(|(key, value)| (&**key, &**value))
+            .collect();
+        people.pipeline_by("bench-bot", "acme/benchmarks", "api", &record)
+    };
+    for _ in 0..75 {
+        gitlab.benchmark_ends(start_theirs(&gitlab), "failed");
+        start_theirs(&gitlab);
+    }
+    between_pages(&gitlab, "/pipelines", move |people| {
+        start_theirs(people);
+    });
+    let report = json(&gitlab, "scan --max-in-flight 78");
+    let in_flight = report["in_flight"].as_array().expect("a list").iter();
+    let ids: Vec<_> = in_flight
+        .map(|row| row["benchmark_pipeline"]["id"].as_u64())
+        .collect();
+    assert_eq!(ids.len(), 77, "76 of another project's, and ours");
+    assert_eq!(BTreeSet::from_iter(&ids).len(), 77);
+    assert_eq!(numbers(&report, "actions"), [2]);
+    gitlab.mr("one too many").passed().labelled();
+    assert_eq!(
+        numbers(&json(&gitlab, "scan --max-in-flight 78"), "actions"),
+        [0; 0]
+    );
+}
+
+#[test]
+fn its_discussion_is_found_among_hundreds() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("much-discussed").passed();
+    for number in 0..125 {
+        mr.comment("linus", &format!("Remark {number}"));
+        mr.push();
+    }
+    mr.passed().labelled();
+    gitlab.fault(|request| {
+        request
+            .path
+            .ends_with("/pipeline")
+            .then(Fault::server_error)
+    });
+    bot(&gitlab, "scan").exits(1);
+    assert_eq!(mr.discussions().len(), 126);
+
+    for (command, outcome) in [
+        ("scan", "Benchmark started"),
+        ("reconcile", "Benchmark success"),
+    ] {
+        between_pages(&gitlab, "/discussions", |people| {
+            let mr = people.existing_mr("acme/engine", 1);
+            (0..30).for_each(|number| drop(mr.comment("ada", &format!("Answer {number}"))));
+        });
+        run(&gitlab, command);
+        gitlab.no_faults();
+        gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+        let discussions = mr.discussions();
+        let by_bot = discussions
+            .iter()
+            .filter(|discussion| discussion.notes[0].body.contains("bench-bot"));
+        let [discussion] = by_bot.collect::<Vec<_>>()[..] else {
+            panic!("{}", mr.page())
+        };
+        let last = discussion.notes.last().expect("it has notes");
+        assert!(last.body.contains(outcome), "{}", last.body);
+    }
+    assert!(!mr.is_labelled());
+    assert_eq!(gitlab.benchmarks().len(), 1);
+}
+
+#[test]
+fn the_newest_of_hundreds_of_label_events_counts() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("relabelled").passed().labelled();
+    for _ in 0..75 {
+        mr.relabel();
+    }
+    between_pages(&gitlab, "/resource_label_events", |people| {
+        people
+            .existing_mr("acme/engine", 1)
+            .relabel()
+            .label("urgent");
+    });
+    run(&gitlab, "scan");
+    let [benchmark] = &gitlab.benchmarks()[..] else {
+        panic!("{:?}", gitlab.benchmarks())
+    };
+    let newest = mr.label_event_id().to_string();
+    assert_eq!(
+        benchmark.variable("BENCH_REQUEST_ID"),
+        Some(newest.as_str())
+    );
+
+    gitlab.benchmark_ends(benchmark.id, "success");
+    between_pages(&gitlab, "/resource_label_events", |people| {
+        people.existing_mr("acme/engine", 1).label("documentation");
+    });
+    run(&gitlab, "reconcile");
+    assert_eq!(mr.labels(), ["documentation", "urgent"]);
+}
+
+#[test]
+fn the_commit_that_a_fork_had_when_it_was_labelled_is_found_among_hundreds() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.fork_mr("often-pushed").push();
+    let commit = mr.sha();
+    mr.passed().labelled();
+    (0..250).for_each(|_| drop(mr.push()));
+    mr.force_push_to(&commit);
+    between_pages(&gitlab, "/versions", move |people| {
+        people
+            .existing_mr("acme/engine", 1)
+            .push()
+            .force_push_to(&commit);
+    });
+    run(&gitlab, "scan");
+    let benchmarks = gitlab.benchmarks();
+    assert_eq!(benchmarks[0].variable("BENCH_SHA"), Some(mr.sha().as_str()));
+}
+
+#[test]
+fn a_benchmark_that_slipped_onto_a_page_already_read_is_seen_all_the_same() {
+    let gitlab = Gitlab::start();
+    let older: Vec<u64> = (0..100)
+        .map(|_| gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]))
+        .collect();
+    gitlab.mr("speed-up").passed().labelled();
+    run(&gitlab, "scan");
+    between_pages(&gitlab, "/pipelines", move |people| {
+        people.delete_pipeline(older[0])
+    });
+    let report = json(&gitlab, "scan --max-in-flight 9");
+    assert_eq!(numbers(&report, "in_flight"), [1]);
+    assert_eq!(report["actions"], serde_json::json!([]));
+}
+
+#[test]
+fn a_discussion_that_slipped_onto_a_page_already_read_is_not_opened_again() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("much-discussed").passed();
+    let remarks: Vec<String> = (0..100)
+        .map(|number| mr.comment("linus", &format!("Remark {number}")))
+        .collect();
+    mr.labelled();
+    run(&gitlab, "scan");
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+    between_pages(&gitlab, "/discussions", move |people| {
+        people
+            .existing_mr("acme/engine", 1)
+            .delete_discussion(&remarks[0]);
+    });
+    run(&gitlab, "reconcile");
+    assert_eq!(mr.discussions().len(), 100, "99 remarks, and the bot's own");
+}
