@@ -223,6 +223,7 @@ impl Run {
 
     fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
         self.progress.finish_and_clear();
+        log::info!("{}", self.gitlab.figures());
         let report = Report {
             command: self.command,
             dry_run: self.settings.dry_run,

@@ -215,6 +215,37 @@ fn edits_and_cancellations_are_repeated() {
     cancel.assert();
 }
 
+#[test]
+fn the_last_requests_before_a_limit_are_spread_until_it_is_lifted() {
+    let (mut server, gitlab) = gitlab(0);
+    let in_two_seconds = (gitlab.now().timestamp() + 2).to_string();
+    let told = |left: &str| {
+        let headers = [
+            ("ratelimit-remaining", left),
+            ("ratelimit-reset", &in_two_seconds),
+        ];
+        headers.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let mut answering = |left: &str| {
+        let mock = answer(&mut server, VARIABLES, "[]");
+        told(left)
+            .into_iter()
+            .fold(mock, |mock, (name, value)| mock.with_header(&*name, &value))
+            .create()
+    };
+    let plenty = answering("1000");
+    let started = Instant::now();
+    variables(&gitlab)
+        .and_then(|_| variables(&gitlab))
+        .expect("two answers");
+    assert!(started.elapsed() < Duration::from_millis(500));
+    plenty.remove();
+    let _few = answering("1");
+    variables(&gitlab).expect("an answer that tells of the limit");
+    variables(&gitlab).expect("an answer");
+    assert!(started.elapsed() >= Duration::from_millis(900));
+}
+
 const MERGE_REQUESTS: &str = "/projects/7/merge_requests";
 
 fn page(server: &mut ServerGuard, number: usize, iids: &[u64], next: Option<&str>) -> Mock {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Access;
 use super::answer::{Pipeline, Project, User, Variable};
-use super::http::Result;
+use super::error::Result;
 use super::side_by_side::both;
 use crate::id::PipelineId;
 

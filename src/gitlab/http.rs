@@ -15,49 +15,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ConnectError;
-use super::side_by_side::Gate;
+use super::error::{Error, Kind, Result, cause, reason};
+use super::pace::Pace;
 
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// GitLab cuts larger pages to this.
 const PER_PAGE: usize = 100;
 const MOST_REDIRECTS: usize = 5;
-
-/// A request that came to nothing, or may have.
-#[derive(Debug, thiserror::Error)]
-#[error("{request}: {message}")]
-pub struct Error {
-    pub kind: Kind,
-    /// Method and path, without query.
-    pub request: String,
-    pub message: String,
-}
-
-/// What an error means for whoever made the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// GitLab said no, and will say so again until somebody changes something.
-    Refused(StatusCode),
-    /// Nothing happened, and it may go through later: rate limits, locks, no connection.
-    Passing,
-    /// It may have taken effect or not: a time-out, a broken connection, a server error, an unreadable answer.
-    Unclear,
-}
-
-impl Error {
-    pub fn refused(&self) -> Option<StatusCode> {
-        match self.kind {
-            Kind::Refused(status) => Some(status),
-            Kind::Passing | Kind::Unclear => None,
-        }
-    }
-
-    pub fn not_found(&self) -> bool {
-        self.refused() == Some(StatusCode::NOT_FOUND)
-    }
-}
-
-pub type Result<T> = std::result::Result<T, Error>;
 
 /// Whether the same request may be sent again when it is not known what became of the first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +63,7 @@ pub struct Http {
     http_timeout: Duration,
     retries: usize,
     deadline: Instant,
-    gate: Gate,
+    pace: Pace,
     /// When the server last said what time it is, in seconds since 1970; 0 before.
     server_time: AtomicI64,
 }
@@ -145,7 +110,7 @@ impl Http {
             http_timeout: limits.http_timeout,
             retries: limits.retries,
             deadline: Instant::now() + limits.run_time,
-            gate: Gate::default(),
+            pace: Pace::default(),
             server_time: AtomicI64::new(0),
         })
     }
@@ -156,6 +121,11 @@ impl Http {
             0 => Utc::now(),
             seconds => DateTime::from_timestamp(seconds, 0).unwrap_or_else(Utc::now),
         }
+    }
+
+    /// How the run went: requests, repetitions, chain, time.
+    pub fn figures(&self) -> String {
+        self.pace.figures()
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {
@@ -290,7 +260,7 @@ impl<'a> Call<'a> {
             .with_jitter()
             .build();
         loop {
-            let failed = match self.http.gate.pass(|| self.attempt()) {
+            let failed = match self.http.pace.keep(|| self.attempt()) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -303,6 +273,7 @@ impl<'a> Call<'a> {
                 return Err(failed.error);
             }
             warn!("{}; again in {pause:.1?}", failed.error);
+            self.http.pace.repeated();
             std::thread::sleep(pause);
         }
     }
@@ -324,6 +295,15 @@ impl<'a> Call<'a> {
             self.http
                 .server_time
                 .fetch_max(date.timestamp(), Ordering::Relaxed);
+        }
+        let number = |name| text(&headers, name).and_then(|number| number.parse().ok());
+        if let (Some(left), Some(reset)) =
+            (number("ratelimit-remaining"), number("ratelimit-reset"))
+        {
+            let reset_in = reset - self.http.now().timestamp();
+            self.http
+                .pace
+                .heed(left, Duration::from_secs(reset_in.try_into().unwrap_or(0)));
         }
         let body = response.bytes().map_err(|error| self.broken(&error))?;
         debug!("{self}: {}", String::from_utf8_lossy(&body));
@@ -462,58 +442,6 @@ fn certificates(
     }
 }
 
-/// What lies at the bottom of an error, which names neither the address nor what was sent there.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// What GitLab says about a refusal, in one line, whichever of its several forms it uses.
-fn reason(status: StatusCode, body: &[u8]) -> String {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return status.to_string();
-    };
-    let said = ["error_description", "message", "error"]
-        .iter()
-        .find_map(|key| body.get(key));
-    let mut sentences = Vec::new();
-    collect(said.unwrap_or(&body), &mut sentences);
-    let line = sentences
-        .join("; ")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let line: String = line.chars().take(300).collect();
-    // GitLab itself says `403 Forbidden`, but only `Reference not found`.
-    match line.starts_with(status.as_str()) {
-        true => line,
-        false => format!("{}: {line}", status.as_u16()).trim_end().to_owned(),
-    }
-}
-
-/// The texts in a message: a string, a list, or an object of lists by field (`base` is the whole record).
-fn collect(message: &Value, sentences: &mut Vec<String>) {
-    match message {
-        Value::String(text) => sentences.push(text.clone()),
-        Value::Array(texts) => texts.iter().for_each(|text| collect(text, sentences)),
-        Value::Object(fields) => {
-            for (field, texts) in fields {
-                let from = sentences.len();
-                collect(texts, sentences);
-                if field != "base" && field != "error" {
-                    sentences[from..]
-                        .iter_mut()
-                        .for_each(|text| *text = format!("{field} {text}"));
-                }
-            }
-        }
-        other => sentences.push(other.to_string()),
-    }
 }

@@ -7,7 +7,9 @@
 
 pub mod answer;
 mod benchmark_project;
+mod error;
 mod http;
+mod pace;
 mod side_by_side;
 mod source_project;
 
@@ -18,7 +20,8 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 pub use self::benchmark_project::BenchmarkProject;
-pub use self::http::{Error, Kind, Limits};
+pub use self::error::{Error, Kind};
+pub use self::http::Limits;
 pub use self::side_by_side::{Count, both, side_by_side};
 pub use self::source_project::{Listing, SourceProject};
 pub use reqwest::Url;
@@ -136,6 +139,11 @@ impl Gitlab {
             source: SourceProject(source),
             benchmark: BenchmarkProject(benchmark),
         })
+    }
+
+    /// How the run went: requests, repetitions, chain, time.
+    pub fn figures(&self) -> String {
+        self.http.figures()
     }
 
     /// What time it is by the server's clock.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Access;
 use super::answer::{Commit, Discussion, LabelEvent, MergeRequest, Note, Project, User, Version};
-use super::http::Result;
+use super::error::Result;
 use crate::id::{DiscussionId, Iid, NoteId, ProjectId, Sha};
 
 pub struct SourceProject(pub(super) Access);

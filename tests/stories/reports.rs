@@ -168,3 +168,13 @@ fn the_readme_names_every_flag_and_variable() {
         );
     }
 }
+
+#[test]
+fn with_v_a_run_tells_its_figures() {
+    let gitlab = Gitlab::start();
+    let ran = run(&gitlab, "scan -v");
+    let requests = gitlab.requests().len();
+    let figures = ran.stderr.lines().last().unwrap_or_default();
+    let told = format!("info: {requests} requests, 0 of them repetitions, longest chain 2,");
+    assert!(figures.starts_with(&told), "{figures}");
+}

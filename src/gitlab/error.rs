@@ -1,0 +1,92 @@
+//! What a failed request means, and what it says to people.
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+/// A request that came to nothing, or may have.
+#[derive(Debug, thiserror::Error)]
+#[error("{request}: {message}")]
+pub struct Error {
+    pub kind: Kind,
+    /// Method and path, without query.
+    pub request: String,
+    pub message: String,
+}
+
+/// What an error means for whoever made the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// GitLab said no, and will say so again until somebody changes something.
+    Refused(StatusCode),
+    /// Nothing happened, and it may go through later: rate limits, locks, no connection.
+    Passing,
+    /// It may have taken effect or not: a time-out, a broken connection, a server error, an unreadable answer.
+    Unclear,
+}
+
+impl Error {
+    pub fn refused(&self) -> Option<StatusCode> {
+        match self.kind {
+            Kind::Refused(status) => Some(status),
+            Kind::Passing | Kind::Unclear => None,
+        }
+    }
+
+    pub fn not_found(&self) -> bool {
+        self.refused() == Some(StatusCode::NOT_FOUND)
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What lies at the bottom of an error, which names neither the address nor what was sent there.
+pub fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// What GitLab says about a refusal, in one line, whichever of its several forms it uses.
+pub fn reason(status: StatusCode, body: &[u8]) -> String {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return status.to_string();
+    };
+    let said = ["error_description", "message", "error"]
+        .iter()
+        .find_map(|key| body.get(key));
+    let mut sentences = Vec::new();
+    collect(said.unwrap_or(&body), &mut sentences);
+    let line = sentences
+        .join("; ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let line: String = line.chars().take(300).collect();
+    // GitLab itself says `403 Forbidden`, but only `Reference not found`.
+    match line.starts_with(status.as_str()) {
+        true => line,
+        false => format!("{}: {line}", status.as_u16()).trim_end().to_owned(),
+    }
+}
+
+/// The texts in a message: a string, a list, or an object of lists by field (`base` is the whole record).
+fn collect(message: &Value, sentences: &mut Vec<String>) {
+    match message {
+        Value::String(text) => sentences.push(text.clone()),
+        Value::Array(texts) => texts.iter().for_each(|text| collect(text, sentences)),
+        Value::Object(fields) => {
+            for (field, texts) in fields {
+                let from = sentences.len();
+                collect(texts, sentences);
+                if field != "base" && field != "error" {
+                    sentences[from..]
+                        .iter_mut()
+                        .for_each(|text| *text = format!("{field} {text}"));
+                }
+            }
+        }
+        other => sentences.push(other.to_string()),
+    }
+}
