@@ -6,6 +6,7 @@ mod hostile;
 mod meanwhile;
 mod reconcile;
 mod reports;
+mod requests;
 mod scan;
 mod secrets;
 mod settings;

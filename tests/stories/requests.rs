@@ -1,0 +1,117 @@
+//! How many requests a run makes: they are exact, and do not grow with history.
+
+use std::time::Duration;
+
+use in_memory_gitlab::{Gitlab, Mr};
+
+use crate::bot::run;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The requests that a command makes.
+fn requests(gitlab: &Gitlab, command: &str) -> usize {
+    gitlab.clear_requests();
+    run(gitlab, command);
+    gitlab.requests().len()
+}
+
+/// Old benchmarks and merged merge requests, a third of them still labelled, all of ten days ago.
+fn history(gitlab: &Gitlab, length: usize) {
+    for number in 0..length {
+        let mr = gitlab.mr(&format!("old-{number}")).passed();
+        if number % 3 == 0 {
+            mr.labelled();
+        }
+        mr.merge();
+        let iid = mr.iid().to_string();
+        let made = [("BENCH_MR_IID", iid.as_str()), ("BENCH_REQUEST_ID", "1")];
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &made);
+        gitlab.benchmark_ends(id, "success");
+    }
+    gitlab.later(10 * DAY);
+}
+
+fn ready(gitlab: &Gitlab, count: usize) -> Vec<Mr> {
+    (0..count)
+        .map(|number| gitlab.mr(&format!("ready-{number}")).passed().labelled())
+        .collect()
+}
+
+/// Who the bot is, the two projects, the labelled merge requests, and its pipelines: the newest, and those changed lately.
+const EVERY_SCAN: usize = 1 + 2 + 1 + 2;
+/// The merge request, and its label events.
+const EACH: usize = 2;
+/// Its discussions, the new one, once more the merge request and its events, the pipeline, the link.
+const A_START: usize = 1 + 1 + EACH + 1 + 1;
+
+#[test]
+fn a_scan_asks_for_what_is_open_and_no_more() {
+    let gitlab = Gitlab::start();
+    assert_eq!(requests(&gitlab, "scan"), EVERY_SCAN);
+    ready(&gitlab, 5);
+    assert_eq!(requests(&gitlab, "scan --dry-run"), EVERY_SCAN + 5 * EACH);
+    assert_eq!(requests(&gitlab, "scan"), EVERY_SCAN + 5 * EACH + A_START);
+    let variables = 1;
+    assert_eq!(requests(&gitlab, "scan"), EVERY_SCAN + 5 * EACH + variables);
+}
+
+#[test]
+fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
+    let gitlab = Gitlab::start();
+    let lately_changed_labelled = 1;
+    let every = EVERY_SCAN + lately_changed_labelled;
+    assert_eq!(requests(&gitlab, "reconcile"), every);
+    ready(&gitlab, 1);
+    run(&gitlab, "scan");
+    let (variables, discussions) = (1, 1);
+    assert_eq!(
+        requests(&gitlab, "reconcile"),
+        every + EACH + variables + discussions
+    );
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+    let (reply, look_again, events, label_off) = (1, 1, 2, 1);
+    let finish = reply + look_again + events + label_off;
+    assert_eq!(
+        requests(&gitlab, "reconcile"),
+        every + EACH + variables + discussions + finish
+    );
+    gitlab.later(DAY);
+    assert_eq!(requests(&gitlab, "reconcile"), every);
+}
+
+#[test]
+fn nothing_grows_with_history() {
+    let (young, old) = (Gitlab::start(), Gitlab::start());
+    history(&old, 300);
+    for gitlab in [&young, &old] {
+        ready(gitlab, 3);
+    }
+    for command in ["scan --dry-run", "scan", "scan", "reconcile"] {
+        assert_eq!(
+            requests(&young, command),
+            requests(&old, command),
+            "{command}"
+        );
+    }
+    for gitlab in [&young, &old] {
+        let benchmark = gitlab.benchmarks().pop().expect("it was started");
+        gitlab.benchmark_ends(benchmark.id, "success");
+    }
+    for command in ["reconcile --dry-run", "reconcile", "reconcile"] {
+        assert_eq!(
+            requests(&young, command),
+            requests(&old, command),
+            "{command}"
+        );
+    }
+    let last = |gitlab: &Gitlab| {
+        gitlab
+            .existing_mr("acme/engine", gitlab.mr("last").passed().iid())
+            .iid()
+    };
+    let triggers = [&young, &old].map(|gitlab| {
+        let command = format!("trigger --mr {}", last(gitlab));
+        requests(gitlab, &command)
+    });
+    assert_eq!(triggers[0], triggers[1]);
+}
