@@ -219,9 +219,13 @@ fn may_serve(created_at: DateTime<Utc>, request: Request) -> bool {
 
 /// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
 fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> {
-    snapshot
-        .own_records()
-        .find(|record| record.task.mr == mr && record.task.request == request.id)
+    of_request(snapshot, mr, request.id).next()
+}
+
+/// Lowest pipeline id first.
+fn of_request(snapshot: &Snapshot, mr: Iid, request: RequestId) -> impl Iterator<Item = &Record> {
+    let of_request = move |record: &&Record| record.task.mr == mr && record.task.request == request;
+    snapshot.own_records().filter(of_request)
 }
 
 fn stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
@@ -300,12 +304,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         None => Reply::DueAnew,
     };
     let asked = mr.request.filter(|request| request.id == task.request);
-    let mut twins = snapshot
-        .own_records()
-        .filter(|twin| twin.task.mr == task.mr && twin.task.request == task.request);
-    let stands = twins
-        .next()
-        .is_some_and(|lowest| lowest.pipeline == record.pipeline);
+    let lowest = of_request(snapshot, task.mr, task.request).next();
+    let stands = lowest.is_some_and(|lowest| lowest.pipeline == record.pipeline);
     match (&record.status, asked) {
         (Status::Ended(outcome), Some(_)) if stands => Some(What::Finish {
             outcome: *outcome,
@@ -335,11 +335,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
 
 /// Another record in flight for the same request has the reply made.
 fn spoken_for(snapshot: &Snapshot, record: &Record) -> bool {
-    let (task, pipeline) = (&record.task, record.pipeline);
-    let mut twins = snapshot.own_records().filter(|twin| {
-        twin.task.mr == task.mr && twin.task.request == task.request && !twin.status.ended()
-    });
-    twins.any(|twin| twin.pipeline < pipeline)
+    let mut twins = of_request(snapshot, record.task.mr, record.task.request);
+    twins.any(|twin| twin.pipeline < record.pipeline && !twin.status.ended())
 }
 
 /// The discussion that the record names, else another that was opened for the same request.

@@ -1,116 +1,17 @@
-//! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
+//! Begins benchmarks.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, ensure};
 use log::{info, warn};
 
-use crate::gitlab::answer::{self, LabelEvent, Variable};
-use crate::gitlab::{Count, Error, Gitlab, Kind, both, side_by_side};
-use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
-use crate::note::{self, End, First, Thread};
-use crate::plan::{self, Plan, Queued, Repair, Reply, What};
-use crate::record::{Record, Task};
+use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
+use crate::gitlab::{Count, Error, Kind, both, side_by_side};
+use crate::id::{DiscussionId, Iid, NoteId};
+use crate::note::{self, First, Thread};
+use crate::plan::{self, Plan, Queued, Repair};
+use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
 use crate::survey;
-
-pub struct Actor<'a> {
-    pub gitlab: &'a Gitlab,
-    pub label: &'a str,
-    /// The benchmark project's branch or tag to run.
-    pub ref_name: &'a str,
-    /// Variables for the benchmark beside the record.
-    pub variables: &'a [Variable],
-    /// Those that are known.
-    pub records: &'a [Record],
-}
-
-/// What was done, or was tried, or would be done.
-#[derive(Clone, Debug)]
-pub struct Action {
-    pub verb: Verb,
-    pub mr: Iid,
-    /// What is told on the merge request, where an end is.
-    pub end: Option<End>,
-    pub effect: Effect,
-    pub pipeline: Option<BenchmarkPipeline>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Start,
-    Link,
-    Finish,
-    Withdraw,
-    Cancel,
-}
-
-impl Verb {
-    /// The word for it in the JSON report.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Link => "link",
-            Self::Finish => "finish",
-            Self::Withdraw => "withdraw",
-            Self::Cancel => "cancel",
-        }
-    }
-}
-
-/// How an action went.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    Done,
-    Planned,
-    Failed(String),
-}
-
-#[derive(Clone, Debug)]
-pub struct BenchmarkPipeline {
-    pub id: PipelineId,
-    pub web_url: String,
-}
-
-impl Action {
-    pub fn start(mr: Iid, effect: Effect, pipeline: Option<BenchmarkPipeline>) -> Self {
-        Self {
-            verb: Verb::Start,
-            mr,
-            end: None,
-            effect,
-            pipeline,
-        }
-    }
-
-    fn repair(repair: &Repair, effect: Effect) -> Self {
-        let (verb, end) = match &repair.what {
-            What::Link => (Verb::Link, None),
-            What::Finish { outcome, .. } => (Verb::Finish, Some(End::Of(*outcome))),
-            What::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
-            What::TimeOut(_) => (Verb::Cancel, Some(End::TimedOut)),
-            What::Cancel => (Verb::Cancel, None),
-        };
-        let pipeline = Some(BenchmarkPipeline::from(repair.record));
-        Self {
-            verb,
-            mr: repair.record.task.mr,
-            end,
-            effect,
-            pipeline,
-        }
-    }
-}
-
-impl From<&Record> for BenchmarkPipeline {
-    fn from(record: &Record) -> Self {
-        Self {
-            id: record.pipeline,
-            web_url: record.web_url.clone(),
-        }
-    }
-}
 
 /// What became of a start.
 enum Start {
@@ -123,26 +24,6 @@ enum Start {
     Hindered(Error),
     /// There may be one.
     Unclear(Error),
-}
-
-/// What a dry run says of the plan.
-pub fn planned(plan: &Plan) -> Vec<Action> {
-    let repairs = plan
-        .repairs
-        .iter()
-        .map(|repair| Action::repair(repair, Effect::Planned));
-    let starts = plan.queue.iter().take(plan.free);
-    let starts = starts.map(|queued| Action::start(queued.mr.iid, Effect::Planned, None));
-    repairs.chain(starts).collect()
-}
-
-/// What a dry run says of a trigger.
-pub fn planned_trigger(mr: Iid, finish: Option<&Repair>) -> Vec<Action> {
-    let finish = finish.map(|repair| Action::repair(repair, Effect::Planned));
-    finish
-        .into_iter()
-        .chain([Action::start(mr, Effect::Planned, None)])
-        .collect()
 }
 
 impl Actor<'_> {
@@ -364,146 +245,6 @@ impl Actor<'_> {
         {
             warn!("!{}: {error}", task.mr);
         }
-    }
-
-    /// Those of one merge request go one after the other.
-    pub fn repair_all(&self, repairs: &[Repair]) -> Vec<Action> {
-        let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
-        for repair in repairs {
-            by_mr.entry(repair.record.task.mr).or_default().push(repair);
-        }
-        let done = side_by_side(by_mr.into_values().collect(), |repairs| {
-            repairs
-                .into_iter()
-                .map(|repair| self.repair(repair))
-                .collect::<Vec<_>>()
-        });
-        done.into_iter().flatten().collect()
-    }
-
-    pub fn repair(&self, repair: &Repair) -> Action {
-        let Repair { record, what } = repair;
-        let effect = match self.carry_out(record, what) {
-            Ok(()) => Effect::Done,
-            Err(error) => Effect::Failed(format!("{error:#}")),
-        };
-        Action::repair(repair, effect)
-    }
-
-    fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
-        match what {
-            What::Link => self.mend_discussion(record),
-            What::Finish { outcome, reply } => {
-                self.reply(record, *reply, End::Of(*outcome))?;
-                self.take_label_off(record)
-            }
-            What::Withdraw(reply) => {
-                self.reply(record, *reply, End::Withdrawn)?;
-                self.cancel(record)
-            }
-            What::TimeOut(reply) => {
-                self.reply(record, *reply, End::TimedOut)?;
-                self.cancel(record)?;
-                self.take_label_off(record)
-            }
-            What::Cancel => self.cancel(record),
-        }
-    }
-
-    /// Puts in the link that is missing, and takes out what another run said at the same time, or an earlier one
-    /// without knowing. Looked up anew, after the last word: of any two that talk at once, the later sees both.
-    fn mend_discussion(&self, record: &Record) -> anyhow::Result<()> {
-        let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let threads = survey::threads(source, mr)?;
-        if let Some(first) = plan::unlinked(&threads, record) {
-            let text = note::started(&record.task, record.pipeline, &record.web_url);
-            let edited = source.edit_note(mr, first.note, &text);
-            edited.context("the discussion is without the link")?;
-        }
-        for note in plan::surplus(&threads, record) {
-            source
-                .delete_note(mr, note)
-                .context("a note too many stays")?;
-        }
-        Ok(())
-    }
-
-    fn cancel(&self, record: &Record) -> anyhow::Result<()> {
-        let cancelled = self.gitlab.benchmark.cancel(record.pipeline);
-        cancelled
-            .map(drop)
-            .context("the benchmark is not cancelled")
-    }
-
-    fn reply(&self, record: &Record, reply: Reply, end: End) -> anyhow::Result<()> {
-        let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let text = note::outcome(record, end, self.label);
-        let replied = match reply {
-            Reply::Made => return self.mend_discussion(record),
-            Reply::Due(thread) => source.reply(mr, &thread.id, &text),
-            // It was not among those listed, but the list may have shifted while it was read.
-            Reply::DueAnew => match source.reply(mr, &record.task.discussion, &text) {
-                Err(error) if error.not_found() => {
-                    let first = note::started(&record.task, record.pipeline, &record.web_url);
-                    let opened = source.open_discussion(mr, &first);
-                    opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
-                }
-                replied => replied,
-            },
-        };
-        replied.context("the outcome is not told")?;
-        self.mend_discussion(record)
-    }
-
-    /// The last step of a request. A label put on anew meanwhile is a new request and stays; since GitLab has no
-    /// conditional removal, one that came in just before the removal is put back.
-    fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
-        let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let served =
-            |events: &[LabelEvent]| Request::newest(events, self.label).id == record.task.request;
-        if !served(&source.label_events(mr)?) {
-            return Ok(());
-        }
-        let removed = source.remove_label(mr, self.label);
-        self.check_labels(removed, false)?;
-        let events = source.label_events(mr)?;
-        let by = survey::taken_off_by(&events, self.label);
-        if !served(&events) && by == Some(Some(source.user().id)) {
-            warn!("!{mr} was labelled anew just as the label came off: it is put back");
-            self.put_label_on(mr)?;
-        }
-        Ok(())
-    }
-
-    /// The request that this makes.
-    fn put_label_on(&self, mr: Iid) -> anyhow::Result<Request> {
-        let added = self.gitlab.source.add_label(mr, self.label);
-        self.check_labels(added, true)?;
-        Ok(Request::newest(
-            &self.gitlab.source.label_events(mr)?,
-            self.label,
-        ))
-    }
-
-    /// GitLab can say yes and leave the labels as they are.
-    fn check_labels(
-        &self,
-        changed: Result<answer::MergeRequest, Error>,
-        wanted: bool,
-    ) -> anyhow::Result<()> {
-        let label = self.label;
-        let state = if wanted { "off" } else { "on" };
-        let hint = || {
-            format!(
-                "the label {label} stays {state}; the bot needs the role Developer in the project"
-            )
-        };
-        let labels = changed.with_context(hint)?.labels;
-        ensure!(
-            labels.iter().any(|name| name == label) == wanted,
-            "GitLab leaves the label {label} {state}: is it locked, or archived?"
-        );
-        Ok(())
     }
 }
 
