@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use log::{debug, warn};
 
-use crate::gitlab::answer::{self, LabelEvent};
+use crate::gitlab::answer::{LabelEvent, Pipeline, Variable};
 use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, side_by_side};
-use crate::id::{Iid, RequestId, Sha, UserId};
+use crate::id::{Iid, PipelineId, RequestId, Sha, UserId};
 use crate::note::{self, Thread};
 use crate::record::{Record, Task};
 use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
@@ -31,15 +31,27 @@ pub fn survey(
     lookback: TimeDelta,
     scope: Scope,
 ) -> Result<Snapshot, Error> {
+    let source = &gitlab.source;
     let since = gitlab.now() - lookback;
-    let (iids, pipelines) = both(
-        || listed(&gitlab.source, label, since, scope),
-        || gitlab.benchmark.own_pipelines(since),
+    let recent = match scope {
+        Scope::Records { aftercare } => Some(gitlab.now() - aftercare),
+        Scope::Queue | Scope::One(_) => None,
+    };
+    // Its outcome may still be untold, though the label went before anybody looked.
+    let matters_anyway = |pipeline: &Pipeline| {
+        !pipeline.status.ended() || recent.is_some_and(|recent| pipeline.updated_at >= recent)
+    };
+    let (merge_requests, pipelines) = both(
+        || listed(source, label, since, scope).map(|iids| read_all(source, label, iids)),
+        || {
+            let pipelines = gitlab.benchmark.own_pipelines(since)?.into_iter();
+            let (matter, others) = pipelines.partition(matters_anyway);
+            Ok((with_variables(gitlab, matter), others))
+        },
     );
-    let (iids, mut pipelines) = (iids?, pipelines?);
     let mut snapshot = Snapshot {
         now: gitlab.now(),
-        source: gitlab.source.project().id,
+        source: source.project().id,
         merge_requests: BTreeMap::new(),
         gone: BTreeSet::new(),
         unread: BTreeSet::new(),
@@ -48,28 +60,26 @@ pub fn survey(
         threads: BTreeMap::new(),
         troubles: Vec::new(),
     };
-    add_merge_requests(&mut snapshot, &gitlab.source, label, iids);
+    add_merge_requests(&mut snapshot, merge_requests?);
+    let (mut read, mut others): (Vec<WithVariables>, Vec<Pipeline>) = pipelines?;
     // However long nobody looked: an open request may have a record from any time since it was made.
     if let Some(oldest) = oldest_request(&snapshot, |mr| mr.state == "opened")
         && oldest < since
     {
-        pipelines = gitlab.benchmark.own_pipelines(oldest)?;
+        others = gitlab.benchmark.own_pipelines(oldest)?;
+        let known: BTreeSet<PipelineId> = read.iter().map(|(pipeline, _)| pipeline.id).collect();
+        others.retain(|pipeline| !known.contains(&pipeline.id));
     }
-    // One that ended before anybody asked cannot be the record of what is asked now. Its outcome may still be untold,
-    // though, if the label went before anybody looked.
+    // One that ended before anybody asked cannot be the record of what is asked now.
     let oldest = oldest_request(&snapshot, |_| true);
-    let recent = match scope {
-        Scope::Records { aftercare } => Some(snapshot.now - aftercare),
-        Scope::Queue | Scope::One(_) => None,
-    };
-    pipelines.retain(|pipeline| {
-        !pipeline.status.ended()
-            || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
-            || recent.is_some_and(|recent| pipeline.updated_at >= recent)
+    others.retain(|pipeline| {
+        matters_anyway(pipeline) || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
     });
-    add_records(&mut snapshot, gitlab, pipelines);
+    read.extend(with_variables(gitlab, others));
+    read.sort_by_key(|(pipeline, _)| pipeline.id);
+    add_records(&mut snapshot, read);
     if scope != Scope::Queue {
-        add_threads(&mut snapshot, &gitlab.source, label, recent);
+        add_threads(&mut snapshot, source, label, recent);
     }
     Ok(snapshot)
 }
@@ -103,13 +113,14 @@ fn oldest_request(
     counted.filter_map(requested_at).min()
 }
 
-fn add_merge_requests(
-    snapshot: &mut Snapshot,
-    source: &SourceProject,
-    label: &str,
-    iids: Vec<Iid>,
-) {
-    for (iid, read) in side_by_side(iids, |iid| (iid, merge_request(source, label, iid))) {
+type Read = (Iid, Result<MergeRequest, Error>);
+
+fn read_all(source: &SourceProject, label: &str, iids: Vec<Iid>) -> Vec<Read> {
+    side_by_side(iids, |iid| (iid, merge_request(source, label, iid)))
+}
+
+fn add_merge_requests(snapshot: &mut Snapshot, merge_requests: Vec<Read>) {
+    for (iid, read) in merge_requests {
         match read {
             Ok(mr) => drop(snapshot.merge_requests.insert(iid, mr)),
             Err(error) if error.not_found() => drop(snapshot.gone.insert(iid)),
@@ -227,7 +238,7 @@ fn head_when_labelled(
 }
 
 /// What GitLab merged to make the commit that a merged-results or merge-train pipeline ran for.
-fn merged(source: &SourceProject, pipeline: &answer::Pipeline) -> Result<Vec<Sha>, Error> {
+fn merged(source: &SourceProject, pipeline: &Pipeline) -> Result<Vec<Sha>, Error> {
     let generated = pipeline.ref_name.starts_with("refs/merge-requests/")
         && !pipeline.ref_name.ends_with("/head");
     if !generated {
@@ -241,12 +252,17 @@ fn merged(source: &SourceProject, pipeline: &answer::Pipeline) -> Result<Vec<Sha
     }
 }
 
-fn add_records(snapshot: &mut Snapshot, gitlab: &Gitlab, pipelines: Vec<answer::Pipeline>) {
-    let read = side_by_side(pipelines, |pipeline| {
+type WithVariables = (Pipeline, Result<Vec<Variable>, Error>);
+
+fn with_variables(gitlab: &Gitlab, pipelines: Vec<Pipeline>) -> Vec<WithVariables> {
+    side_by_side(pipelines, |pipeline| {
         let variables = gitlab.benchmark.variables(pipeline.id);
         (pipeline, variables)
-    });
-    for (pipeline, variables) in read {
+    })
+}
+
+fn add_records(snapshot: &mut Snapshot, pipelines: Vec<WithVariables>) {
+    for (pipeline, variables) in pipelines {
         let variables = match variables {
             Ok(variables) => variables,
             Err(error) if error.not_found() => continue,
@@ -302,10 +318,11 @@ fn add_threads(
         .filter(|iid| !snapshot.merge_requests.contains_key(iid))
         .collect();
     let concerned = concerned.into_iter().collect();
-    let ((), threads) = both(
-        || add_merge_requests(snapshot, source, label, unlisted),
+    let (unlisted, threads) = both(
+        || read_all(source, label, unlisted),
         || side_by_side(concerned, |iid| (iid, threads(source, iid))),
     );
+    add_merge_requests(snapshot, unlisted);
     for (iid, read) in threads {
         match read {
             Ok(threads) => drop(snapshot.threads.insert(iid, threads)),
