@@ -7,7 +7,7 @@ use log::warn;
 
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::{self, LabelEvent};
-use crate::gitlab::{Error, side_by_side};
+use crate::gitlab::{Error, both, side_by_side};
 use crate::id::Iid;
 use crate::note::{self, End};
 use crate::plan::{self, Repair, Reply, What};
@@ -49,6 +49,7 @@ impl Actor<'_> {
             }
             What::Withdraw(reply) => {
                 self.reply(record, *reply, End::Withdrawn)?;
+                self.mend_discussion(record)?;
                 self.cancel(record)
             }
             What::TimeOut(reply) => {
@@ -89,7 +90,7 @@ impl Actor<'_> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let text = note::outcome(record, end, self.label);
         let replied = match reply {
-            Reply::Made => return self.mend_discussion(record),
+            Reply::Made => return Ok(()),
             Reply::Due(thread) => source.reply(mr, &thread.id, &text),
             // It was not among those listed, but the list may have shifted while it was read.
             Reply::DueAnew => match source.reply(mr, &record.task.discussion, &text) {
@@ -101,17 +102,18 @@ impl Actor<'_> {
                 replied => replied,
             },
         };
-        replied.context("the outcome is not told")?;
-        self.mend_discussion(record)
+        replied.map(drop).context("the outcome is not told")
     }
 
-    /// The last step of a request. A label put on anew meanwhile is a new request and stays; since GitLab has no
+    /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A label put on anew meanwhile is a new request and stays; since GitLab has no
     /// conditional removal, one that came in just before the removal is put back.
     fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let served =
             |events: &[LabelEvent]| Request::newest(events, self.label).id == record.task.request;
-        if !served(&source.label_events(mr)?) {
+        let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
+        mended?;
+        if !served(&events?) {
             return Ok(());
         }
         let removed = source.remove_label(mr, self.label);

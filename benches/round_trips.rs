@@ -1,0 +1,349 @@
+//! `cargo bench --bench round_trips [-- SVG]`: what a run costs, measured with the release binary against the
+//! in-memory GitLab.
+//!
+//! A run mostly waits for GitLab, so its time is told in *round trips*: every answer comes after the same delay, and
+//! the whole run, from start to exit, is divided by that. What goes beyond a whole number is work: the program's own,
+//! and that of the in-memory GitLab, which shares this machine and answers one request at a time.
+//!
+//! The growth curves are drawn to SVG, `target/growth.svg` unless told otherwise. For comparison `scan.py` and `scan.sh`
+//! do the same scan; the former wants python-gitlab, in the Python that the variable `PYTHON` names.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, path::Path, thread};
+
+use anyhow::{Context, Result};
+use bench_bot::cli::{Cli, Command as Subcommand, Environment};
+use bench_bot::gitlab::answer::Status;
+use bench_bot::id::{Iid, PipelineId, RequestId};
+use bench_bot::plan::{self, Plan, Rules};
+use bench_bot::snapshot::Snapshot;
+use bench_bot::survey::{Scope, survey};
+use clap::Parser;
+use in_memory_gitlab::{BOT_TOKEN, ExternalUrl, Gitlab, Mr};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-bot");
+const DELAY: Duration = Duration::from_millis(150);
+const SHORT_DELAY: Duration = Duration::from_millis(50);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        println!("This measures the release binary: cargo bench");
+        return Ok(());
+    }
+    let svg = arguments.iter().find(|word| !word.starts_with("--"));
+    let svg = svg.map_or("target/growth.svg", String::as_str);
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split(": ").nth(1));
+    let cores = thread::available_parallelism()?;
+    println!("{cores} cores, {}", model.unwrap_or("unknown"));
+
+    scenes();
+    println!("\nGrowth: a scan that starts one benchmark, a reconcile that finishes it");
+    println!("Old: ended benchmarks, and as many merged MRs; 10 are open. Open: labelled MRs.");
+    let old = growth("old", [0, 100, 1_000, 10_000], |old| (old, 10));
+    let open = growth("open", [1, 10, 100, 1_000], |open| (0, open));
+    let drawing = include_str!("growth.svg").replace("<!-- curves -->", &(old + &open));
+    fs::create_dir_all(Path::new(svg).parent().context("no file name")?)?;
+    fs::write(svg, drawing)?;
+    println!("\nDrawn to {svg}");
+    planning()?;
+    side_by_side();
+    footprint()
+}
+
+fn gitlab() -> Gitlab {
+    Gitlab::builder()
+        .external_url(ExternalUrl::Loopback)
+        .start()
+}
+
+/// Labelled merge requests whose pipelines have passed; the last one's started first.
+fn ready(gitlab: &Gitlab, count: usize) -> Vec<Mr> {
+    let mr = |_| gitlab.mr("faster").passed().labelled();
+    let mrs: Vec<Mr> = (0..count).map(mr).collect();
+    if let Some(last) = mrs.last() {
+        last.pipeline_started(24 * 60);
+    }
+    mrs
+}
+
+fn end_benchmarks(gitlab: &Gitlab) {
+    for benchmark in gitlab.benchmarks() {
+        if !benchmark.has_ended() {
+            gitlab.benchmark_ends(benchmark.id, "success");
+        }
+    }
+}
+
+/// A month ago so many benchmarks ended and as many merge requests were merged, a third with the label still on.
+fn history(gitlab: &Gitlab, count: usize) {
+    if count == 0 {
+        return;
+    }
+    let first = ready(gitlab, 1).remove(0);
+    run(gitlab, "scan");
+    first.merge();
+    let record = gitlab.benchmarks().remove(0).variables;
+    for number in 2..=count {
+        let mr = gitlab.mr("old").labelled();
+        let iid = mr.iid().to_string();
+        let variable = |(key, value)| match key {
+            "BENCH_MR_IID" => (key, &*iid),
+            _ => (key, value),
+        };
+        let record = record.iter().map(|(key, value)| variable((key, value)));
+        let record: Vec<_> = record.collect();
+        gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+        if number % 3 != 0 {
+            mr.unlabelled();
+        }
+        mr.merge();
+    }
+    end_benchmarks(gitlab);
+    gitlab.later(MONTH);
+}
+
+/// Wall time; user and system time of the process and those that it started; requests.
+type Measured = (Duration, Duration, usize);
+
+/// A program with bench-bot's settings, and nothing else from this environment but where programs are.
+fn program(path: &str, gitlab: &Gitlab, arguments: &str) -> Command {
+    let mut command = Command::new(path);
+    command.env_clear();
+    command.env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.env("BENCH_BOT_GITLAB_URL", gitlab.url());
+    command.env("BENCH_BOT_TOKEN", BOT_TOKEN);
+    command.env("BENCH_BOT_PROJECT", "acme/engine");
+    command.env("BENCH_BOT_BENCHMARK_PROJECT", "acme/benchmarks");
+    command.args(arguments.split_whitespace());
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn measure(gitlab: &Gitlab, delay: Duration, mut command: Command) -> Measured {
+    gitlab.delay(delay);
+    gitlab.clear_requests();
+    let (cpu, started) = (cpu_of_children(), Instant::now());
+    let output = command.output().expect("the program is there");
+    let (wall, cpu) = (started.elapsed(), cpu_of_children() - cpu);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
+    gitlab.delay(Duration::ZERO);
+    (wall, cpu, gitlab.requests().len())
+}
+
+fn run(gitlab: &Gitlab, arguments: &str) -> Measured {
+    measure(gitlab, Duration::ZERO, program(PROGRAM, gitlab, arguments))
+}
+
+/// Requests and round trips.
+fn run_delayed(gitlab: &Gitlab, arguments: &str) -> (usize, f64) {
+    let (wall, _, requests) = measure(gitlab, DELAY, program(PROGRAM, gitlab, arguments));
+    (requests, wall.as_secs_f64() / DELAY.as_secs_f64())
+}
+
+fn middle_of_three<T: PartialOrd + Copy>(measure: impl Fn() -> T) -> T {
+    let mut all = [measure(), measure(), measure()];
+    all.sort_by(|a, b| a.partial_cmp(b).expect("times can be compared"));
+    all[1]
+}
+
+/// Of all that have ended.
+fn cpu_of_children() -> Duration {
+    // SAFETY: `rusage` is plain numbers, which the call fills in.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);
+        usage
+    };
+    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    Duration::from_micros(micros(usage.ru_utime) + micros(usage.ru_stime))
+}
+
+/// As /proc tells it; the peak that `wait4` gives is that of this process, from before `exec`.
+fn peak_memory(mut command: Command) -> Result<String> {
+    let mut child = command.stdout(Stdio::null()).spawn()?;
+    let mut peak = "unknown".to_owned();
+    while child.try_wait()?.is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
+        if let Some((_, rest)) = status.unwrap_or_default().split_once("VmHWM:") {
+            peak = rest.lines().next().unwrap_or(rest).trim().to_owned();
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(peak)
+}
+
+fn scenes() {
+    println!("\nScenes, every answer after {DELAY:?}, the middle one of three runs\n");
+    println!("{:36}requests  round trips  at most", "");
+    let scene = |name: &str, command: &str, most: f64, world: fn(&Gitlab)| {
+        let (requests, trips) = middle_of_three(|| {
+            let gitlab = gitlab();
+            world(&gitlab);
+            run_delayed(&gitlab, command)
+        });
+        let verdict = if trips > most { "  MISSED" } else { "" };
+        println!("{name:36}{requests:8}{trips:13.2}{most:9}{verdict}");
+    };
+    let unlabelled = |gitlab: &Gitlab| drop(gitlab.mr("faster").passed());
+    let twenty = |gitlab: &Gitlab| drop(ready(gitlab, 20));
+    let one_in_flight = |gitlab: &Gitlab| {
+        ready(gitlab, 21);
+        run(gitlab, "scan");
+    };
+    let six_ended = |gitlab: &Gitlab| {
+        ready(gitlab, 6);
+        run(gitlab, "scan --max-in-flight 6");
+        end_benchmarks(gitlab);
+    };
+    let (five, trigger) = ("scan --max-in-flight 5", "trigger --mr 1");
+    scene("scan, nothing labelled", "scan", 3.0, unlabelled);
+    scene("scan, 20 ready, starting one", "scan", 10.0, twenty);
+    scene("scan, 20 ready, starting five", five, 11.0, twenty);
+    scene("scan, 20 ready, one in flight", "scan", 6.0, one_in_flight);
+    scene("reconcile, six ended", "reconcile", 10.0, six_ended);
+    scene("trigger, ready, unlabelled", trigger, 9.0, unlabelled);
+}
+
+/// `world` says how many are old, and how many are open. Gives the curves of the scans, in the axes of `growth.svg`.
+fn growth(what: &str, counts: [usize; 4], world: fn(usize) -> (usize, usize)) -> String {
+    println!("\n{what:>8}    scan: requests  round trips    reconcile: requests  round trips");
+    let [mut by_requests, mut by_trips] = [String::new(), String::new()];
+    for count in counts {
+        let gitlab = gitlab();
+        let (old, open) = world(count);
+        history(&gitlab, old);
+        let next = ready(&gitlab, open).remove(open - 1);
+        let (requests, trips) = run_delayed(&gitlab, "scan");
+        assert_eq!(gitlab.benchmarks().len(), old + 1, "one is started");
+        print!("{count:8}{requests:18}{trips:13.2}");
+        // Zero has the place of a tenth.
+        let x = 180.0 + 100.0 * (count as f64).max(0.1).log10();
+        let point = |value: f64| format!("{x:.1},{:.1} ", 400.0 - 90.0 * value.log10());
+        by_requests += &point(requests as f64);
+        by_trips += &point(trips);
+        end_benchmarks(&gitlab);
+        let (requests, trips) = run_delayed(&gitlab, "reconcile");
+        assert!(!next.is_labelled(), "it is finished");
+        println!("{requests:23}{trips:13.2}");
+    }
+    let curve = |kind, points| format!("<polyline class='{what} {kind}' points='{points}'/>");
+    curve("requests", by_requests) + &curve("round-trips", by_trips)
+}
+
+/// Every second merge request is ready; the others have two records, of an earlier request and of this one.
+fn planning() -> Result<()> {
+    let (mut snapshot, rules) = small_snapshot()?;
+    let mr = snapshot.merge_requests[&Iid(1)].clone();
+    let threads = snapshot.threads[&Iid(1)].clone();
+    let record = snapshot.records.remove(0);
+    for number in 1..=10_000_u64 {
+        let (iid, request) = (Iid(number), RequestId(20_000 + number));
+        let (mut mr, mut record) = (mr.clone(), record.clone());
+        mr.iid = iid;
+        mr.request.as_mut().context("it is labelled")?.id = request;
+        record.pipeline = PipelineId(50_000 + number);
+        record.task.mr = Iid(number.next_multiple_of(2));
+        record.task.request = request;
+        if number % 4 == 0 {
+            record.status = Status::from("running".to_owned());
+        }
+        snapshot.merge_requests.insert(iid, mr);
+        snapshot.threads.insert(iid, threads.clone());
+        snapshot.records.push(record);
+    }
+    println!("\n`plan` alone, 10,000 merge requests and 10,000 records\n");
+    println!("{:12}    time   queued  waiting  in flight  repairs", "");
+    let time = |name: &str, plan: for<'a> fn(&'a Snapshot, &Rules) -> Plan<'a>| {
+        plan(&snapshot, &rules); // The first time is slower.
+        let started = Instant::now();
+        let plan = plan(&snapshot, &rules);
+        let took = started.elapsed();
+        let (queued, waiting) = (plan.queue.len(), plan.waiting.len());
+        let (in_flight, repairs) = (plan.in_flight.len(), plan.repairs.len());
+        println!("{name:12}{took:>8.1?}{queued:9}{waiting:9}{in_flight:11}{repairs:9}");
+    };
+    time("scan", plan::scan);
+    time("reconcile", plan::reconcile);
+    Ok(())
+}
+
+/// One merge request whose benchmark has ended, as a run reads it.
+fn small_snapshot() -> Result<(Snapshot, Rules)> {
+    let gitlab = gitlab();
+    ready(&gitlab, 1);
+    run(&gitlab, "scan");
+    end_benchmarks(&gitlab);
+    let projects = "--project=acme/engine --benchmark-project=acme/benchmarks";
+    let words = format!("bench-bot scan --gitlab-url={} {projects}", gitlab.url());
+    let cli = Cli::try_parse_from(words.split(' '))?;
+    let Subcommand::Scan { settings, .. } = cli.command else {
+        unreachable!("it says scan")
+    };
+    let environment = Environment {
+        token: Some(BOT_TOKEN.to_owned().into()),
+        benchmark_token: None,
+        server_url: None,
+        ca_file: None,
+    };
+    let settled = settings.settle(&environment)?;
+    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection)?;
+    let (label, rules) = (settled.label, settled.rules);
+    let snapshot = survey(&connected, &label, rules.timeout, Scope::One(Iid(1)));
+    Ok((snapshot?, rules))
+}
+
+fn side_by_side() {
+    println!("\nThe same scan, 20 ready, starting one, every answer after {SHORT_DELAY:?}\n");
+    println!("{:24}wall time  CPU time  requests", "");
+    let contest = |name: &str, path: &str, arguments: &str| {
+        let (wall, cpu, requests) = middle_of_three(|| {
+            let gitlab = gitlab();
+            let oldest = ready(&gitlab, 20).remove(19);
+            let command = program(path, &gitlab, arguments);
+            let measured = measure(&gitlab, SHORT_DELAY, command);
+            let benchmark = gitlab.benchmarks().remove(0);
+            assert_eq!(benchmark.variable("BENCH_SHA"), Some(&*oldest.sha()));
+            assert!(oldest.notes()[0].body.contains(&benchmark.url));
+            measured
+        });
+        let (wall, cpu) = (wall.as_secs_f64(), cpu.as_millis());
+        println!("{name:24}{wall:7.2} s{cpu:7} ms{requests:10}");
+    };
+    contest("bench-bot", PROGRAM, "scan");
+    let python = env::var("PYTHON").unwrap_or("python3".to_owned());
+    // A shim that looks for the interpreter is none of python-gitlab's time.
+    let probe = "import sys, gitlab; print(sys.executable)";
+    match said(&python, &["-c", probe]) {
+        Some(python) => contest("python-gitlab", &python, "benches/scan.py"),
+        None => println!("scan.py is left out: {python} has no python-gitlab"),
+    }
+    match said("curl", &["--version"]).and(said("jq", &["--version"])) {
+        Some(_) => contest("curl and jq", "bash", "benches/scan.sh"),
+        None => println!("scan.sh is left out: curl or jq is not there"),
+    }
+}
+
+fn said(path: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(path).args(arguments).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| said.trim().to_owned())
+}
+
+fn footprint() -> Result<()> {
+    let gitlab = gitlab();
+    ready(&gitlab, 1_000);
+    let peak = peak_memory(program(PROGRAM, &gitlab, "scan --dry-run"))?;
+    let size = fs::metadata(PROGRAM)?.len();
+    let (start, ..) = middle_of_three(|| run(&gitlab, "--version"));
+    println!("\nFootprint\n");
+    println!("peak memory, 1,000 labelled MRs   {peak:>10}");
+    println!("size of the binary                {:>7} kB", size / 1_024);
+    println!("bench-bot --version               {start:>10.1?}");
+    Ok(())
+}
