@@ -105,8 +105,9 @@ impl Actor<'_> {
         replied.map(drop).context("the outcome is not told")
     }
 
-    /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A label put on anew meanwhile is a new request and stays; since GitLab has no
-    /// conditional removal, one that came in just before the removal is put back.
+    /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A
+    /// label put on anew meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
+    /// in just before the removal is put back.
     fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let served =
