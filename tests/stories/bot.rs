@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use in_memory_gitlab::{BOT_TOKEN, Gitlab};
+use in_memory_gitlab::{BOT_TOKEN, Gitlab, Mr};
 use serde_json::Value;
 
 /// A command line about to be run in an environment of its own.
@@ -45,6 +45,15 @@ pub fn run(gitlab: &Gitlab, arguments: &str) -> Ran {
 /// Its report, as a machine reads it.
 pub fn json(gitlab: &Gitlab, arguments: &str) -> Value {
     run(gitlab, &format!("{arguments} --format json")).json()
+}
+
+/// A merge request whose benchmark is in flight, and the benchmark's id.
+pub fn in_flight(gitlab: &Gitlab) -> (Mr, u64) {
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    run(gitlab, "scan");
+    let benchmark = gitlab.benchmarks().pop().expect("it was started");
+    gitlab.benchmark_runs(benchmark.id);
+    (mr, benchmark.id)
 }
 
 impl Bot {

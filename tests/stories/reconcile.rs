@@ -4,18 +4,9 @@ use std::time::Duration;
 
 use in_memory_gitlab::{Fault, Gitlab, Mr};
 
-use crate::bot::{bot, json, run};
+use crate::bot::{bot, in_flight, json, run};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// A merge request whose benchmark is in flight, and the benchmark's id.
-fn in_flight(gitlab: &Gitlab) -> (Mr, u64) {
-    let mr = gitlab.mr("speed-up").passed().labelled();
-    run(gitlab, "scan");
-    let benchmark = gitlab.benchmarks().pop().expect("it was started");
-    gitlab.benchmark_runs(benchmark.id);
-    (mr, benchmark.id)
-}
 
 fn status(gitlab: &Gitlab, benchmark: u64) -> String {
     gitlab.pipeline(benchmark).status

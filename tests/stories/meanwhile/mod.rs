@@ -13,18 +13,9 @@ use std::time::Duration;
 use in_memory_gitlab::{Discussion, Gitlab, Mr, People, Request};
 use serde_json::Value;
 
-use crate::bot::run;
+use crate::bot::in_flight;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// A merge request whose benchmark is in flight, and the benchmark's id.
-fn in_flight(gitlab: &Gitlab) -> (Mr, u64) {
-    let mr = gitlab.mr("speed-up").passed().labelled();
-    run(gitlab, "scan");
-    let benchmark = gitlab.benchmarks().pop().expect("it was started");
-    gitlab.benchmark_runs(benchmark.id);
-    (mr, benchmark.id)
-}
 
 /// One whose benchmark has failed, which the bot has not seen yet.
 fn ended(gitlab: &Gitlab) -> (Mr, u64) {
