@@ -307,16 +307,12 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let lowest = of_request(snapshot, task.mr, task.request).next();
     let stands = lowest.is_some_and(|lowest| lowest.pipeline == record.pipeline);
     match (&record.status, asked) {
-        (Status::Ended(outcome), Some(_)) if stands => Some(What::Finish {
-            outcome: *outcome,
-            reply,
-        }),
-        // The label went before anybody looked. Whoever reads the discussion still waits for the outcome.
-        (Status::Ended(outcome), None) if stands && matches!(reply, Reply::Due(_)) => {
-            Some(What::Finish {
-                outcome: *outcome,
-                reply,
-            })
+        // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
+        (Status::Ended(outcome), _)
+            if stands && (asked.is_some() || matches!(reply, Reply::Due(_))) =>
+        {
+            let outcome = *outcome;
+            Some(What::Finish { outcome, reply })
         }
         (Status::Ended(_), _) => None,
         // Somebody retried it when all had been told: that is theirs to end.
@@ -422,16 +418,16 @@ pub fn trigger<'a>(
     }
     let standing = mr
         .request
-        .map(|request| (request, standing(snapshot, mr, request, rules)));
+        .map(|request| standing(snapshot, mr, request, rules));
     let record = mr
         .request
         .and_then(|request| record_of(snapshot, mr.iid, request));
     let ready = match (standing, record) {
-        (Some((_, Err(Verdict::Unknown))), _) => return Err(Refusal::Unknown),
+        (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
         (_, Some(record)) if !record.status.ended() => return Ok(Trigger::InFlight(record)),
         // The label comes on now, by somebody who means the present head.
         (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
-        (Some((_, standing)), None) => standing.map(|_| ()),
+        (Some(standing), None) => standing.map(|_| ()),
     };
     match ready {
         Err(verdict) if !force => return Err(Refusal::NotReady(mr, verdict)),

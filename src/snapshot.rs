@@ -80,7 +80,6 @@ pub enum Origin {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unreadable {
-    pub pipeline: PipelineId,
     pub created_at: DateTime<Utc>,
     pub ended: bool,
 }

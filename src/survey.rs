@@ -272,7 +272,6 @@ fn add_records(snapshot: &mut Snapshot, pipelines: Vec<WithVariables>) {
                     pipeline.web_url
                 ));
                 snapshot.unreadable.push(Unreadable {
-                    pipeline: pipeline.id,
                     created_at: pipeline.created_at,
                     ended: pipeline.status.ended(),
                 });

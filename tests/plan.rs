@@ -258,7 +258,6 @@ fn what_a_merge_request_with_a_record_waits_for() {
 #[test]
 fn half_knowledge_is_not_absence() {
     let unreadable = |minutes| Unreadable {
-        pipeline: PipelineId(9),
         created_at: at(minutes),
         ended: true,
     };

@@ -32,3 +32,12 @@ pub fn run(gitlab: &People, arguments: &str) -> Ran {
     };
     bench_bot::run(cli.command, &environment).unwrap_or_else(|error| Ran::of_error(&error))
 }
+
+/// All benchmarks in flight have their success.
+pub fn end_all(gitlab: &People) {
+    for benchmark in gitlab.benchmarks() {
+        if !benchmark.has_ended() {
+            gitlab.benchmark_ends(benchmark.id, "success");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::thread;
 
 use in_memory_gitlab::Gitlab;
 
-use crate::bot::run;
+use crate::bot::{end_all, run};
 use crate::promise;
 
 const ROUNDS: usize = 3;
@@ -31,14 +31,6 @@ fn all_at_once(gitlab: &Gitlab) {
             });
         }
     });
-}
-
-fn end_all(gitlab: &Gitlab) {
-    for benchmark in gitlab.benchmarks() {
-        if !benchmark.has_ended() {
-            gitlab.benchmark_ends(benchmark.id, "success");
-        }
-    }
 }
 
 #[test]

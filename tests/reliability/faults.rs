@@ -9,10 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use bench_bot::{Exit, Ran};
-use in_memory_gitlab::{Fault, Gitlab, Mr, People, Request, World};
+use in_memory_gitlab::{Fault, Gitlab, Mr, Request, World};
 
-use crate::bot::run;
-use crate::promise;
+use crate::bot::{end_all, run};
+use crate::promise::{self, kept};
 
 /// How long a hit run waits for an answer, and how long a hanging server lets it wait.
 const PATIENCE: &str = "--http-timeout 150ms";
@@ -112,14 +112,6 @@ fn in_flight(gitlab: &Gitlab) -> Mr {
     run(gitlab, "scan");
     assert_eq!(gitlab.benchmarks().len(), 1);
     mr
-}
-
-fn end_all(gitlab: &People) {
-    for benchmark in gitlab.benchmarks() {
-        if !benchmark.has_ended() {
-            gitlab.benchmark_ends(benchmark.id, "success");
-        }
-    }
 }
 
 /// Two runs at once: the second opens its discussion and starts its benchmark before the first is seen.
@@ -264,19 +256,12 @@ fn outcome(
         thread::sleep(HANG);
     }
     gitlab.no_faults();
-    let safe = |broken: Vec<String>| {
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(broken.join("; "))
-        }
-    };
-    safe(promise::safety(gitlab, false, |_| false))?;
+    kept(promise::safety(gitlab, false, |_| false))?;
     for round in 1..=MOST_ROUNDS {
         run(gitlab, "reconcile");
-        safe(promise::safety(gitlab, true, |_| false))?;
+        kept(promise::safety(gitlab, true, |_| false))?;
         if all_served(gitlab) {
-            safe(promise::at_rest(gitlab, |_| false))?;
+            kept(promise::at_rest(gitlab, |_| false))?;
             bystanders(gitlab)?;
             return Ok((exit, round));
         }

@@ -62,6 +62,14 @@ fn marked<'a>(mr: &'a MergeRequest, kind: &str, request: u64) -> Vec<&'a Note> {
         .collect()
 }
 
+/// That nothing is broken.
+pub fn kept(broken: Vec<String>) -> Result<(), String> {
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(broken.join("; ")),
+    }
+}
+
 /// What must hold at every moment; after a reconcile, `settled`, a little more. A merge request is excused from what
 /// people have taken away the evidence of.
 pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> Vec<String> {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bench_bot::Ran;
 use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, Mr, People, Request};
 
-use crate::bot::run;
-use crate::promise;
+use crate::bot::{end_all, run};
+use crate::promise::{self, kept};
 
 /// Steps a seed; two in five are runs of the program.
 const STEPS: usize = 150;
@@ -311,10 +311,7 @@ fn simulate(seed: u64, disturbed: &BTreeSet<usize>) -> Result<(), String> {
         let step = calm.as_ref().unwrap_or(step);
         let said = |broken: String| format!("seed {seed}, step {index}, {step}: {broken}");
         sim.take(step).map_err(said)?;
-        let broken = promise::safety(&gitlab, false, |iid| sim.is_excused(iid));
-        if !broken.is_empty() {
-            return Err(said(broken.join("; ")));
-        }
+        kept(promise::safety(&gitlab, false, |iid| sim.is_excused(iid))).map_err(said)?;
     }
     sim.comes_to_rest()
         .map_err(|broken| format!("seed {seed}, at rest: {broken}"))
@@ -488,14 +485,10 @@ impl Sim {
                 return Err(format!("{ours} in flight, {before} before, of {limit}"));
             }
         }
-        let broken = promise::safety(&self.people, calm && command == "reconcile", |iid| {
+        let settled = calm && command == "reconcile";
+        kept(promise::safety(&self.people, settled, |iid| {
             self.is_excused(iid)
-        });
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(broken.join("; "))
-        }
+        }))
     }
 
     /// Notes of people and labels other than ours.
@@ -573,11 +566,7 @@ impl Sim {
         for _ in 0..ROUNDS {
             run(&self.people, "reconcile --since 300days");
             run(&self.people, "scan --max-in-flight 99");
-            for benchmark in self.people.benchmarks() {
-                if !benchmark.has_ended() {
-                    self.people.benchmark_ends(benchmark.id, "success");
-                }
-            }
+            end_all(&self.people);
         }
         run(&self.people, "reconcile --since 300days");
         let before = self.people.writes().len();
@@ -592,11 +581,6 @@ impl Sim {
                 ran.report, ran.errors
             ));
         }
-        let broken = promise::at_rest(&self.people, |iid| self.is_excused(iid));
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(broken.join("; "))
-        }
+        kept(promise::at_rest(&self.people, |iid| self.is_excused(iid)))
     }
 }

@@ -70,7 +70,7 @@ fn tell_the_story() -> Result<()> {
     bench_bot(&program, &gitlab, &["scan", "--dry-run"])?;
     for round in 1..=MOST_ROUNDS {
         bench_bot(&program, &gitlab, &["scan"])?;
-        let running: Vec<u64> = ids(&gitlab, |ended| !ended);
+        let running = in_flight(&gitlab);
         if running.is_empty() {
             break;
         }
@@ -161,12 +161,10 @@ fn serve(port: u16) -> Result<()> {
     }
 }
 
-fn ids(gitlab: &Gitlab, wanted: impl Fn(bool) -> bool) -> Vec<u64> {
+fn in_flight(gitlab: &Gitlab) -> Vec<u64> {
     let benchmarks = gitlab.benchmarks().into_iter();
-    benchmarks
-        .filter(|benchmark| wanted(benchmark.has_ended()))
-        .map(|benchmark| benchmark.id)
-        .collect()
+    let alive = benchmarks.filter(|benchmark| !benchmark.has_ended());
+    alive.map(|benchmark| benchmark.id).collect()
 }
 
 fn settings(gitlab: &Gitlab) -> [(&'static str, String); 4] {
