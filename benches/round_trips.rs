@@ -292,7 +292,7 @@ fn small_snapshot() -> Result<(Snapshot, Rules)> {
         ca_file: None,
     };
     let settled = settings.settle(&environment)?;
-    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection)?;
+    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection, None)?;
     let (label, rules) = (settled.label, settled.rules);
     let snapshot = survey(&connected, &label, rules.timeout, Scope::One(Iid(1)));
     Ok((snapshot?, rules))

@@ -57,19 +57,21 @@ pub enum Exit {
 
 /// Carries out a command. An error is one that kept all of it from being done.
 pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
-    let begin = |name, settings, variables| Run::begin(name, settings, environment, variables);
+    let begin = |name, settings, variables, of_all| {
+        Run::begin(name, settings, environment, variables, of_all)
+    };
     match command {
         Command::Scan {
             settings,
             benchmark,
         } => {
-            let run = begin("scan", settings, benchmark.variables()?)?;
+            let run = begin("scan", settings, benchmark.variables()?, true)?;
             let snapshot = run.survey(None, Scope::Queue)?;
             let plan = plan::scan(&snapshot, &run.settled.rules);
             Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
         }
         Command::Reconcile { since, settings } => {
-            let run = begin("reconcile", settings, Vec::new())?;
+            let run = begin("reconcile", settings, Vec::new(), true)?;
             let since = since.and_then(|since| TimeDelta::from_std(since).ok());
             let aftercare = since.unwrap_or(AFTERCARE);
             let snapshot = run.survey(since, Scope::Records { aftercare })?;
@@ -81,7 +83,7 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             force,
             settings,
             benchmark,
-        } => begin("trigger", settings, benchmark.variables()?)?.trigger(&mr, force),
+        } => begin("trigger", settings, benchmark.variables()?, false)?.trigger(&mr, force),
     }
 }
 
@@ -113,17 +115,20 @@ struct Run {
 }
 
 impl Run {
+    /// `of_all`: whether the open merge requests with the label will be asked for.
     fn begin(
         command: &'static str,
         settings: Settings,
         environment: &Environment,
         variables: Vec<Variable>,
+        of_all: bool,
     ) -> Result<Self> {
         let settled = settings.settle(environment)?;
         // Draws on standard error, and only if that is a terminal.
         let progress = ProgressBar::new_spinner().with_message("finding the projects");
         progress.enable_steady_tick(Duration::from_millis(100));
-        let gitlab = Gitlab::connect(&settled.connection)?;
+        let label = of_all.then_some(&*settled.label);
+        let gitlab = Gitlab::connect(&settled.connection, label)?;
         let default = gitlab.benchmark.project().default_branch.clone();
         let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
             WrongSetting(format!(

@@ -43,6 +43,8 @@ pub struct MergeRequest {
     /// The merge base with the target branch.
     pub base: Option<Sha>,
     pub pipeline: Option<HeadPipeline>,
+    /// Whether anybody wrote anything there.
+    pub has_notes: bool,
     /// Present while the merge request bears the label.
     pub request: Option<Request>,
     pub origin: Origin,

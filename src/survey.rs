@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use log::{debug, warn};
 
-use crate::gitlab::answer::{LabelEvent, Pipeline, Variable};
+use crate::gitlab::answer::{self, LabelEvent, Pipeline, Variable};
 use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, side_by_side};
 use crate::id::{Iid, PipelineId, RequestId, Sha, UserId};
 use crate::note::{self, Thread};
@@ -42,9 +42,9 @@ pub fn survey(
         !pipeline.status.ended() || recent.is_some_and(|recent| pipeline.updated_at >= recent)
     };
     let (merge_requests, pipelines) = both(
-        || listed(source, label, since, scope).map(|iids| read_all(source, label, iids)),
+        || listed(gitlab, label, since, scope).map(|iids| read_all(source, label, iids)),
         || {
-            let pipelines = gitlab.benchmark.own_pipelines(since)?.into_iter();
+            let pipelines = own_pipelines(gitlab, since, scope)?.into_iter();
             let (matter, others) = pipelines.partition(matters_anyway);
             Ok((with_variables(gitlab, matter), others))
         },
@@ -85,23 +85,48 @@ pub fn survey(
 }
 
 fn listed(
-    source: &SourceProject,
+    gitlab: &Gitlab,
     label: &str,
     since: DateTime<Utc>,
     scope: Scope,
 ) -> Result<Vec<Iid>, Error> {
     match scope {
         Scope::One(iid) => Ok(vec![iid]),
-        Scope::Queue => source.labelled(label, &Listing::Open),
+        Scope::Queue => gitlab.labelled(label),
         Scope::Records { .. } => {
+            let changed = Listing::ChangedSince(since);
             let (open, changed) = both(
-                || source.labelled(label, &Listing::Open),
-                || source.labelled(label, &Listing::ChangedSince(since)),
+                || gitlab.labelled(label),
+                || gitlab.source.labelled(label, &changed),
             );
             let iids: BTreeSet<Iid> = open?.into_iter().chain(changed?).collect();
             Ok(iids.into_iter().collect())
         }
     }
+}
+
+/// The newest in any case where records are looked after: one that waits for its turn for days does not change.
+fn own_pipelines(
+    gitlab: &Gitlab,
+    since: DateTime<Utc>,
+    scope: Scope,
+) -> Result<Vec<Pipeline>, Error> {
+    let benchmark = &gitlab.benchmark;
+    let Scope::Records { .. } = scope else {
+        return benchmark.own_pipelines(since);
+    };
+    let (changed, newest) = both(
+        || benchmark.own_pipelines(since),
+        || benchmark.newest_own_pipelines(),
+    );
+    let mut pipelines = changed?;
+    let known: BTreeSet<PipelineId> = pipelines.iter().map(|pipeline| pipeline.id).collect();
+    pipelines.extend(
+        newest?
+            .into_iter()
+            .filter(|pipeline| !known.contains(&pipeline.id)),
+    );
+    Ok(pipelines)
 }
 
 fn oldest_request(
@@ -138,8 +163,7 @@ fn add_merge_requests(snapshot: &mut Snapshot, merge_requests: Vec<Read>) {
 pub fn merge_request(source: &SourceProject, label: &str, iid: Iid) -> Result<MergeRequest, Error> {
     let (mr, events) = both(|| source.merge_request(iid), || source.label_events(iid));
     let (mr, events) = (mr?, events?);
-    let labelled = mr.labels.iter().any(|name| name == label);
-    let request = labelled.then(|| Request::newest(&events, label));
+    let request = bears(&mr, label).then(|| Request::newest(&events, label));
     let fork = mr.source_project_id != Some(mr.target_project_id);
     let origin = match fork {
         false => Origin::SameProject,
@@ -147,20 +171,35 @@ pub fn merge_request(source: &SourceProject, label: &str, iid: Iid) -> Result<Me
             head_when_labelled: head_when_labelled(source, iid, &events, label)?,
         },
     };
-    let pipeline = match mr.head_pipeline {
-        Some(pipeline) => Some(HeadPipeline {
-            parents: merged(source, &pipeline)?,
-            id: pipeline.id,
-            web_url: pipeline.web_url,
-            status: pipeline.status,
-            created_at: pipeline.created_at,
-            started_at: pipeline.started_at,
-            sha: pipeline.sha,
-        }),
-        None => None,
+    let parents = parents(source, mr.head_pipeline.as_ref())?;
+    Ok(assembled(mr, parents, request, origin))
+}
+
+/// Reads again what may have changed about a merge request whose request is being served.
+pub fn look_again(
+    source: &SourceProject,
+    label: &str,
+    then: &MergeRequest,
+    request: Request,
+) -> Result<MergeRequest, Error> {
+    let mr = source.merge_request(then.iid)?;
+    let known = then.pipeline.as_ref();
+    let parents = match (&mr.head_pipeline, known) {
+        (Some(now), Some(known)) if now.id == known.id => known.parents.clone(),
+        (now, _) => parents(source, now.as_ref())?,
     };
-    Ok(MergeRequest {
-        iid,
+    let request = bears(&mr, label).then_some(request);
+    Ok(assembled(mr, parents, request, then.origin.clone()))
+}
+
+fn assembled(
+    mr: answer::MergeRequest,
+    parents: Vec<Sha>,
+    request: Option<Request>,
+    origin: Origin,
+) -> MergeRequest {
+    MergeRequest {
+        iid: mr.iid,
         web_url: mr.web_url,
         state: mr.state,
         branch: mr.source_branch,
@@ -168,10 +207,23 @@ pub fn merge_request(source: &SourceProject, label: &str, iid: Iid) -> Result<Me
         created_at: mr.created_at,
         head: mr.sha,
         base: mr.diff_refs.and_then(|refs| refs.base_sha),
-        pipeline,
+        pipeline: mr.head_pipeline.map(|pipeline| HeadPipeline {
+            parents,
+            id: pipeline.id,
+            web_url: pipeline.web_url,
+            status: pipeline.status,
+            created_at: pipeline.created_at,
+            started_at: pipeline.started_at,
+            sha: pipeline.sha,
+        }),
+        has_notes: mr.user_notes_count > 0,
         request,
         origin,
-    })
+    }
+}
+
+fn bears(mr: &answer::MergeRequest, label: &str) -> bool {
+    mr.labels.iter().any(|name| name == label)
 }
 
 impl Request {
@@ -238,12 +290,14 @@ fn head_when_labelled(
 }
 
 /// What GitLab merged to make the commit that a merged-results or merge-train pipeline ran for.
-fn merged(source: &SourceProject, pipeline: &Pipeline) -> Result<Vec<Sha>, Error> {
-    let generated = pipeline.ref_name.starts_with("refs/merge-requests/")
-        && !pipeline.ref_name.ends_with("/head");
-    if !generated {
+fn parents(source: &SourceProject, pipeline: Option<&Pipeline>) -> Result<Vec<Sha>, Error> {
+    let generated = |pipeline: &&Pipeline| {
+        pipeline.ref_name.starts_with("refs/merge-requests/")
+            && !pipeline.ref_name.ends_with("/head")
+    };
+    let Some(pipeline) = pipeline.filter(generated) else {
         return Ok(Vec::new());
-    }
+    };
     match source.commit(pipeline.project_id, &pipeline.sha) {
         Ok(commit) => Ok(commit.parent_ids),
         // GitLab may have dropped a commit that it generated; then the pipeline is of the past.

@@ -12,7 +12,7 @@ const DATE: &str = "Mon, 05 Jan 2026 09:00:00 GMT";
 const TOKEN: &str = "glpat-secret";
 
 fn connect(server: &ServerGuard, retries: usize) -> Gitlab {
-    Gitlab::connect(&Connection {
+    let connection = Connection {
         gitlab_url: server.url().parse().expect("an address"),
         project: "acme/engine".parse().expect("a path"),
         benchmark_project: "8".parse().expect("an id"),
@@ -24,8 +24,8 @@ fn connect(server: &ServerGuard, retries: usize) -> Gitlab {
             run_time: Duration::from_secs(60),
             ca_file: None,
         },
-    })
-    .expect("everything is there")
+    };
+    Gitlab::connect(&connection, None).expect("everything is there")
 }
 
 fn gitlab(retries: usize) -> (ServerGuard, Gitlab) {

@@ -71,6 +71,7 @@ fn mr(iid: u64) -> MergeRequest {
             sha: sha("a"),
             parents: Vec::new(),
         }),
+        has_notes: false,
         request: Some(Request {
             id: RequestId(100 + iid),
             at: Some(at(-60)),

@@ -113,25 +113,25 @@ impl Actor<'_> {
         turn: Turn,
     ) -> Start {
         let source = &self.gitlab.source;
-        let threads = match survey::threads(source, mr.iid) {
-            Ok(threads) => threads,
-            Err(error) => return Start::not_begun(error),
+        let threads = match mr.has_notes.then(|| survey::threads(source, mr.iid)) {
+            None => Vec::new(),
+            Some(Ok(threads)) => threads,
+            Some(Err(error)) => return Start::not_begun(error),
         };
         let (opened, fresh) = both(
             || self.discussion_for(&threads, mr, request),
             || {
                 turn.wait_to_look();
-                survey::merge_request(source, self.label, mr.iid)
+                survey::look_again(source, self.label, mr, request)
             },
         );
         let (opened, fresh) = match (opened, fresh) {
             (Ok(opened), Ok(fresh)) => (opened, fresh),
             (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
-        let same = fresh.request.is_some_and(|now| now.id == request.id);
         let task = self
             .task(&fresh, request, &opened)
-            .filter(|_| same && suits(&fresh));
+            .filter(|_| fresh.request.is_some() && suits(&fresh));
         let Some(task) = task else {
             info!("!{} has changed since it was surveyed", mr.iid);
             return Start::Overtaken;

@@ -33,6 +33,8 @@ pub struct MergeRequest {
     pub source_project_id: Option<ProjectId>,
     pub target_project_id: ProjectId,
     pub labels: Vec<String>,
+    /// Those that people and bots wrote, in discussions too.
+    pub user_notes_count: u64,
     /// Head of the source branch; `None` before GitLab has made the first diff.
     pub sha: Option<Sha>,
     /// Only in the answer for a single merge request, and only to those who may read pipelines.

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 /// A request that came to nothing, or may have.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{request}: {message}")]
 pub struct Error {
     pub kind: Kind,

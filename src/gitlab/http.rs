@@ -21,7 +21,7 @@ use super::pace::Pace;
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// GitLab cuts larger pages to this.
-const PER_PAGE: usize = 100;
+pub const PER_PAGE: usize = 100;
 const MOST_REDIRECTS: usize = 5;
 
 /// Whether the same request may be sent again when it is not known what became of the first.

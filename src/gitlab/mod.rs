@@ -28,6 +28,7 @@ pub use reqwest::Url;
 
 use self::answer::{Project, User};
 use self::http::{Http, Token};
+use crate::id::Iid;
 
 /// How the settings name a project: by path or by numeric id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub struct Gitlab {
     http: Arc<Http>,
     pub source: SourceProject,
     pub benchmark: BenchmarkProject,
+    labelled: Option<Result<Vec<Iid>, Error>>,
 }
 
 /// Why the work cannot even begin.
@@ -93,8 +95,9 @@ pub enum ConnectError {
 }
 
 impl Gitlab {
-    /// Finds out who the tokens belong to and which projects are meant.
-    pub fn connect(connection: &Connection) -> Result<Self, ConnectError> {
+    /// Finds out who the tokens belong to and which projects are meant. What bears the label, if one is given, is
+    /// asked at the same time, which saves a round trip.
+    pub fn connect(connection: &Connection, label: Option<&str>) -> Result<Self, ConnectError> {
         let http = Arc::new(Http::new(&connection.gitlab_url, &connection.limits)?);
         let source = Door {
             http: &http,
@@ -121,14 +124,16 @@ impl Gitlab {
             None => benchmark,
         };
         let two_users = connection.benchmark_token.is_some();
-        let ((source_user, source_project), (benchmark_user, benchmark_project)) = both(
-            || both(|| source.user(), || source.project()),
-            || {
-                both(
-                    || two_users.then(|| benchmark.user()),
-                    || benchmark.project(),
-                )
-            },
+        let of_source = || both(|| source.user(), || source.project());
+        let of_benchmark = || {
+            both(
+                || two_users.then(|| benchmark.user()),
+                || benchmark.project(),
+            )
+        };
+        let (labelled, ((source_user, source_project), (benchmark_user, benchmark_project))) = both(
+            || label.map(|label| source.labelled(label)),
+            || both(of_source, of_benchmark),
         );
         let source_user = source_user?;
         let benchmark_user = benchmark_user.unwrap_or_else(|| Ok(source_user.clone()))?;
@@ -138,7 +143,16 @@ impl Gitlab {
             http,
             source: SourceProject(source),
             benchmark: BenchmarkProject(benchmark),
+            labelled,
         })
+    }
+
+    /// The open merge requests that bear the label, unless they were asked for already: numbers, lowest first.
+    pub fn labelled(&self, label: &str) -> Result<Vec<Iid>, Error> {
+        match &self.labelled {
+            Some(labelled) => labelled.clone(),
+            None => self.source.labelled(label, &Listing::Open),
+        }
     }
 
     /// How the run went: requests, repetitions, chain, time.
@@ -179,10 +193,15 @@ impl Door<'_> {
     }
 
     fn project(&self) -> Result<Project, Error> {
-        self.http.get(
-            &self.token,
-            &format!("projects/{}", self.name.0.replace('/', "%2F")),
-        )
+        self.http.get(&self.token, &self.path())
+    }
+
+    fn labelled(&self, label: &str) -> Result<Vec<Iid>, Error> {
+        source_project::labelled(self.http, &self.token, &self.path(), label, &Listing::Open)
+    }
+
+    fn path(&self) -> String {
+        format!("projects/{}", self.name.0.replace('/', "%2F"))
     }
 
     fn access(self, user: User, project: Result<Project, Error>) -> Result<Access, ConnectError> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Access;
 use super::answer::{Commit, Discussion, LabelEvent, MergeRequest, Note, Project, User, Version};
 use super::error::Result;
+use super::http::{Http, Token};
 use crate::id::{DiscussionId, Iid, NoteId, ProjectId, Sha};
 
 pub struct SourceProject(pub(super) Access);
@@ -42,34 +43,8 @@ impl SourceProject {
 
     /// Numbers of the merge requests that bear the label, each once, lowest first.
     pub fn labelled(&self, label: &str, listing: &Listing) -> Result<Vec<Iid>> {
-        #[derive(Deserialize)]
-        struct Listed {
-            iid: Iid,
-            labels: Vec<String>,
-        }
-        // Ascending by creation, so that what is added or leaves while pages are read moves nothing past us.
-        let mut query = vec![
-            ("labels", label.to_owned()),
-            ("order_by", "created_at".to_owned()),
-            ("sort", "asc".to_owned()),
-        ];
-        match listing {
-            Listing::Open => query.push(("state", "opened".to_owned())),
-            Listing::ChangedSince(time) => {
-                let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
-                query.extend([("state", "all".to_owned()), ("updated_after", time)]);
-            }
-        }
-        let path = format!("projects/{}/merge_requests", self.0.project.id);
-        let mut iids: Vec<Iid> = self
-            .get_all::<Listed>(&path, &query)?
-            .into_iter()
-            .filter(|listed| listed.labels.iter().any(|name| name == label))
-            .map(|listed| listed.iid)
-            .collect();
-        iids.sort_unstable();
-        iids.dedup();
-        Ok(iids)
+        let path = format!("projects/{}", self.0.project.id);
+        labelled(&self.0.http, &self.0.token, &path, label, listing)
     }
 
     pub fn merge_request(&self, iid: Iid) -> Result<MergeRequest> {
@@ -161,4 +136,42 @@ impl SourceProject {
             deleted => deleted,
         }
     }
+}
+
+/// As [`SourceProject::labelled`], of a project that has not been looked at yet.
+pub fn labelled(
+    http: &Http,
+    token: &Token,
+    project_path: &str,
+    label: &str,
+    listing: &Listing,
+) -> Result<Vec<Iid>> {
+    #[derive(Deserialize)]
+    struct Listed {
+        iid: Iid,
+        labels: Vec<String>,
+    }
+    // Ascending by creation, so that what is added or leaves while pages are read moves nothing past us.
+    let mut query = vec![
+        ("labels", label.to_owned()),
+        ("order_by", "created_at".to_owned()),
+        ("sort", "asc".to_owned()),
+    ];
+    match listing {
+        Listing::Open => query.push(("state", "opened".to_owned())),
+        Listing::ChangedSince(time) => {
+            let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+            query.extend([("state", "all".to_owned()), ("updated_after", time)]);
+        }
+    }
+    let path = format!("{project_path}/merge_requests");
+    let mut iids: Vec<Iid> = http
+        .get_all::<Listed>(token, &path, &query)?
+        .into_iter()
+        .filter(|listed| listed.labels.iter().any(|name| name == label))
+        .map(|listed| listed.iid)
+        .collect();
+    iids.sort_unstable();
+    iids.dedup();
+    Ok(iids)
 }

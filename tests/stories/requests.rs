@@ -37,12 +37,12 @@ fn ready(gitlab: &Gitlab, count: usize) -> Vec<Mr> {
         .collect()
 }
 
-/// Who the bot is, the two projects, the labelled merge requests, and its pipelines: the newest, and those changed lately.
-const EVERY_SCAN: usize = 1 + 2 + 1 + 2;
+/// Who the bot is, the two projects, the labelled merge requests, and its pipelines that changed lately.
+const EVERY_SCAN: usize = 1 + 2 + 1 + 1;
 /// The merge request, and its label events.
 const EACH: usize = 2;
-/// Its discussions, the new one, once more the merge request and its events, the pipeline, the link.
-const A_START: usize = 1 + 1 + EACH + 1 + 1;
+/// The new discussion, once more the merge request, the pipeline, the link.
+const A_START: usize = 1 + 1 + 1 + 1;
 
 #[test]
 fn a_scan_asks_for_what_is_open_and_no_more() {
@@ -56,10 +56,22 @@ fn a_scan_asks_for_what_is_open_and_no_more() {
 }
 
 #[test]
+fn discussions_are_looked_up_where_somebody_wrote_something() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    mr.comment("linus", "please");
+    let discussions = 1;
+    assert_eq!(
+        requests(&gitlab, "scan"),
+        EVERY_SCAN + EACH + discussions + A_START
+    );
+}
+
+#[test]
 fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
     let gitlab = Gitlab::start();
-    let lately_changed_labelled = 1;
-    let every = EVERY_SCAN + lately_changed_labelled;
+    let (lately_changed_labelled, newest_pipelines) = (1, 1);
+    let every = EVERY_SCAN + lately_changed_labelled + newest_pipelines;
     assert_eq!(requests(&gitlab, "reconcile"), every);
     ready(&gitlab, 1);
     run(&gitlab, "scan");
