@@ -1,6 +1,7 @@
 """What one would write with python-gitlab instead of `bench-bot scan`, for comparison: one request after the other.
 
-It knows nothing of forks, faults, twins, withdrawn requests, or lists that shift while they are read.
+It leaves the same behind, so that `bench-bot reconcile` can take over, but it knows nothing of forks, faults, twins,
+withdrawn requests, lists that shift while they are read, or what GitLab makes of a `$`.
 """
 
 import os
@@ -32,7 +33,7 @@ for pipeline in benchmarks.pipelines.list(username=gl.user.username, source="api
 def ready(mr, request):
     head = mr.head_pipeline
     passed = head and head["status"] == "success" and head["sha"] == mr.sha
-    return passed and (str(mr.iid), str(request)) not in served
+    return passed and "benchmarking" in mr.labels and (str(mr.iid), str(request)) not in served
 
 
 queue = [(mr, request) for mr, request in requests if ready(mr, request)]
@@ -40,12 +41,24 @@ queue.sort(key=lambda queued: queued[0].head_pipeline["started_at"])
 if queue and in_flight == 0:
     mr, request = queue[0]
     discussion = mr.discussions.create({"body": "Benchmark requested."})
+    mr = source.mergerequests.get(mr.iid)  # All that was read before took a while.
+    if not ready(mr, request):
+        raise SystemExit(f"!{mr.iid} has changed")
     record = {
         "BENCH_MR_IID": mr.iid,
-        "BENCH_REQUEST_ID": request,
+        "BENCH_PIPELINE_ID": mr.head_pipeline["id"],
         "BENCH_DISCUSSION_ID": discussion.id,
         "BENCH_BRANCH": mr.source_branch,
         "BENCH_SHA": mr.sha,
+        "BENCH_PIPELINE_STARTED_AT": mr.head_pipeline["started_at"],
+        "BENCH_REQUEST_ID": request,
+        "BENCH_PROJECT_ID": source.id,
+        "BENCH_PROJECT_PATH": source.path_with_namespace,
+        "BENCH_PROJECT_URL": source.web_url,
+        "BENCH_MR_URL": mr.web_url,
+        "BENCH_MR_REF": f"refs/merge-requests/{mr.iid}/head",
+        "BENCH_TARGET_BRANCH": mr.target_branch,
+        "BENCH_BASE_SHA": mr.diff_refs["base_sha"],
     }
     variables = [{"key": key, "value": str(value)} for key, value in record.items()]
     pipeline = benchmarks.pipelines.create({"ref": benchmarks.default_branch, "variables": variables})

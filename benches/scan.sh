@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What one would write with curl and jq instead of `bench-bot scan`, for comparison: one request after the other.
-# It knows nothing of forks, faults, twins, withdrawn requests, or lists that shift while they are read.
+# It leaves the same behind, so that `bench-bot reconcile` can take over, but it knows nothing of forks, faults, twins,
+# withdrawn requests, lists that shift while they are read, or what GitLab makes of a `$`.
 set -euo pipefail
 
 api() { # METHOD PATH [CURL ARGUMENTS]
@@ -21,6 +22,7 @@ encoded() { jq --raw-output --null-input --arg path "$1" '$path | @uri'; }
 source=projects/$(encoded "$BENCH_BOT_PROJECT")
 benchmarks=projects/$(encoded "$BENCH_BOT_BENCHMARK_PROJECT")
 user=$(api GET user | jq --raw-output .username)
+project=$(api GET "$source")
 ref=$(api GET "$benchmarks" | jq --raw-output .default_branch)
 
 requests=
@@ -49,13 +51,26 @@ if [[ $next != null && $in_flight == 0 ]]; then
     iid=$(jq .iid <<<"$next")
     discussion=$(jq --null-input '{body: "Benchmark requested."}' |
         api POST "$source/merge_requests/$iid/discussions" "${json[@]}")
-    pipeline=$(jq --arg ref "$ref" --argjson discussion "$discussion" '{ref: $ref, variables: ({
+    mr=$(api GET "$source/merge_requests/$iid") # All that was read before took a while.
+    jq --exit-status '.head_pipeline.status == "success" and .head_pipeline.sha == .sha
+        and (.labels | index("benchmarking"))' <<<"$mr" >/dev/null || { echo "!$iid has changed" >&2 && exit 1; }
+    pipeline=$(jq --arg ref "$ref" --argjson discussion "$discussion" --argjson project "$project" \
+        --argjson request "$(jq .request <<<"$next")" '{ref: $ref, variables: ({
         BENCH_MR_IID: .iid,
-        BENCH_REQUEST_ID: .request,
+        BENCH_PIPELINE_ID: .head_pipeline.id,
         BENCH_DISCUSSION_ID: $discussion.id,
         BENCH_BRANCH: .source_branch,
-        BENCH_SHA: .sha
-    } | to_entries | map({key, value: (.value | tostring)}))}' <<<"$next" |
+        BENCH_SHA: .sha,
+        BENCH_PIPELINE_STARTED_AT: .head_pipeline.started_at,
+        BENCH_REQUEST_ID: $request,
+        BENCH_PROJECT_ID: $project.id,
+        BENCH_PROJECT_PATH: $project.path_with_namespace,
+        BENCH_PROJECT_URL: $project.web_url,
+        BENCH_MR_URL: .web_url,
+        BENCH_MR_REF: "refs/merge-requests/\(.iid)/head",
+        BENCH_TARGET_BRANCH: .target_branch,
+        BENCH_BASE_SHA: .diff_refs.base_sha
+    } | to_entries | map({key, value: (.value | tostring)}))}' <<<"$mr" |
         api POST "$benchmarks/pipeline" "${json[@]}")
     jq '{body: "Benchmark started: \(.web_url)"}' <<<"$pipeline" |
         api PUT "$source/merge_requests/$iid/notes/$(jq '.notes[0].id' <<<"$discussion")" "${json[@]}" >/dev/null
