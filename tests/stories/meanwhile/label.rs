@@ -81,6 +81,28 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
 }
 
 #[test]
+fn a_label_put_on_anew_while_its_benchmark_is_being_started_withdraws_that() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    before(&gitlab, 0, Request::is_write, |people| {
+        people.existing_mr("acme/engine", 1).relabel();
+    });
+    run(&gitlab, "scan");
+    gitlab.no_faults();
+    run(&gitlab, "reconcile");
+    assert_told(&mr, &["withdrawn"]);
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "canceled");
+    run(&gitlab, "scan");
+    let [_, second] = &gitlab.benchmarks()[..] else {
+        panic!("{:?}", gitlab.benchmarks())
+    };
+    assert_eq!(
+        second.variable("BENCH_REQUEST_ID"),
+        Some(&*mr.label_event_id().to_string())
+    );
+}
+
+#[test]
 fn a_label_taken_off_while_the_bot_finishes_stays_off() {
     for (nth, such) in [
         (1, reads_label_events as Such),
