@@ -5,7 +5,8 @@ use crate::merge_request::Mr;
 use crate::request::Request;
 use crate::server::{State, lock};
 use crate::world::{
-    self, ADA, BENCHMARKS, ENGINE, FORK, LabelOwner, MALLORY, Project, Role, Time, Variable, World,
+    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelOwner, MALLORY, Project, Role, Time, Variable,
+    World,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -185,6 +186,27 @@ impl People {
 
     pub fn benchmark_ends(&self, id: u64, status: &str) {
         self.set_status("acme/benchmarks", id, status);
+    }
+
+    /// A job of a benchmark: one that has ended stays as it is when the benchmark ends.
+    pub fn benchmark_job(&self, id: u64, name: &str, change: impl FnOnce(&mut Job)) {
+        let job = |world: &mut World| world.job_mut(id, name).map(change);
+        let changed = self.act(job);
+        changed.unwrap_or_else(|| panic!("there is no pipeline {id}"));
+    }
+
+    pub fn job_fails(&self, id: u64, name: &str, reason: &str) {
+        self.benchmark_job(id, name, |job| {
+            job.set_status("failed");
+            job.failure_reason = Some(reason.to_owned());
+        });
+    }
+
+    /// A file among a job's artifacts.
+    pub fn benchmark_leaves(&self, id: u64, job: &str, path: &str, content: &str) {
+        self.benchmark_job(id, job, |job| {
+            job.artifacts.insert(path.to_owned(), content.to_owned());
+        });
     }
 
     pub fn set_status(&self, project: &str, id: u64, status: &str) {

@@ -212,7 +212,8 @@ impl Call<'_> {
 
     /// The path of this request, with the project's number for its path.
     fn path_with(&self, project_id: u64) -> String {
-        let mut path = self.endpoint.path.replace("{id}", &project_id.to_string());
+        let path = self.endpoint.path.replace("{*", "{");
+        let mut path = path.replace("{id}", &project_id.to_string());
         for (name, value) in &self.path {
             path = path.replace(
                 &format!("{{{name}}}"),

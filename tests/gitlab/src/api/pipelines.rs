@@ -27,6 +27,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
             PAGING[0],
             PAGING[1],
         ]),
+    Endpoint::get(
+        "/projects/{id}/jobs/{job_id}/artifacts/{*artifact_path}",
+        artifact,
+    )
+    .public(),
     Endpoint::post("/projects/{id}/pipelines/{pipeline_id}/cancel", cancel),
     Endpoint::post("/projects/{id}/pipelines/{pipeline_id}/retry", retry),
 ];
@@ -278,10 +283,10 @@ fn jobs(call: &mut Call) -> Result {
 fn job_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {
     let commit = world.commits.get(&pipeline.sha);
     let ended = has_ended(&job.status);
-    let artifacts_file =
-        (ended && job.artifacts).then(|| json!({ "filename": "artifacts.zip", "size": 1000 }));
+    let artifacts_file = (ended && !job.artifacts.is_empty())
+        .then(|| json!({ "filename": "artifacts.zip", "size": 1000 }));
     let detail = detail_json(world, pipeline);
-    json!({
+    let mut json = json!({
         "id": job.id,
         "name": job.name,
         "stage": "test",
@@ -289,7 +294,7 @@ fn job_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {
         "ref": pipeline.reference,
         "tag": detail["tag"],
         "coverage": null,
-        "allow_failure": false,
+        "allow_failure": job.allow_failure,
         "created_at": detail["created_at"],
         "started_at": detail["started_at"],
         "finished_at": if ended { detail["finished_at"].clone() } else { Value::Null },
@@ -308,5 +313,27 @@ fn job_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {
         "runner_manager": null,
         "tag_list": [],
         "archived": false,
-    })
+    });
+    if let Some(reason) = &job.failure_reason {
+        json["failure_reason"] = json!(reason);
+    }
+    json
+}
+
+/// One file out of the archive.
+fn artifact(call: &mut Call) -> Result {
+    let (project, id) = (call.project()?, call.number("job_id")?);
+    if !project.shows_pipelines_to(call.user) {
+        return Err(Answer::forbidden());
+    }
+    let pipelines = call.world.pipelines.values();
+    let job = pipelines
+        .filter(|pipeline| pipeline.project_id == project.id)
+        .flat_map(|pipeline| &pipeline.jobs)
+        .find(|job| job.id == id)
+        .ok_or_else(Answer::no_record)?;
+    let file = job.artifacts.get(call.path("artifact_path"));
+    let file = file.filter(|_| has_ended(&job.status));
+    file.map(|content| Answer::text(200, content.clone()))
+        .ok_or_else(|| Answer::message(404, "404 Not Found"))
 }

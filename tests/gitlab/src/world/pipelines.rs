@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{Done, Refusal, Role, Time, World};
 
 /// All statuses of a pipeline that GitLab knows today.
@@ -38,7 +40,12 @@ pub struct Job {
     pub id: u64,
     pub name: String,
     pub status: String,
-    pub artifacts: bool,
+    /// Of a failed one.
+    pub failure_reason: Option<String>,
+    /// Its failure is none of the pipeline's.
+    pub allow_failure: bool,
+    /// The files that it left, by path.
+    pub artifacts: BTreeMap<String, String>,
     /// Another job of the same name has taken its place.
     pub retried: bool,
 }
@@ -65,6 +72,13 @@ pub struct Pipeline {
     pub merge_request_id: Option<u64>,
     pub jobs: Vec<Job>,
     pub cancel_requested: bool,
+}
+
+impl Job {
+    pub fn set_status(&mut self, status: &str) {
+        self.status = status.to_owned();
+        self.failure_reason = (status == "failed").then(|| "script_failure".to_owned());
+    }
 }
 
 impl Pipeline {
@@ -124,7 +138,9 @@ impl World {
             id,
             name,
             status: "created".to_owned(),
-            artifacts: true,
+            failure_reason: None,
+            allow_failure: false,
+            artifacts: BTreeMap::new(),
             retried: false,
         }
     }
@@ -141,9 +157,21 @@ impl World {
         }
         pipeline.finished_at = has_ended(status).then_some(now);
         pipeline.cancel_requested &= !has_ended(status);
-        for job in pipeline.jobs.iter_mut().filter(|job| !job.retried) {
-            job.status = status.to_owned();
+        let keeps = |job: &Job| job.retried || (has_ended(&job.status) && has_ended(status));
+        for job in pipeline.jobs.iter_mut().filter(|job| !keeps(job)) {
+            job.set_status(status);
         }
+    }
+
+    /// A job of a pipeline, which is added where it has none of that name.
+    pub fn job_mut(&mut self, pipeline: u64, name: &str) -> Option<&mut Job> {
+        let found = |job: &Job| job.name == name && !job.retried;
+        if !self.pipelines.get(&pipeline)?.jobs.iter().any(found) {
+            let job = self.new_job(name.to_owned());
+            self.pipelines.get_mut(&pipeline)?.jobs.push(job);
+        }
+        let jobs = &mut self.pipelines.get_mut(&pipeline)?.jobs;
+        jobs.iter_mut().find(|job| found(job))
     }
 
     fn check_may_run(&self, user: u64, id: u64) -> Done {

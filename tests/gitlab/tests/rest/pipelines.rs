@@ -165,6 +165,43 @@ fn cancelling() {
 }
 
 #[test]
+fn why_jobs_failed_and_what_they_left() {
+    let gitlab = Gitlab::start();
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.job_fails(id, "flaky", "runner_system_failure");
+    gitlab.benchmark_job(id, "flaky", |job| job.allow_failure = true);
+    gitlab.benchmark_leaves(id, "benchmark", "out/bench-summary.md", "2x\n");
+    let file =
+        |client: Client, path: &str| client.get(&format!("/projects/8/jobs/2001/artifacts/{path}"));
+    let not_there = json!({ "message": "404 Not Found" });
+    let early = file(client(&gitlab), "out/bench-summary.md");
+    assert_eq!((early.status, early.json()), (404, not_there.clone()));
+    gitlab.benchmark_ends(id, "failed");
+
+    let jobs = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert_eq!(jobs.column("name"), ["flaky", "benchmark"]);
+    assert_eq!(jobs.column("allow_failure"), [true, false]);
+    let reasons = ["runner_system_failure", "script_failure"];
+    assert_eq!(jobs.column("failure_reason"), reasons);
+    let archive = json!({ "filename": "artifacts.zip", "size": 1000 });
+    assert_eq!(jobs.column("artifacts_file"), [Value::Null, archive]);
+
+    assert_eq!(file(client(&gitlab), "out/bench-summary.md").body, "2x\n");
+    assert_eq!(file(client(&gitlab), "bench-summary.md").json(), not_there);
+    let other = client(&gitlab).get("/projects/7/jobs/2001/artifacts/out/bench-summary.md");
+    assert_eq!(other.json(), json!({ "message": "404 Not found" }));
+    let anyone = file(Client::anonymous(&gitlab), "out/bench-summary.md");
+    assert_eq!(anyone.json()["message"], "404 Project Not Found");
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Guest);
+    assert_eq!(file(client(&gitlab), "out/bench-summary.md").status, 403);
+
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Maintainer);
+    client(&gitlab).post(&format!("{LIST}/{id}/retry"), json!({}));
+    let retried = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert!(retried.json()[0].get("failure_reason").is_none());
+}
+
+#[test]
 fn a_push_makes_waiting_pipelines_redundant() {
     let gitlab = Gitlab::start();
     let create = || {
