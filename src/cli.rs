@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use crate::gitlab::answer::Variable;
 use crate::gitlab::{Connection, Limits, ProjectName, Url};
 use crate::id::Iid;
-use crate::plan::{Order, Rules};
+use crate::plan::{Order, Resolve, Rules};
 use crate::record;
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
@@ -135,6 +135,22 @@ pub struct Settings {
     /// A benchmark in flight for longer is stuck, and is cancelled
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_TIMEOUT", hide_env_values = true, default_value = "24h", value_parser = duration)]
     timeout: Duration,
+    /// Benchmark job whose artifacts are the results: the reply links to them [default: none]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "BENCH_BOT_RESULTS_JOB",
+        hide_env_values = true
+    )]
+    results_job: Option<String>,
+    /// Which discussions to resolve once the outcome is told
+    #[arg(
+        long,
+        env = "BENCH_BOT_RESOLVE",
+        hide_env_values = true,
+        default_value = "never"
+    )]
+    resolve: Resolve,
     /// How long to wait for each answer
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_HTTP_TIMEOUT", hide_env_values = true, default_value = "30s", value_parser = duration)]
     http_timeout: Duration,
@@ -235,6 +251,8 @@ pub struct Settled {
     pub ref_name: Option<String>,
     pub label: String,
     pub rules: Rules,
+    pub resolve: Resolve,
+    pub results_job: Option<String>,
 }
 
 impl Cli {
@@ -321,6 +339,8 @@ impl Settings {
                 max_in_flight: self.max_in_flight,
                 timeout,
             },
+            resolve: self.resolve,
+            results_job: self.results_job.clone().filter(|name| !name.is_empty()),
         })
     }
 

@@ -28,6 +28,8 @@ numbers! {
     Iid
     /// A pipeline's id, unique on the server and growing with time.
     PipelineId
+    /// A job's id, unique on the server and growing with time.
+    JobId
     /// A note's id, unique on the server and growing with time.
     NoteId
     /// The id of the label event that made a request.

@@ -180,6 +180,8 @@ impl Run {
             label: &self.settled.label,
             ref_name: &self.ref_name,
             variables: &self.variables,
+            resolve: self.settled.resolve,
+            results_job: self.settled.results_job.as_deref(),
             records: &snapshot.records,
         }
     }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gitlab::answer::{Discussion, Note, Outcome};
+use crate::gitlab::answer::{Discussion, Job, Note, Outcome};
 use crate::id::{DiscussionId, NoteId, PipelineId, RequestId, UserId};
 use crate::record::{Record, Task};
 
@@ -32,6 +32,7 @@ pub struct Thread {
     /// The note that opened it, unless a person deleted that.
     pub first: Option<First>,
     pub outcomes: Vec<Told>,
+    pub resolved: bool,
 }
 
 /// A note that tells the outcome of a request.
@@ -57,6 +58,7 @@ pub fn read(discussion: &Discussion, bot: UserId) -> Thread {
         id: discussion.id.clone(),
         first: None,
         outcomes: Vec::new(),
+        resolved: discussion.notes.iter().all(|note| note.resolved),
     };
     for note in discussion.notes.iter().filter(|note| written_by(note, bot)) {
         match marker(&note.body) {
@@ -186,18 +188,33 @@ impl End {
     }
 }
 
+/// What is told of an ended benchmark besides its outcome.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// The jobs that made the pipeline fail.
+    pub failed: Vec<Job>,
+    pub results: Option<Results>,
+}
+
+/// The artifacts of the job that has the results.
+#[derive(Debug)]
+pub struct Results {
+    pub job: Job,
+    /// What it says of them itself, in a line.
+    pub summary: Option<String>,
+}
+
 /// The reply that tells the outcome.
-pub fn outcome(record: &Record, end: End, label: &str) -> String {
+pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
     let pipeline = link(record.pipeline, &record.web_url);
     let more = match end {
-        End::Of(Outcome::Success) => format!("Results: {pipeline}."),
-        End::Of(_) => {
-            format!(
-                "See {pipeline}. To try again, put the label {} on again.",
-                code(label)
-            )
-        }
+        End::Of(Outcome::Success) => format!("{}{pipeline}.", results(details, "Results")),
+        End::Of(_) => format!(
+            "{}{pipeline}. {}",
+            results(details, "See"),
+            failures(details, label)
+        ),
         End::Withdrawn => format!(
             "The label {} was taken off or put on anew, so {pipeline} is cancelled.",
             code(label)
@@ -219,6 +236,102 @@ pub fn outcome(record: &Record, end: End, label: &str) -> String {
             cancels,
         },
     )
+}
+
+/// In a summary; a longer one is cut off.
+const LONGEST_SUMMARY: usize = 200;
+
+/// The beginning of the sentence that says where the results are.
+fn results(details: &Details, lead: &str) -> String {
+    let lead = match lead {
+        "See" => "See ".to_owned(),
+        lead => format!("{lead}: "),
+    };
+    let Some(Results { job, summary }) = &details.results else {
+        return lead;
+    };
+    let summary = summary.as_ref().map_or(String::new(), |summary| {
+        let mut chars = summary.chars();
+        let mut shown: String = chars.by_ref().take(LONGEST_SUMMARY - 1).collect();
+        match (chars.next(), chars.next()) {
+            (Some(_), Some(_)) => shown.push('…'),
+            (last, _) => shown.extend(last),
+        }
+        format!("In short: {}. ", code(&shown))
+    });
+    let name = code(&job.name);
+    format!(
+        "{summary}{lead}[artifacts of {name}]({}/artifacts/browse), ",
+        job.web_url
+    )
+}
+
+/// Whose failure a job's is, as far as GitLab's reason tells.
+#[derive(PartialEq)]
+enum Blame {
+    Script,
+    Machine,
+    Unsaid,
+}
+
+/// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
+/// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
+fn blame(job: &Job) -> Blame {
+    match job.failure_reason() {
+        "script_failure" => Blame::Script,
+        "runner_system_failure"
+        | "runner_interrupted"
+        | "runner_external_dependency_failure"
+        | "stuck_or_timeout_failure"
+        | "stuck_pending_with_matching_runners"
+        | "no_updates_running"
+        | "no_updates_canceling"
+        | "scheduler_failure"
+        | "job_router_failure"
+        | "stale_schedule"
+        | "api_failure"
+        | "data_integrity_failure" => Blame::Machine,
+        _ => Blame::Unsaid,
+    }
+}
+
+const MOST_JOBS: usize = 5;
+
+/// Which jobs failed and why, and whether it is worth while just to ask again.
+fn failures(details: &Details, label: &str) -> String {
+    let named = &details.failed[..details.failed.len().min(MOST_JOBS)];
+    let mut text = String::new();
+    for (whose, lead) in [
+        (Blame::Script, "The script failed: look at"),
+        (Blame::Machine, "The machine failed, not the commit:"),
+        (Blame::Unsaid, "Failed:"),
+    ] {
+        let jobs = named.iter().filter(|job| blame(job) == whose);
+        let jobs: Vec<String> = jobs
+            .map(|job| {
+                let (name, reason) = (code(&job.name), code(job.failure_reason()));
+                format!("job [{name}]({}) ({reason})", job.web_url)
+            })
+            .collect();
+        if !jobs.is_empty() {
+            text += &format!("{lead} {}. ", jobs.join(", "));
+        }
+    }
+    match details.failed.len() - named.len() {
+        0 => {}
+        1 => text += "1 more job failed. ",
+        more => text += &format!("{more} more jobs failed. "),
+    }
+    let machine = !details.failed.is_empty()
+        && details
+            .failed
+            .iter()
+            .all(|job| blame(job) == Blame::Machine);
+    let again = match machine {
+        true => "Just put",
+        false => "To try again, put",
+    };
+    text + &format!("{again} the label {} on again.", code(label))
 }
 
 fn link(pipeline: PipelineId, web_url: &str) -> String {

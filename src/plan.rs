@@ -28,6 +28,27 @@ pub enum Order {
     Request,
 }
 
+/// Which discussions are resolved, once their outcome is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Resolve {
+    /// None: people resolve them
+    Never,
+    /// Those of a benchmark that succeeded
+    Success,
+    /// All, those of a benchmark withdrawn or timed out as well
+    Always,
+}
+
+impl Resolve {
+    pub fn takes(self, success: bool) -> bool {
+        match self {
+            Resolve::Never => false,
+            Resolve::Success => success,
+            Resolve::Always => true,
+        }
+    }
+}
+
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -103,8 +124,12 @@ pub struct Repair<'a> {
 pub enum What<'a> {
     /// Put the link into the discussion's first note, and take out what is one too many.
     Link,
-    /// Tell the outcome, then take the label off.
-    Finish { outcome: Outcome, reply: Reply<'a> },
+    /// Tell the outcome, then take the label off where it still is on.
+    Finish {
+        outcome: Outcome,
+        reply: Reply<'a>,
+        labelled: bool,
+    },
     /// Say so, then cancel.
     Withdraw(Reply<'a>),
     /// Say so, cancel, then take the label off.
@@ -311,8 +336,11 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         (Status::Ended(outcome), _)
             if stands && (asked.is_some() || matches!(reply, Reply::Due(_))) =>
         {
-            let outcome = *outcome;
-            Some(What::Finish { outcome, reply })
+            Some(What::Finish {
+                outcome: *outcome,
+                reply,
+                labelled: asked.is_some(),
+            })
         }
         (Status::Ended(_), _) => None,
         // Somebody retried it when all had been told: that is theirs to end.
@@ -362,13 +390,30 @@ fn outcomes(threads: &[Thread], request: RequestId) -> impl Iterator<Item = (&Th
     all.filter(move |(_, told)| told.request == request)
 }
 
+/// The one that stays where there are several.
+fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread, &'a Told)> {
+    let standing = thread_of(threads, record).map(|thread| &thread.id);
+    outcomes(threads, record.task.request)
+        .min_by_key(|(thread, told)| (Some(&thread.id) != standing, told.note))
+}
+
+/// The discussion that is still to be resolved, since the outcome is told there.
+pub fn unresolved<'a>(
+    threads: &'a [Thread],
+    record: &Record,
+    resolve: Resolve,
+) -> Option<&'a Thread> {
+    let (thread, told) = outcome_of(threads, record)?;
+    let success = record.status == Status::Ended(Outcome::Success) && !told.cancels;
+    (!thread.resolved && resolve.takes(success)).then_some(thread)
+}
+
 /// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
 /// make a second discussion or a second reply.
 pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
     let request = record.task.request;
     let standing = thread_of(threads, record).map(|thread| &thread.id);
-    let kept = outcomes(threads, request)
-        .min_by_key(|(thread, told)| (Some(&thread.id) != standing, told.note));
+    let kept = outcome_of(threads, record);
     let other_outcomes = outcomes(threads, request)
         .map(|(_, told)| told.note)
         .filter(|note| kept.is_some_and(|(_, kept)| kept.note != *note));

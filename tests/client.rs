@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bench_bot::gitlab::answer::Variable;
 use bench_bot::gitlab::{Connection, Error, Gitlab, Kind, Limits, Listing};
-use bench_bot::id::{Iid, PipelineId, Sha};
+use bench_bot::id::{Iid, JobId, PipelineId, Sha};
 use mockito::{Matcher, Mock, Server, ServerGuard};
 use secrecy::SecretString;
 
@@ -340,6 +340,50 @@ fn reads_follow_within_the_server_and_never_beyond() {
     assert!(
         error.contains("302: sent on to http://127.0.0.1"),
         "{error}"
+    );
+    untouched.assert();
+}
+
+fn artifact(gitlab: &Gitlab, most: u64) -> Result<Vec<u8>, Error> {
+    gitlab
+        .benchmark
+        .artifact(JobId(5), "bench-summary.md", most)
+}
+
+const ARTIFACT: &str = "/projects/8/jobs/5/artifacts/bench-summary.md";
+
+#[test]
+fn of_a_large_file_only_the_beginning_is_read() {
+    let (mut server, gitlab) = gitlab(0);
+    let megabytes = |body: &mut dyn std::io::Write| {
+        // The other end stops listening: that is its way of saying that it has enough.
+        (0..64).try_for_each(|_| body.write_all(&[b'x'; 1 << 20]))
+    };
+    get(&mut server, ARTIFACT)
+        .with_chunked_body(megabytes)
+        .create();
+    assert_eq!(
+        artifact(&gitlab, 4096).expect("a beginning"),
+        vec![b'x'; 4096]
+    );
+    answer(&mut server, ARTIFACT, "short").create();
+    assert_eq!(artifact(&gitlab, 4096).expect("all of it"), b"short");
+}
+
+#[test]
+fn a_file_kept_on_another_server_is_not_fetched() {
+    let (mut server, gitlab) = gitlab(0);
+    let mut storage = Server::new();
+    let untouched = storage.mock("GET", Matcher::Any).expect(0).create();
+    get(&mut server, ARTIFACT)
+        .with_status(302)
+        .with_header("location", &storage.url())
+        .create();
+    assert!(
+        artifact(&gitlab, 4096)
+            .expect_err("it leads away")
+            .refused()
+            .is_some()
     );
     untouched.assert();
 }

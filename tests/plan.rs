@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_bot::gitlab::answer::{Outcome, Status};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha};
 use bench_bot::note::{First, Thread, Told};
-use bench_bot::plan::{self, Order, Refusal, Reply, Rules, Trigger, Verdict, What};
+use bench_bot::plan::{self, Order, Refusal, Reply, Resolve, Rules, Trigger, Verdict, What};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -127,6 +127,7 @@ fn thread(iid: u64, linked: Option<u64>) -> Thread {
             linked: linked.map(PipelineId),
         }),
         outcomes: Vec::new(),
+        resolved: false,
     }
 }
 
@@ -331,8 +332,13 @@ fn repair(mr: MergeRequest, record: Record, thread: Thread) -> Option<String> {
     assert!(plan.repairs.len() < 2);
     plan.repairs.first().map(|repair| match &repair.what {
         What::Link => "link".to_owned(),
-        What::Finish { outcome, reply } => {
-            format!("finish {} {}", outcome.word(), reply_word(*reply))
+        What::Finish {
+            outcome,
+            reply,
+            labelled,
+        } => {
+            let label = if *labelled { "" } else { ", label gone" };
+            format!("finish {} {}{label}", outcome.word(), reply_word(*reply))
         }
         What::Withdraw(reply) => format!("withdraw {}", reply_word(*reply)),
         What::TimeOut(reply) => format!("time out {}", reply_word(*reply)),
@@ -378,6 +384,7 @@ fn what_reconcile_does_about_a_record() {
         id: DiscussionId("f".repeat(40)),
         first: None,
         outcomes: Vec::new(),
+        resolved: false,
     };
     let ends = |status| record(9, 1, status);
     let cases = [
@@ -471,7 +478,7 @@ fn what_reconcile_does_about_a_record() {
             unlabelled(),
             ends("success"),
             linked(),
-            Some("finish success untold"),
+            Some("finish success untold, label gone"),
         ),
         (
             "ended, label gone, told",
@@ -492,7 +499,7 @@ fn what_reconcile_does_about_a_record() {
             relabelled(),
             ends("success"),
             linked(),
-            Some("finish success untold"),
+            Some("finish success untold, label gone"),
         ),
         (
             "label gone",
@@ -576,6 +583,44 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
 }
 
 #[test]
+fn which_discussion_is_still_to_be_resolved() {
+    let told = |cancels, resolved| Thread {
+        outcomes: vec![Told {
+            note: NoteId(400),
+            request: RequestId(101),
+            cancels,
+        }],
+        resolved,
+        ..thread(1, Some(9))
+    };
+    let due = |status, thread: Thread| {
+        let record = record(9, 1, status);
+        [Resolve::Never, Resolve::Success, Resolve::Always].map(|resolve| {
+            plan::unresolved(std::slice::from_ref(&thread), &record, resolve).is_some()
+        })
+    };
+    assert_eq!(
+        due("success", thread(1, Some(9))),
+        [false, false, false],
+        "untold"
+    );
+    assert_eq!(due("success", told(false, false)), [false, true, true]);
+    assert_eq!(due("success", told(false, true)), [false, false, false]);
+    assert_eq!(due("failed", told(false, false)), [false, false, true]);
+    assert_eq!(
+        due("running", told(true, false)),
+        [false, false, true],
+        "withdrawn"
+    );
+    let late = due("success", told(true, false));
+    assert_eq!(
+        late,
+        [false, false, true],
+        "told to be cancelled, and ended before that"
+    );
+}
+
+#[test]
 fn which_notes_are_one_too_many() {
     let thread = |id: char, first: Option<(u64, u64)>, outcomes: &[(u64, u64)]| Thread {
         id: DiscussionId(id.to_string().repeat(40)),
@@ -593,6 +638,7 @@ fn which_notes_are_one_too_many() {
                 cancels: true,
             })
             .collect(),
+        resolved: false,
     };
     let mut named = record(9, 1, "success");
     named.task.discussion = DiscussionId("b".repeat(40));

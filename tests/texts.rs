@@ -4,7 +4,7 @@ use bench_bot::gitlab::answer::{
     self, Discussion, LabelEvent, MergeRequest, Note, Outcome, Pipeline, User, Variable,
 };
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
-use bench_bot::note::{self, End};
+use bench_bot::note::{self, Details, End};
 use bench_bot::record::{Record, Task};
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -83,6 +83,7 @@ fn note(id: u64, author: u64, body: String) -> Note {
             username: String::new(),
         }),
         system: false,
+        resolved: false,
     }
 }
 
@@ -125,7 +126,7 @@ proptest! {
         let request = task.request;
         let record = record(task);
         let started = note::started(&record.task, record.pipeline, &record.web_url);
-        let outcome = note::outcome(&record, End::TimedOut, "benchmarking");
+        let outcome = note::outcome(&record, End::TimedOut, "benchmarking", &Details::default());
         let thread = note::read(&discussion(vec![note(1, 20, started), note(2, 20, outcome)]), BOT);
         let first = thread.first.expect("the first note is found");
         prop_assert_eq!((first.request, first.linked), (request, Some(record.pipeline)));

@@ -1,5 +1,6 @@
 //! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
 
+mod details;
 mod repair;
 mod start;
 
@@ -7,7 +8,7 @@ use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
 use crate::note::End;
-use crate::plan::{Plan, Repair, What};
+use crate::plan::{Plan, Repair, Resolve, What};
 use crate::record::Record;
 
 pub struct Actor<'a> {
@@ -17,6 +18,9 @@ pub struct Actor<'a> {
     pub ref_name: &'a str,
     /// Variables for the benchmark beside the record.
     pub variables: &'a [Variable],
+    pub resolve: Resolve,
+    /// The job whose artifacts are a benchmark's results.
+    pub results_job: Option<&'a str>,
     /// Those that are known.
     pub records: &'a [Record],
 }

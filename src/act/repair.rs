@@ -6,10 +6,10 @@ use anyhow::{Context, ensure};
 use log::warn;
 
 use super::{Action, Actor, Effect};
-use crate::gitlab::answer::{self, LabelEvent};
+use crate::gitlab::answer::{self, LabelEvent, Outcome};
 use crate::gitlab::{Error, both, side_by_side};
 use crate::id::Iid;
-use crate::note::{self, End};
+use crate::note::{self, Details, End, Thread};
 use crate::plan::{self, Repair, Reply, What};
 use crate::record::Record;
 use crate::snapshot::Request;
@@ -43,11 +43,19 @@ impl Actor<'_> {
     fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
         match what {
             What::Link => self.mend_discussion(record),
-            What::Finish { outcome, reply } => {
+            What::Finish {
+                outcome,
+                reply,
+                labelled,
+            } => {
+                if !labelled {
+                    self.resolve_first(record, *reply, *outcome == Outcome::Success)?;
+                }
                 self.reply(record, *reply, End::Of(*outcome))?;
                 self.take_label_off(record)
             }
             What::Withdraw(reply) => {
+                self.resolve_first(record, *reply, false)?;
                 self.reply(record, *reply, End::Withdrawn)?;
                 self.mend_discussion(record)?;
                 self.cancel(record)
@@ -61,8 +69,9 @@ impl Actor<'_> {
         }
     }
 
-    /// Puts in the link that is missing, and takes out what another run said at the same time, or an earlier one
-    /// without knowing. Looked up anew, after the last word: of any two that talk at once, the later sees both.
+    /// Puts in the link that is missing, takes out what another run said at the same time, or an earlier one without
+    /// knowing, and resolves what is told where that is asked for. Looked up anew, after the last word: of any two
+    /// that talk at once, the later sees both.
     fn mend_discussion(&self, record: &Record) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let threads = survey::threads(source, mr)?;
@@ -76,7 +85,34 @@ impl Actor<'_> {
                 .delete_note(mr, note)
                 .context("a note too many stays")?;
         }
-        Ok(())
+        match plan::unresolved(&threads, record, self.resolve) {
+            Some(thread) => self.resolve(record, thread),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the label has gone, later runs may see no more to do once the outcome is told, so that comes last. A
+    /// reply leaves a resolved discussion resolved.
+    fn resolve_first(&self, record: &Record, reply: Reply, success: bool) -> anyhow::Result<()> {
+        match reply {
+            Reply::Due(thread) if !thread.resolved && self.resolve.takes(success) => {
+                self.resolve(record, thread)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A refusal would be the same next time: it must keep neither the label on nor a benchmark going.
+    fn resolve(&self, record: &Record, thread: &Thread) -> anyhow::Result<()> {
+        let mr = record.task.mr;
+        match self.gitlab.source.resolve(mr, &thread.id) {
+            Err(error) if error.refused().is_some() => {
+                let hint = "the bot needs the role Developer in the project";
+                warn!("!{mr}: the discussion stays unresolved: {error}; {hint}");
+                Ok(())
+            }
+            resolved => resolved.context("the discussion is not resolved"),
+        }
     }
 
     fn cancel(&self, record: &Record) -> anyhow::Result<()> {
@@ -87,8 +123,15 @@ impl Actor<'_> {
     }
 
     fn reply(&self, record: &Record, reply: Reply, end: End) -> anyhow::Result<()> {
+        if reply == Reply::Made {
+            return Ok(());
+        }
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let text = note::outcome(record, end, self.label);
+        let details = match end {
+            End::Of(outcome) => self.details(record, outcome),
+            End::Withdrawn | End::TimedOut => Details::default(),
+        };
+        let text = note::outcome(record, end, self.label, &details);
         let replied = match reply {
             Reply::Made => return Ok(()),
             Reply::Due(thread) => source.reply(mr, &thread.id, &text),

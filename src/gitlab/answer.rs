@@ -2,9 +2,10 @@
 //! both come with any minor release of GitLab.
 
 use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
+use crate::id::{DiscussionId, Iid, JobId, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct User {
@@ -128,6 +129,32 @@ impl<'de> Deserialize<'de> for Status {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub name: String,
+    pub status: String,
+    /// Its failure is none of the pipeline's.
+    pub allow_failure: bool,
+    /// Only of one that failed.
+    pub failure_reason: Option<String>,
+    pub web_url: String,
+    /// Null where it left none.
+    pub artifacts_file: Option<IgnoredAny>,
+}
+
+impl Job {
+    /// Whether the pipeline failed for it.
+    pub fn fails_pipeline(&self) -> bool {
+        self.status == "failed" && !self.allow_failure
+    }
+
+    /// GitLab's word for why it failed.
+    pub fn failure_reason(&self) -> &str {
+        self.failure_reason.as_deref().unwrap_or("unknown_failure")
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
 pub struct Commit {
     pub parent_ids: Vec<Sha>,
 }
@@ -175,4 +202,7 @@ pub struct Note {
     pub author: Option<User>,
     /// Written by GitLab itself in the name of whoever acted.
     pub system: bool,
+    /// Absent from a note that cannot be.
+    #[serde(default)]
+    pub resolved: bool,
 }

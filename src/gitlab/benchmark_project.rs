@@ -1,13 +1,13 @@
-//! What bench-bot asks of the benchmark project: its own pipelines and their variables.
+//! What bench-bot asks of the benchmark project: its own pipelines, their variables and jobs.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::Access;
-use super::answer::{Pipeline, Project, User, Variable};
+use super::answer::{Job, Pipeline, Project, User, Variable};
 use super::error::Result;
 use super::http::PER_PAGE;
-use crate::id::PipelineId;
+use crate::id::{JobId, PipelineId};
 
 pub struct BenchmarkProject(pub(super) Access);
 
@@ -59,6 +59,21 @@ impl BenchmarkProject {
         // Not a paged list: GitLab gives all of them at once, and no word of a next page.
         let path = format!("{}/{pipeline}/variables", self.pipelines_path());
         self.0.http.get(&self.0.token, &path)
+    }
+
+    /// Without those that were retried, oldest first.
+    pub fn jobs(&self, pipeline: PipelineId) -> Result<Vec<Job>> {
+        let path = format!("{}/{pipeline}/jobs", self.pipelines_path());
+        let mut jobs: Vec<Job> = self.0.http.get_all(&self.0.token, &path, &[])?;
+        jobs.sort_by_key(|job| job.id);
+        jobs.dedup_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
+    /// The first bytes of a file among a job's artifacts: at most so many, however large it is.
+    pub fn artifact(&self, job: JobId, file: &str, most: u64) -> Result<Vec<u8>> {
+        let path = format!("projects/{}/jobs/{job}/artifacts/{file}", self.0.project.id);
+        self.0.http.get_beginning(&self.0.token, &path, most)
     }
 
     pub fn create_pipeline(&self, ref_name: &str, variables: &[Variable]) -> Result<Pipeline> {

@@ -1,6 +1,7 @@
 //! One exchange with GitLab: authentication, time limits, repetition, paging, and what an error means.
 
 use std::fmt;
+use std::io::Read;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -133,6 +134,13 @@ impl Http {
         Ok(call.send()?.0)
     }
 
+    /// The first bytes of what is no JSON; more are not even received.
+    pub fn get_beginning(&self, token: &Token, path: &str, most: u64) -> Result<Vec<u8>> {
+        let call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        let (_, body) = call.repeatedly(|| call.exchange(most))?;
+        Ok(body)
+    }
+
     /// The first hundred rows of a list.
     pub fn get_page<T: DeserializeOwned>(
         &self,
@@ -253,6 +261,16 @@ impl<'a> Call<'a> {
     }
 
     fn send<T: DeserializeOwned>(&self) -> Result<(T, HeaderMap)> {
+        self.repeatedly(|| {
+            let (headers, body) = self.exchange(u64::MAX)?;
+            match serde_json::from_slice(&body) {
+                Ok(answer) => Ok((answer, headers)),
+                Err(error) => Err(self.unclear(format!("answered, but unreadable: {error}"))),
+            }
+        })
+    }
+
+    fn repeatedly<R>(&self, attempt: impl Fn() -> std::result::Result<R, Attempt>) -> Result<R> {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_secs(10))
@@ -260,7 +278,7 @@ impl<'a> Call<'a> {
             .with_jitter()
             .build();
         loop {
-            let failed = match self.http.pace.keep(|| self.attempt()) {
+            let failed = match self.http.pace.keep(&attempt) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -282,7 +300,8 @@ impl<'a> Call<'a> {
         self.http.deadline.saturating_duration_since(Instant::now())
     }
 
-    fn attempt<T: DeserializeOwned>(&self) -> std::result::Result<(T, HeaderMap), Attempt> {
+    /// One request, and at most so many bytes of its answer.
+    fn exchange(&self, most: u64) -> std::result::Result<(HeaderMap, Vec<u8>), Attempt> {
         if self.time_left().is_zero() {
             let message = "the run has taken as long as it may; the next one goes on".to_owned();
             return Err(self.failed(Kind::Passing, message, None));
@@ -305,21 +324,21 @@ impl<'a> Call<'a> {
                 .pace
                 .heed(left, Duration::from_secs(reset_in.try_into().unwrap_or(0)));
         }
-        let body = response.bytes().map_err(|error| self.broken(&error))?;
+        let mut body = Vec::new();
+        let received = response.take(most).read_to_end(&mut body);
+        received.map_err(|error| match error.downcast() {
+            Ok(error) => self.broken(&error),
+            Err(error) => self.unclear(format!("connection broken: {error}")),
+        })?;
         debug!("{self}: {}", String::from_utf8_lossy(&body));
         if !status.is_success() {
             return Err(self.declined(status, &headers, &body));
         }
         // What is deleted is answered with nothing.
-        let body = if status == StatusCode::NO_CONTENT {
-            &b"null"[..]
-        } else {
-            &body
-        };
-        match serde_json::from_slice(body) {
-            Ok(answer) => Ok((answer, headers)),
-            Err(error) => Err(self.unclear(format!("{status}, but unreadable: {error}"))),
+        if status == StatusCode::NO_CONTENT {
+            body = b"null".to_vec();
         }
+        Ok((headers, body))
     }
 
     /// Sends the request, and follows where a read is sent elsewhere on the same server: so GitLab answers for

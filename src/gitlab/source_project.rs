@@ -121,6 +121,16 @@ impl SourceProject {
             .post(&self.0.token, &path, &json!({ "body": body }))
     }
 
+    /// No error if it is gone already.
+    pub fn resolve(&self, iid: Iid, discussion: &DiscussionId) -> Result<()> {
+        let path = format!("{}/discussions/{discussion}", self.merge_request_path(iid));
+        let body = json!({ "resolved": true });
+        match self.0.http.put::<Discussion>(&self.0.token, &path, &body) {
+            Err(error) if !error.not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub fn edit_note(&self, iid: Iid, note: NoteId, body: &str) -> Result<Note> {
         let path = format!("{}/notes/{note}", self.merge_request_path(iid));
         self.0

@@ -26,7 +26,7 @@ struct Story {
     arrange: fn(&Gitlab),
 }
 
-const STORIES: [Story; 9] = [
+const STORIES: [Story; 12] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
@@ -87,6 +87,31 @@ const STORIES: [Story; 9] = [
         name: "reconcile cancels a double",
         command: "reconcile",
         arrange: doubled,
+    },
+    Story {
+        name: "reconcile finishes with results and resolves",
+        command: "reconcile --resolve always --results-job benchmark",
+        arrange: |gitlab| {
+            in_flight(gitlab);
+            let id = gitlab.benchmarks()[0].id;
+            gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", "2x");
+            end_all(gitlab);
+        },
+    },
+    Story {
+        name: "reconcile tells of failed jobs and resolves",
+        command: "reconcile --resolve always",
+        arrange: |gitlab| {
+            in_flight(gitlab);
+            let id = gitlab.benchmarks()[0].id;
+            gitlab.job_fails(id, "benchmark", "runner_system_failure");
+            gitlab.benchmark_ends(id, "failed");
+        },
+    },
+    Story {
+        name: "reconcile withdraws and resolves",
+        command: "reconcile --resolve always",
+        arrange: |gitlab| drop(in_flight(gitlab).unlabelled()),
     },
     Story {
         name: "trigger finishes, labels and starts",
@@ -257,11 +282,19 @@ fn outcome(
     }
     gitlab.no_faults();
     kept(promise::safety(gitlab, false, |_| false))?;
+    let resolves = story.command.contains("--resolve always");
+    let reconcile = match resolves {
+        true => story.command,
+        false => "reconcile",
+    };
     for round in 1..=MOST_ROUNDS {
-        run(gitlab, "reconcile");
+        run(gitlab, reconcile);
         kept(promise::safety(gitlab, true, |_| false))?;
         if all_served(gitlab) {
             kept(promise::at_rest(gitlab, |_| false))?;
+            if resolves {
+                kept(promise::resolved(gitlab, |_, _| false))?;
+            }
             bystanders(gitlab)?;
             return Ok((exit, round));
         }
@@ -336,7 +369,8 @@ fn table(hits_of_reads: usize) -> String {
     let mut table = String::from(
         "Each request of a story (rows) is hit by each fault (columns), once, and not repeated by the run itself. A cell \
          tells the exit status of the run that was hit, and by which of the undisturbed reconciles after it all was well: \
-         exactly one benchmark, one discussion with its link, one outcome, no label.\n",
+         exactly one benchmark, one discussion with its link, one outcome, no label; and resolved where the story is told with \
+         --resolve.\n",
     );
     let mut failures = Vec::new();
     for story in &STORIES {

@@ -180,6 +180,24 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
     broken
 }
 
+/// With `--resolve always`: each discussion in which an outcome is told, but for a request that is excused.
+pub fn resolved(gitlab: &People, excused: impl Fn(&MergeRequest, u64) -> bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mrs = merge_requests(gitlab);
+    for ((iid, request), _) in by_request(gitlab) {
+        let Some(mr) = mrs.iter().find(|mr| mr.iid == iid) else {
+            continue;
+        };
+        for note in marked(mr, "outcome", request) {
+            let (discussion, _) = mr.note(note.id).expect("it is the merge request's");
+            if !discussion.is_resolved() && !excused(mr, request) {
+                broken.push(format!("!{iid}, request {request}: told, but not resolved"));
+            }
+        }
+    }
+    broken
+}
+
 fn newest_request(gitlab: &People, mr: &MergeRequest) -> Option<u64> {
     let events = label_events(gitlab, mr);
     events
@@ -190,7 +208,7 @@ fn newest_request(gitlab: &People, mr: &MergeRequest) -> Option<u64> {
 }
 
 /// Whether the label of that request was taken off by somebody else than the bot.
-fn withdrawn(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
+pub fn withdrawn(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
     let events = label_events(gitlab, mr);
     let removal = events.iter().skip_while(|(id, ..)| *id != request).nth(1);
     removal.is_some_and(|(_, _, user)| *user != Some(BENCH_BOT))

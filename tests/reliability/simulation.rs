@@ -20,6 +20,8 @@ const STEPS: usize = 150;
 const SEEDS: std::ops::Range<u64> = 1..9;
 const SOAK: std::ops::Range<u64> = 1000..1200;
 const MOST_MERGE_REQUESTS: usize = 7;
+/// Every other seed is run so.
+const SETTINGS: &str = " --resolve always --results-job benchmark";
 /// After the faults have stopped; one more to see that nothing is left to do.
 const ROUNDS: usize = 3;
 
@@ -133,6 +135,7 @@ enum Deed {
     DeleteFirstNote,
     OtherLabel,
     Impostor,
+    Unresolve,
 }
 
 /// What becomes of a benchmark.
@@ -243,6 +246,7 @@ fn deed(random: &mut Random) -> Deed {
         DeleteFirstNote,
         OtherLabel,
         Impostor,
+        Unresolve,
     ])
 }
 
@@ -384,7 +388,7 @@ impl Sim {
             Deed::Delete if choice.is_multiple_of(5) => drop(mr.delete()),
             Deed::Comment => drop(mr.comment("linus", "Does it really?")),
             Deed::OtherLabel => drop(mr.label("urgent")),
-            Deed::DeleteDiscussion | Deed::DeleteFirstNote => {
+            Deed::DeleteDiscussion | Deed::DeleteFirstNote | Deed::Unresolve => {
                 let by_bot = |note: &in_memory_gitlab::Note| note.author_id == BENCH_BOT;
                 let found = mr
                     .discussions()
@@ -392,6 +396,7 @@ impl Sim {
                     .find(|found| found.notes.iter().all(by_bot));
                 match (deed, found) {
                     (Deed::DeleteDiscussion, Some(found)) => mr.delete_discussion(&found.id),
+                    (Deed::Unresolve, Some(found)) => mr.unresolve("linus", &found.id),
                     (_, Some(found)) if found.notes.len() > 1 => mr.delete_note(found.notes[0].id),
                     _ => return,
                 }
@@ -439,7 +444,18 @@ impl Sim {
         };
         match fortune {
             Fortune::Runs | Fortune::Retried => self.people.benchmark_runs(benchmark.id),
-            Fortune::Ends(status) => self.people.benchmark_ends(benchmark.id, status),
+            Fortune::Ends(status) => {
+                if choice.is_multiple_of(2) {
+                    let file = "bench-summary.md";
+                    self.people
+                        .benchmark_leaves(benchmark.id, "benchmark", file, "2x");
+                }
+                if status == "failed" && choice.is_multiple_of(3) {
+                    self.people
+                        .job_fails(benchmark.id, "measure", "runner_system_failure");
+                }
+                self.people.benchmark_ends(benchmark.id, status);
+            }
         }
     }
 
@@ -449,6 +465,15 @@ impl Sim {
 
     fn excuse(&self, iid: u64) {
         self.excused.lock().expect("no panic").insert(iid);
+    }
+
+    fn resolves(&self) -> bool {
+        self.seed.is_multiple_of(2)
+    }
+
+    fn runs(&self, command: &str) -> Ran {
+        let settings = if self.resolves() { SETTINGS } else { "" };
+        run(&self.people, &format!("{command}{settings}"))
     }
 
     fn run(&self, disturbed: &Disturbed) -> Result<(), String> {
@@ -468,7 +493,7 @@ impl Sim {
         };
         let (others, before) = (self.others(), in_flight());
         self.disturb(disturbed);
-        let Ran { .. } = run(&self.people, &command);
+        let Ran { .. } = self.runs(&command);
         self.people.no_faults();
         let calm = !disturbed.is_disturbed();
         let limit = if command.contains("max-in-flight 3") {
@@ -534,8 +559,7 @@ impl Sim {
                 let _ = match step.as_ref() {
                     Step::Run(other) => {
                         sim.mrs().iter().for_each(|mr| sim.excuse(mr.iid()));
-                        run(
-                            &sim.people,
+                        sim.runs(
                             other
                                 .command
                                 .strip_prefix("trigger")
@@ -564,14 +588,14 @@ impl Sim {
     /// Within a few undisturbed rounds.
     fn comes_to_rest(&self) -> Result<(), String> {
         for _ in 0..ROUNDS {
-            run(&self.people, "reconcile --since 300days");
-            run(&self.people, "scan --max-in-flight 99");
+            self.runs("reconcile --since 300days");
+            self.runs("scan --max-in-flight 99");
             end_all(&self.people);
         }
-        run(&self.people, "reconcile --since 300days");
+        self.runs("reconcile --since 300days");
         let before = self.people.writes().len();
-        let ran = run(&self.people, "scan --format json");
-        run(&self.people, "reconcile --since 300days");
+        let ran = self.runs("scan --format json");
+        self.runs("reconcile --since 300days");
         if self.people.writes().len() != before {
             return Err("there is still something to do".to_owned());
         }
@@ -581,6 +605,13 @@ impl Sim {
                 ran.report, ran.errors
             ));
         }
-        kept(promise::at_rest(&self.people, |iid| self.is_excused(iid)))
+        kept(promise::at_rest(&self.people, |iid| self.is_excused(iid)))?;
+        if self.resolves() {
+            // Once somebody has taken the label off, what was told before is left as it is.
+            kept(promise::resolved(&self.people, |mr, request| {
+                self.is_excused(mr.iid) || promise::withdrawn(&self.people, mr, request)
+            }))?;
+        }
+        Ok(())
     }
 }

@@ -59,7 +59,7 @@ const NAMES: &[(&str, &str)] = &[
     ("schneller-lösen-数独-🏎", ""),
 ];
 
-const BENCHMARKS: &str = "https://gitlab.example.com/acme/benchmarks/-/pipelines/";
+const BENCHMARKS: &str = "https://gitlab.example.com/acme/benchmarks/-/";
 
 fn names() -> Vec<(String, String)> {
     let long = [
@@ -274,6 +274,49 @@ fn a_message_of_gitlabs_does_nothing_either() {
 fn refusal(message: Value) -> Fault {
     let body = serde_json::json!({ "message": message }).to_string();
     Fault::answer(400, "application/json", &body)
+}
+
+#[test]
+fn what_a_job_is_called_and_what_it_leaves_does_nothing_either() {
+    let gitlab = Gitlab::start();
+    let plain = ("plain".to_owned(), "plain".to_owned());
+    let names: Vec<_> = names().into_iter().chain([plain]).collect();
+    let mrs: Vec<Mr> = names
+        .iter()
+        .map(|_| gitlab.mr("faster").passed().labelled())
+        .collect();
+    run(&gitlab, "scan --max-in-flight 99");
+    for (benchmark, (name, _)) in gitlab.benchmarks().iter().zip(&names) {
+        gitlab.job_fails(benchmark.id, name, name);
+        gitlab.benchmark_leaves(benchmark.id, "benchmark", "bench-summary.md", name);
+        gitlab.benchmark_ends(benchmark.id, "failed");
+    }
+    let ran = run(&gitlab, "reconcile --results-job benchmark -vv");
+    assert_inert(&ran.stdout);
+    assert_inert(&ran.stderr);
+
+    let plain = mrs.last().expect("there are some").notes();
+    let code = [
+        "plain",
+        "benchmark",
+        "benchmark",
+        "script_failure",
+        "plain",
+        "plain",
+    ];
+    assert_eq!(shown(&plain[1]).code[1..7], code);
+    for (mr, (name, safe)) in mrs.iter().zip(names) {
+        let [_, outcome] = &mr.notes()[..] else {
+            panic!("{}", mr.page())
+        };
+        assert_inert_note(outcome, &plain[1]);
+        assert_nothing_happened(&gitlab, mr, &[]);
+        let code = shown(outcome).code;
+        assert_eq!([&code[5], &code[6]], [&safe, &safe]);
+        if name == safe && name.len() < 200 {
+            assert_eq!(code[1], name);
+        }
+    }
 }
 
 #[test]

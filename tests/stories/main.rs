@@ -4,6 +4,7 @@ mod bot;
 mod dry_run;
 mod hostile;
 mod meanwhile;
+mod outcome;
 mod reconcile;
 mod reports;
 mod requests;

@@ -92,6 +92,38 @@ fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
 }
 
 #[test]
+fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
+    let finish = |status: &str, arguments: &str| {
+        let gitlab = Gitlab::start();
+        ready(&gitlab, 1);
+        run(&gitlab, "scan");
+        let id = gitlab.benchmarks()[0].id;
+        gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", "2x");
+        gitlab.benchmark_ends(id, status);
+        let first = requests(&gitlab, &format!("reconcile {arguments}"));
+        let every = EVERY_SCAN + 1;
+        assert_eq!(
+            requests(&gitlab, &format!("reconcile {arguments}")),
+            every + 2 + EACH
+        );
+        first
+    };
+    let plain = finish("success", "");
+    let (jobs, summary, resolve) = (1, 1, 1);
+    assert_eq!(finish("failed", ""), plain + jobs);
+    assert_eq!(
+        finish("success", "--results-job benchmark"),
+        plain + jobs + summary
+    );
+    assert_eq!(
+        finish("failed", "--results-job benchmark"),
+        plain + jobs + summary
+    );
+    assert_eq!(finish("success", "--resolve success"), plain + resolve);
+    assert_eq!(finish("failed", "--resolve success"), plain + jobs);
+}
+
+#[test]
 fn nothing_grows_with_history() {
     let (young, old) = (Gitlab::start(), Gitlab::start());
     history(&old, 300);

@@ -239,6 +239,15 @@ impl Mr {
         }
     }
 
+    /// Opens a resolved discussion again.
+    pub fn unresolve(&self, user: &str, discussion_id: &str) {
+        let user = self.people.user_id(user);
+        allowed(
+            self.people
+                .act(|world| world.resolve_discussion(user, self.id, discussion_id, false)),
+        );
+    }
+
     pub fn delete_note(&self, note_id: u64) {
         let author = self.look(|_, mr| mr.note(note_id).expect("the note is there").1.author_id);
         allowed(
