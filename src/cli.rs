@@ -27,7 +27,8 @@ use crate::record;
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0 done, or nothing to do; 1 something failed; 2 unusable arguments or settings."
+    after_help = "Exit status: 0 done, or nothing to do; 1 something failed; 2 unusable arguments or settings; \
+        3 trigger --wait: the benchmark did not succeed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -54,6 +55,9 @@ pub enum Command {
         /// Start whatever the state of its pipeline, and whoever pushed to the fork since the label came
         #[arg(long)]
         force: bool,
+        /// Follow the benchmark to its end, then close the loop as reconcile does
+        #[arg(long)]
+        wait: bool,
         #[command(flatten)]
         settings: Settings,
         #[command(flatten)]

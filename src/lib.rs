@@ -14,6 +14,7 @@ pub mod record;
 pub mod report;
 pub mod snapshot;
 pub mod survey;
+mod wait;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 
-use crate::act::{Action, Actor, Effect};
+use crate::act::{Action, Actor, BenchmarkPipeline, Effect, Verb};
 use crate::cli::{Command, Environment, Format, MrName, Settings, Settled, WrongSetting};
 use crate::gitlab::answer::Variable;
 use crate::gitlab::{ConnectError, Gitlab};
@@ -53,6 +54,8 @@ pub enum Exit {
     /// Everything else was still carried out.
     Failed = 1,
     Unusable = 2,
+    /// `trigger --wait`: the benchmark did not succeed.
+    Unsuccessful = 3,
 }
 
 /// Carries out a command. An error is one that kept all of it from being done.
@@ -81,9 +84,10 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
         Command::Trigger {
             mr,
             force,
+            wait,
             settings,
             benchmark,
-        } => begin("trigger", settings, benchmark.variables()?, false)?.trigger(&mr, force),
+        } => begin("trigger", settings, benchmark.variables()?, false)?.trigger(&mr, force, wait),
     }
 }
 
@@ -186,7 +190,7 @@ impl Run {
         }
     }
 
-    fn trigger(&self, name: &MrName, force: bool) -> Result<Ran> {
+    fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
         let source = self.gitlab.source.project();
         let iid = name.in_project(&source.web_url)?;
         let snapshot = self.survey(None, Scope::One(iid))?;
@@ -203,17 +207,23 @@ impl Run {
                 false => "it could not be read".to_owned(),
             });
         };
-        match plan::trigger(&snapshot, mr, rules, force) {
-            Err(refusal) => refuse(report::refusal(&refusal)),
-            Ok(Trigger::InFlight(_)) => Ok(self.report(&snapshot, &plan, &[])),
+        let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
+            Err(refusal) => return refuse(report::refusal(&refusal)),
+            Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
             Ok(Trigger::Start { finish }) => {
                 self.progress.set_message("carrying out");
                 let actions = match self.settings.dry_run {
                     true => act::planned_trigger(iid, finish.as_ref()),
                     false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
                 };
-                Ok(self.report(&snapshot, &plan, &actions))
+                let started = actions.iter().find(|action| action.verb == Verb::Start);
+                let pipeline = started.and_then(|start| start.pipeline.clone());
+                (actions, pipeline)
             }
+        };
+        match benchmark.filter(|_| wait && !self.settings.dry_run) {
+            Some(benchmark) => Ok(self.wait(iid, benchmark, actions, &snapshot, &plan)),
+            None => Ok(self.report(&snapshot, &plan, &actions)),
         }
     }
 

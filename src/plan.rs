@@ -247,6 +247,12 @@ fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> 
     of_request(snapshot, mr, request.id).next()
 }
 
+/// The record that stands for the same request as this one.
+pub fn standing_for<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
+    let mut all = of_request(snapshot, record.task.mr, record.task.request);
+    all.next().unwrap_or(record)
+}
+
 /// Lowest pipeline id first.
 fn of_request(snapshot: &Snapshot, mr: Iid, request: RequestId) -> impl Iterator<Item = &Record> {
     let of_request = move |record: &&Record| record.task.mr == mr && record.task.request == request;

@@ -22,6 +22,8 @@ pub enum Scope {
     Records { aftercare: TimeDelta },
     /// One merge request, labelled or not.
     One(Iid),
+    /// That, and whatever its records ask for: those in flight, and those that ended so lately.
+    Ending { iid: Iid, aftercare: TimeDelta },
 }
 
 /// `lookback` says how old a record's last change may be if no open request is older.
@@ -34,7 +36,9 @@ pub fn survey(
     let source = &gitlab.source;
     let since = gitlab.now() - lookback;
     let recent = match scope {
-        Scope::Records { aftercare } => Some(gitlab.now() - aftercare),
+        Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => {
+            Some(gitlab.now() - aftercare)
+        }
         Scope::Queue | Scope::One(_) => None,
     };
     // Its outcome may still be untold, though the label went before anybody looked.
@@ -91,7 +95,7 @@ fn listed(
     scope: Scope,
 ) -> Result<Vec<Iid>, Error> {
     match scope {
-        Scope::One(iid) => Ok(vec![iid]),
+        Scope::One(iid) | Scope::Ending { iid, .. } => Ok(vec![iid]),
         Scope::Queue => gitlab.labelled(label),
         Scope::Records { .. } => {
             let changed = Listing::ChangedSince(since);

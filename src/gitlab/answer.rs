@@ -67,7 +67,7 @@ pub struct Pipeline {
     pub started_at: Option<DateTime<Utc>>,
 }
 
-/// Where a pipeline stands. Only the four words of [`Outcome`] are an end: any other, a future one included, is not.
+/// Where a pipeline or job stands. Only the four words of [`Outcome`] are an end: any other, a future one included, is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     Ended(Outcome),
@@ -132,7 +132,7 @@ impl<'de> Deserialize<'de> for Status {
 pub struct Job {
     pub id: JobId,
     pub name: String,
-    pub status: String,
+    pub status: Status,
     /// Its failure is none of the pipeline's.
     pub allow_failure: bool,
     /// Only of one that failed.
@@ -145,7 +145,7 @@ pub struct Job {
 impl Job {
     /// Whether the pipeline failed for it.
     pub fn fails_pipeline(&self) -> bool {
-        self.status == "failed" && !self.allow_failure
+        self.status == Status::Ended(Outcome::Failed) && !self.allow_failure
     }
 
     /// GitLab's word for why it failed.

@@ -55,6 +55,11 @@ impl BenchmarkProject {
         [&own, query].concat()
     }
 
+    pub fn pipeline(&self, pipeline: PipelineId) -> Result<Pipeline> {
+        let path = format!("{}/{pipeline}", self.pipelines_path());
+        self.0.http.get(&self.0.token, &path)
+    }
+
     pub fn variables(&self, pipeline: PipelineId) -> Result<Vec<Variable>> {
         // Not a paged list: GitLab gives all of them at once, and no word of a next page.
         let path = format!("{}/{pipeline}/variables", self.pipelines_path());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,10 +64,11 @@ pub struct Http {
     api: Url,
     http_timeout: Duration,
     retries: usize,
+    run_time: Duration,
     deadline: Instant,
-    pace: Pace,
+    pace: Arc<Pace>,
     /// When the server last said what time it is, in seconds since 1970; 0 before.
-    server_time: AtomicI64,
+    server_time: Arc<AtomicI64>,
 }
 
 /// A failed attempt, and the pause after which another is worth while, if one is.
@@ -110,10 +112,25 @@ impl Http {
             api,
             http_timeout: limits.http_timeout,
             retries: limits.retries,
+            run_time: limits.run_time,
             deadline: Instant::now() + limits.run_time,
-            pace: Pace::default(),
-            server_time: AtomicI64::new(0),
+            pace: Arc::default(),
+            server_time: Arc::default(),
         })
+    }
+
+    /// The same server, with a run's time before it, and so many repetitions of a request.
+    pub fn anew(&self, retries: usize) -> Self {
+        Self {
+            client: self.client.clone(),
+            api: self.api.clone(),
+            http_timeout: self.http_timeout,
+            retries,
+            run_time: self.run_time,
+            deadline: Instant::now() + self.run_time,
+            pace: self.pace.clone(),
+            server_time: self.server_time.clone(),
+        }
     }
 
     /// The server's own clock as of its last answer: a runner's may be hours off.

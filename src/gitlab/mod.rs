@@ -69,6 +69,7 @@ pub struct Connection {
 }
 
 /// A project, and the user whose token opens it.
+#[derive(Clone)]
 struct Access {
     http: Arc<Http>,
     token: Token,
@@ -152,6 +153,22 @@ impl Gitlab {
         match &self.labelled {
             Some(labelled) => labelled.clone(),
             None => self.source.labelled(label, &Listing::Open),
+        }
+    }
+
+    /// The same, with a run's time before it, and so many repetitions of a request: waiting for hours counts neither as
+    /// a run's time nor as a failure.
+    pub fn anew(&self, retries: usize) -> Self {
+        let http = Arc::new(self.http.anew(retries));
+        let access = |access: &Access| Access {
+            http: http.clone(),
+            ..access.clone()
+        };
+        Self {
+            source: SourceProject(access(&self.source.0)),
+            benchmark: BenchmarkProject(access(&self.benchmark.0)),
+            http,
+            labelled: None,
         }
     }
 

@@ -192,7 +192,9 @@ pub fn refusal(refusal: &Refusal) -> String {
 
 fn actions(out: &mut String, report: &Report) {
     let title = match (report.actions.is_empty(), report.dry_run) {
-        (true, _) if report.command == "trigger" => "\nNothing to do: it is in flight already",
+        (true, _) if report.command == "trigger" && in_flight_already(report) => {
+            "\nNothing to do: it is in flight already"
+        }
         (true, _)
             if report.command == "scan"
                 && report.plan.free == 0
@@ -222,6 +224,11 @@ fn actions(out: &mut String, report: &Report) {
             line(out, DIM, &format!("      {}", one_line(&pipeline.web_url)));
         }
     }
+}
+
+fn in_flight_already(report: &Report) -> bool {
+    let mut waiting = report.plan.waiting.iter();
+    waiting.any(|waiting| matches!(waiting.verdict, Verdict::InFlight | Verdict::Stuck))
 }
 
 struct Row<'a> {

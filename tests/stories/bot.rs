@@ -1,12 +1,15 @@
 //! The program, run as a pipeline or a person would run it.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
-use in_memory_gitlab::{BOT_TOKEN, Gitlab, Mr};
+use in_memory_gitlab::{BOT_TOKEN, Gitlab, Mr, People};
 use serde_json::Value;
 
 /// A command line about to be run in an environment of its own.
 pub struct Bot(Command);
+
+/// One that has begun.
+pub struct Running(Child);
 
 pub struct Ran {
     pub stdout: String,
@@ -28,7 +31,7 @@ pub fn bare(arguments: &str) -> Bot {
 }
 
 /// `bench-bot ARGUMENTS` with the settings that its team gave it.
-pub fn bot(gitlab: &Gitlab, arguments: &str) -> Bot {
+pub fn bot(gitlab: &People, arguments: &str) -> Bot {
     bare(arguments)
         .env("BENCH_BOT_GITLAB_URL", gitlab.url())
         .env("BENCH_BOT_TOKEN", BOT_TOKEN)
@@ -38,7 +41,7 @@ pub fn bot(gitlab: &Gitlab, arguments: &str) -> Bot {
 }
 
 /// Runs it, and expects it to succeed.
-pub fn run(gitlab: &Gitlab, arguments: &str) -> Ran {
+pub fn run(gitlab: &People, arguments: &str) -> Ran {
     bot(gitlab, arguments).succeeds()
 }
 
@@ -73,17 +76,13 @@ impl Bot {
         self
     }
 
-    pub fn runs(mut self) -> Ran {
-        let Output {
-            stdout,
-            stderr,
-            status,
-        } = self.0.output().expect("the program is built");
-        Ran {
-            stdout: String::from_utf8(stdout).expect("reports are UTF-8"),
-            stderr: String::from_utf8(stderr).expect("errors are UTF-8"),
-            code: status.code().expect("it ends by itself"),
-        }
+    pub fn starts(mut self) -> Running {
+        let piped = self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(piped.spawn().expect("the program is built"))
+    }
+
+    pub fn runs(self) -> Ran {
+        self.starts().ends()
     }
 
     #[track_caller]
@@ -100,6 +99,28 @@ impl Bot {
             ran.stdout, ran.stderr
         );
         ran
+    }
+}
+
+impl Running {
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let pid = self.0.id().try_into().expect("a process id");
+        // SAFETY: a signal to a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    }
+
+    pub fn ends(self) -> Ran {
+        let Output {
+            stdout,
+            stderr,
+            status,
+        } = self.0.wait_with_output().expect("it can be waited for");
+        Ran {
+            stdout: String::from_utf8(stdout).expect("reports are UTF-8"),
+            stderr: String::from_utf8(stderr).expect("errors are UTF-8"),
+            code: status.code().expect("it ends by itself"),
+        }
     }
 }
 

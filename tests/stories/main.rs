@@ -14,3 +14,4 @@ mod settings;
 mod start;
 mod trigger;
 mod volume;
+mod wait;

@@ -1,0 +1,316 @@
+//! `trigger --wait`: follows a benchmark to its end. The loop is then closed by the rules and steps of reconcile.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use indicatif::ProgressStyle;
+use log::debug;
+
+use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
+use crate::gitlab::answer::{Job, Outcome, Status};
+use crate::gitlab::{Error, Gitlab};
+use crate::id::{Iid, RequestId};
+use crate::inert::one_line;
+use crate::note::End;
+use crate::plan::{self, Plan};
+use crate::snapshot::{Request, Snapshot};
+use crate::survey::{self, Scope};
+use crate::{AFTERCARE, Exit, Ran, Run};
+
+/// Between two looks at a benchmark: doubled each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The same while GitLab does not answer.
+const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
+
+/// A benchmark that is waited for.
+struct Following {
+    mr: Iid,
+    benchmark: BenchmarkPipeline,
+    begun: Instant,
+    /// What the label stood for at the first look.
+    request: Option<Option<RequestId>>,
+    shown: String,
+    /// It was not there at the last look.
+    missed: bool,
+    actions: Vec<Action>,
+}
+
+/// What a look at a benchmark shows.
+struct Seen {
+    status: Status,
+    created_at: DateTime<Utc>,
+    /// While it goes on.
+    jobs: Vec<Job>,
+    /// What the label stands for, while it is on.
+    request: Option<RequestId>,
+}
+
+/// Its end, and the loop closed.
+struct Over {
+    snapshot: Snapshot,
+    success: bool,
+}
+
+enum Step {
+    GoesOn,
+    Over(Over),
+    Deleted,
+}
+
+impl Run {
+    /// Reports at the end, of all that was done. `snapshot` and `plan` are of the beginning.
+    pub(super) fn wait(
+        &mut self,
+        mr: Iid,
+        benchmark: BenchmarkPipeline,
+        actions: Vec<Action>,
+        snapshot: &Snapshot,
+        plan: &Plan,
+    ) -> Ran {
+        self.on_interrupt(format!(
+            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger --mr {mr} --wait\n\
+             Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
+            benchmark.web_url
+        ));
+        let mut following = Following {
+            mr,
+            benchmark,
+            begun: Instant::now(),
+            request: None,
+            shown: String::new(),
+            missed: false,
+            actions,
+        };
+        match self.follow(&mut following) {
+            Ok(Over { snapshot, success }) => {
+                let plan = Plan {
+                    free: 0,
+                    ..plan::scan(&snapshot, &self.settled.rules)
+                };
+                let mut ran = self.report(&snapshot, &plan, &following.actions);
+                if ran.exit == Exit::Done && !success {
+                    ran.exit = Exit::Unsuccessful;
+                }
+                ran
+            }
+            Err(error) => {
+                let mut ran = self.report(snapshot, plan, &following.actions);
+                ran.errors.push(format!("!{mr}: {error:#}"));
+                ran.exit = Exit::Failed;
+                ran
+            }
+        }
+    }
+
+    /// It may cut short any step: a later run finds that again.
+    fn on_interrupt(&self, message: String) {
+        let progress = self.progress.clone();
+        let set = ctrlc::set_handler(move || {
+            progress.finish_and_clear();
+            eprintln!("{message}");
+            std::process::exit(130);
+        });
+        if let Err(error) = set {
+            debug!("an interrupt will end this without a word: {error}");
+        }
+    }
+
+    fn follow(&mut self, following: &mut Following) -> Result<Over> {
+        let mr = following.mr;
+        let mut pause = FIRST_PAUSE;
+        let mut in_trouble = false;
+        self.begin_showing(following);
+        loop {
+            thread::sleep(pause);
+            let error = match self.look_and_close(following) {
+                Ok(Step::Over(over)) => return Ok(over),
+                Ok(Step::Deleted) => bail!(
+                    "its benchmark {} has been deleted",
+                    following.benchmark.web_url
+                ),
+                Ok(Step::GoesOn) => {
+                    (in_trouble, pause) = (false, (pause * 2).min(LONGEST_PAUSE));
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let passes = match error.downcast_ref::<Error>() {
+                Some(error) => error.refused().is_none(),
+                None => true,
+            };
+            if !passes || self.over_time(following) {
+                let url = &following.benchmark.web_url;
+                return Err(error.context(format!(
+                    "{url} is not followed any longer, and reconcile tells its outcome"
+                )));
+            }
+            if !in_trouble {
+                self.say(&format!("!{mr}: {error:#}; trying again"));
+            }
+            (in_trouble, pause) = (true, (pause * 2).min(LONGEST_PAUSE_IN_TROUBLE));
+        }
+    }
+
+    /// For longer than a benchmark may take, by this machine's clock.
+    fn over_time(&self, following: &Following) -> bool {
+        let time = TimeDelta::from_std(following.begun.elapsed());
+        time.is_ok_and(|time| time > self.settled.rules.timeout)
+    }
+
+    fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
+        let gitlab = self.gitlab.anew(0);
+        let seen = match look(&gitlab, &self.settled.label, following) {
+            Ok(seen) => seen,
+            // What has just been made may not be known everywhere yet.
+            Err(error) if error.not_found() => {
+                return Ok(match std::mem::replace(&mut following.missed, true) {
+                    false => Step::GoesOn,
+                    true => Step::Deleted,
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        following.missed = false;
+        self.show(following, &seen);
+        let asked = *following.request.get_or_insert(seen.request);
+        let withdrawn = seen.request.is_none() || seen.request != asked;
+        let stuck = gitlab.now() - seen.created_at > self.settled.rules.timeout;
+        match seen.status.ended() || withdrawn || stuck || self.over_time(following) {
+            true => self.close(following, &seen),
+            false => Ok(Step::GoesOn),
+        }
+    }
+
+    /// Does what reconcile would do about the merge request's benchmarks.
+    fn close(&mut self, following: &mut Following, seen: &Seen) -> Result<Step> {
+        self.gitlab = self.gitlab.anew(self.settled.connection.limits.retries);
+        let (mr, followed) = (following.mr, following.benchmark.id);
+        let ending = Scope::Ending {
+            iid: mr,
+            aftercare: AFTERCARE,
+        };
+        let snapshot = self.survey(None, ending)?;
+        let mut repairs = plan::reconcile(&snapshot, &self.settled.rules).repairs;
+        repairs.retain(|repair| repair.record.task.mr == mr);
+        let done = self.actor(&snapshot).repair_all(&repairs);
+        following.actions.extend(done.iter().cloned());
+
+        let mut records = snapshot.records.iter();
+        let record = records.find(|record| record.pipeline == followed);
+        let standing = record.map(|record| plan::standing_for(&snapshot, record));
+        let id = standing.map_or(followed, |standing| standing.pipeline);
+        let status = standing.map_or(&seen.status, |standing| &standing.status);
+        let of_it = |action: &&Action| action.pipeline.as_ref().is_some_and(|of| of.id == id);
+        let action = done.iter().find(of_it);
+        let failed = done
+            .iter()
+            .any(|action| matches!(action.effect, Effect::Failed(_)));
+        let success = match action.map(|action| (action.end, action.verb)) {
+            Some((Some(end), _)) => end == End::Of(Outcome::Success),
+            // Its merge request has been deleted.
+            Some((None, Verb::Cancel)) => false,
+            _ if failed => false,
+            _ => {
+                let troubles = &snapshot.troubles;
+                ensure!(troubles.is_empty(), "{}", troubles.join("; "));
+                // Where another run has closed the loop, somebody may even have retried the benchmark since.
+                let closed =
+                    status.ended() || (seen.request.is_none() && status.word() != "canceling");
+                if !closed {
+                    if let Some(standing) =
+                        standing.filter(|standing| standing.pipeline != followed)
+                    {
+                        following.benchmark = BenchmarkPipeline::from(standing);
+                        self.begin_showing(following);
+                    }
+                    return Ok(Step::GoesOn);
+                }
+                self.say(&format!(
+                    "!{mr}: {}, as another run has told",
+                    status.word()
+                ));
+                *status == Status::Ended(Outcome::Success)
+            }
+        };
+        Ok(Step::Over(Over { snapshot, success }))
+    }
+
+    fn begin_showing(&self, following: &Following) {
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        self.progress.set_style(style);
+        self.progress.set_message("");
+        self.progress.reset_elapsed();
+        let url = &following.benchmark.web_url;
+        self.say(&format!(
+            "!{}: waiting for {url} (Ctrl-C leaves it running)",
+            following.mr
+        ));
+    }
+
+    /// On a terminal in place of what stood there before, elsewhere in a line for each change.
+    fn show(&self, following: &mut Following, seen: &Seen) {
+        let text = format!("!{}: {}", following.mr, progress(seen));
+        if text != following.shown {
+            match self.progress.is_hidden() {
+                true => self.say(&text),
+                false => self.progress.set_message(one_line(&text)),
+            }
+            following.shown = text;
+        }
+    }
+
+    fn say(&self, line: &str) {
+        self.progress.suspend(|| eprintln!("{}", one_line(line)));
+    }
+}
+
+fn look(gitlab: &Gitlab, label: &str, following: &Following) -> Result<Seen, Error> {
+    let pipeline = gitlab.benchmark.pipeline(following.benchmark.id)?;
+    let jobs = match pipeline.status.ended() {
+        true => Vec::new(),
+        false => match gitlab.benchmark.jobs(pipeline.id) {
+            // They are only shown.
+            Err(error) if error.refused().is_some() => Vec::new(),
+            jobs => jobs?,
+        },
+    };
+    let request = match gitlab.source.label_events(following.mr) {
+        Ok(events) => {
+            let off = survey::taken_off_by(&events, label).is_some();
+            (!off).then(|| Request::newest(&events, label).id)
+        }
+        // The merge request has been deleted.
+        Err(error) if error.not_found() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Seen {
+        status: pipeline.status,
+        created_at: pipeline.created_at,
+        jobs,
+        request,
+    })
+}
+
+/// How far a benchmark has come.
+fn progress(seen: &Seen) -> String {
+    let word = seen.status.word();
+    if seen.jobs.is_empty() {
+        return word.to_owned();
+    }
+    let ended = seen.jobs.iter().filter(|job| job.status.ended()).count();
+    let running = seen
+        .jobs
+        .iter()
+        .filter(|job| job.status.word() == "running");
+    let running: Vec<&str> = running.map(|job| job.name.as_str()).collect();
+    let which = match &running[..] {
+        [] => String::new(),
+        [first] => format!(", now {first}"),
+        [first, others @ ..] => format!(", now {first} and {} more", others.len()),
+    };
+    format!("{word}, {ended} of {} jobs ended{which}", seen.jobs.len())
+}
