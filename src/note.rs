@@ -208,13 +208,13 @@ pub struct Results {
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
     let pipeline = link(record.pipeline, &record.web_url);
+    let (summary, artifacts) = (summary(details), artifacts(details));
     let more = match end {
-        End::Of(Outcome::Success) => format!("{}{pipeline}.", results(details, "Results")),
-        End::Of(_) => format!(
-            "{}{pipeline}. {}",
-            results(details, "See"),
-            failures(details, label)
-        ),
+        End::Of(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
+        End::Of(_) => {
+            let failures = failures(details, label);
+            format!("{summary}See {artifacts}{pipeline}. {failures}")
+        }
         End::Withdrawn => format!(
             "The label {} was taken off or put on anew, so {pipeline} is cancelled.",
             code(label)
@@ -238,32 +238,33 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     )
 }
 
-/// In a summary; a longer one is cut off.
+/// In characters; a longer one is cut off.
 const LONGEST_SUMMARY: usize = 200;
 
-/// The beginning of the sentence that says where the results are.
-fn results(details: &Details, lead: &str) -> String {
-    let lead = match lead {
-        "See" => "See ".to_owned(),
-        lead => format!("{lead}: "),
+fn summary(details: &Details) -> String {
+    let Some(summary) = details
+        .results
+        .as_ref()
+        .and_then(|results| results.summary.as_ref())
+    else {
+        return String::new();
     };
-    let Some(Results { job, summary }) = &details.results else {
-        return lead;
-    };
-    let summary = summary.as_ref().map_or(String::new(), |summary| {
-        let mut chars = summary.chars();
-        let mut shown: String = chars.by_ref().take(LONGEST_SUMMARY - 1).collect();
-        match (chars.next(), chars.next()) {
-            (Some(_), Some(_)) => shown.push('…'),
-            (last, _) => shown.extend(last),
-        }
-        format!("In short: {}. ", code(&shown))
-    });
-    let name = code(&job.name);
-    format!(
-        "{summary}{lead}[artifacts of {name}]({}/artifacts/browse), ",
-        job.web_url
-    )
+    let mut shown = summary.clone();
+    if summary.chars().count() > LONGEST_SUMMARY {
+        shown = summary
+            .chars()
+            .take(LONGEST_SUMMARY - 1)
+            .chain(['…'])
+            .collect();
+    }
+    format!("In short: {}. ", code(&shown))
+}
+
+fn artifacts(details: &Details) -> String {
+    details.results.as_ref().map_or(String::new(), |results| {
+        let (name, url) = (code(&results.job.name), &results.job.web_url);
+        format!("[artifacts of {name}]({url}/artifacts/browse), ")
+    })
 }
 
 /// Whose failure a job's is, as far as GitLab's reason tells.

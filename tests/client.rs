@@ -12,6 +12,16 @@ const DATE: &str = "Mon, 05 Jan 2026 09:00:00 GMT";
 const TOKEN: &str = "glpat-secret";
 
 fn connect(server: &ServerGuard, retries: usize) -> Gitlab {
+    let (minute, seconds) = (Duration::from_secs(60), Duration::from_secs(5));
+    connect_for(server, retries, minute, seconds)
+}
+
+fn connect_for(
+    server: &ServerGuard,
+    retries: usize,
+    run_time: Duration,
+    http_timeout: Duration,
+) -> Gitlab {
     let connection = Connection {
         gitlab_url: server.url().parse().expect("an address"),
         project: "acme/engine".parse().expect("a path"),
@@ -19,9 +29,9 @@ fn connect(server: &ServerGuard, retries: usize) -> Gitlab {
         token: SecretString::from(TOKEN),
         benchmark_token: None,
         limits: Limits {
-            http_timeout: Duration::from_secs(5),
+            http_timeout,
             retries,
-            run_time: Duration::from_secs(60),
+            run_time,
             ca_file: None,
         },
     };
@@ -148,6 +158,47 @@ fn unless_that_is_longer_than_a_run_should_last() {
         Kind::Passing
     );
     mock.assert();
+}
+
+#[test]
+fn a_run_has_its_time_and_can_have_it_anew() {
+    let (mut server, _) = gitlab(0);
+    let second = Duration::from_secs(1);
+    let gitlab = connect_for(&server, 0, second, second);
+    answer(&mut server, VARIABLES, "[]").create();
+    let refused = |_| {
+        variables(&gitlab)
+            .err()
+            .filter(|error| error.kind == Kind::Passing)
+    };
+    let error = (0..100_000).find_map(refused).expect("its time is bounded");
+    assert!(
+        error
+            .message
+            .starts_with("the run has taken as long as it may")
+    );
+    variables(&gitlab.anew(0)).expect("there is time again");
+}
+
+#[test]
+fn an_answer_that_trickles_is_given_up_in_time() {
+    let (mut server, _) = gitlab(0);
+    let gitlab = connect_for(
+        &server,
+        0,
+        Duration::from_secs(60),
+        Duration::from_millis(300),
+    );
+    get(&mut server, VARIABLES)
+        .with_chunked_body(|body| {
+            loop {
+                body.write_all(b" ")?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        })
+        .create();
+    let error = variables(&gitlab).expect_err("it never ends");
+    assert_eq!(error.message, "no answer in time");
 }
 
 fn create(gitlab: &Gitlab) -> Error {

@@ -123,27 +123,26 @@ impl Actor<'_> {
     }
 
     fn reply(&self, record: &Record, reply: Reply, end: End) -> anyhow::Result<()> {
-        if reply == Reply::Made {
-            return Ok(());
-        }
+        let thread = match reply {
+            Reply::Made => return Ok(()),
+            Reply::Due(thread) => Some(thread),
+            Reply::DueAnew => None,
+        };
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let details = match end {
             End::Of(outcome) => self.details(record, outcome),
             End::Withdrawn | End::TimedOut => Details::default(),
         };
         let text = note::outcome(record, end, self.label, &details);
-        let replied = match reply {
-            Reply::Made => return Ok(()),
-            Reply::Due(thread) => source.reply(mr, &thread.id, &text),
+        let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
+        let replied = match source.reply(mr, discussion, &text) {
             // It was not among those listed, but the list may have shifted while it was read.
-            Reply::DueAnew => match source.reply(mr, &record.task.discussion, &text) {
-                Err(error) if error.not_found() => {
-                    let first = note::started(&record.task, record.pipeline, &record.web_url);
-                    let opened = source.open_discussion(mr, &first);
-                    opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
-                }
-                replied => replied,
-            },
+            Err(error) if error.not_found() && thread.is_none() => {
+                let first = note::started(&record.task, record.pipeline, &record.web_url);
+                let opened = source.open_discussion(mr, &first);
+                opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
+            }
+            replied => replied,
         };
         replied.map(drop).context("the outcome is not told")
     }

@@ -67,7 +67,8 @@ pub struct Pipeline {
     pub started_at: Option<DateTime<Utc>>,
 }
 
-/// Where a pipeline or job stands. Only the four words of [`Outcome`] are an end: any other, a future one included, is not.
+/// Where a pipeline or a job stands. Only the four words of [`Outcome`] are an end: any other, a future one included,
+/// is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     Ended(Outcome),

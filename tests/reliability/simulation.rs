@@ -262,6 +262,7 @@ fn disturbed(random: &mut Random) -> Disturbed {
         "reconcile",
         "trigger",
         "trigger --force",
+        "trigger --wait",
     ]);
     let mut run = Disturbed {
         command,
@@ -536,8 +537,18 @@ impl Sim {
         .collect()
     }
 
+    /// A benchmark that is looked at.
+    fn looked_at(&self, request: &Request) -> Option<u64> {
+        let id = request.path.strip_prefix("/projects/8/pipelines/")?;
+        let id = id.parse().ok()?;
+        let found =
+            |benchmark: &in_memory_gitlab::Pipeline| benchmark.id == id && !benchmark.has_ended();
+        self.people.benchmarks().iter().any(found).then_some(id)
+    }
+
     fn disturb(&self, disturbed: &Disturbed) {
-        if !disturbed.is_disturbed() {
+        let waits = disturbed.command.contains("--wait");
+        if !disturbed.is_disturbed() && !waits {
             return;
         }
         let (sim, disturbed) = (self.clone(), disturbed.clone());
@@ -546,7 +557,15 @@ impl Sim {
             if stopped.load(Ordering::SeqCst) > 0 {
                 return Some(Fault::Reset);
             }
+            // What is waited for ends, and is waited for until its end: a stop is another story.
+            if waits && let Some(benchmark) = sim.looked_at(request) {
+                let ends = ["success", "failed", "canceled"][disturbed.mr % 3];
+                sim.people.benchmark_ends(benchmark, ends);
+            }
             if !request.is_write() {
+                if waits {
+                    return None;
+                }
                 let mut hasher = DefaultHasher::new();
                 (sim.seed, disturbed.mr, &request.path, &request.query).hash(&mut hasher);
                 return (hasher.finish() % 100 < disturbed.reads).then(Fault::server_error);
@@ -571,7 +590,9 @@ impl Sim {
                 };
             }
             let hit = disturbed.write.filter(|(at, _)| *at == write)?.1;
-            if let Hit::Stop | Hit::StopAfter = hit {
+            if let Hit::Stop | Hit::StopAfter = hit
+                && !waits
+            {
                 stopped.store(1, Ordering::SeqCst);
             }
             Some(match hit {

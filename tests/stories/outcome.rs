@@ -280,6 +280,20 @@ fn a_run_that_stopped_around_resolving_is_mended() {
 }
 
 #[test]
+fn a_withdrawal_that_stopped_is_resolved_though_the_benchmark_ends_by_itself() {
+    for stop in 0..3 {
+        let gitlab = Gitlab::start();
+        let (mr, benchmark) = in_flight(&gitlab);
+        mr.unlabelled();
+        stopped_at(&gitlab, stop, "reconcile --resolve always");
+        gitlab.benchmark_ends(benchmark, "failed");
+        run(&gitlab, "reconcile --resolve always");
+        assert_eq!(mr.notes().len(), 2, "{stop}: {}", mr.page());
+        assert!(mr.discussions()[0].is_resolved(), "{stop}: {}", mr.page());
+    }
+}
+
+#[test]
 fn an_outcome_told_though_the_label_has_gone_is_resolved_as_well() {
     for stop in 0..2 {
         let gitlab = Gitlab::start();
