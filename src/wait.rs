@@ -33,9 +33,16 @@ struct Following {
     /// What the label stood for at the first look.
     request: Option<Option<RequestId>>,
     shown: String,
-    /// It was not there at the last look.
-    missed: bool,
+    /// GitLab has not known it once.
+    unknown: bool,
     actions: Vec<Action>,
+}
+
+impl Following {
+    /// What has just been made may not be known everywhere yet: once is forgiven.
+    fn unknown_again(&mut self) -> bool {
+        std::mem::replace(&mut self.unknown, true)
+    }
 }
 
 /// What a look at a benchmark shows.
@@ -81,7 +88,7 @@ impl Run {
             begun: Instant::now(),
             request: None,
             shown: String::new(),
-            missed: false,
+            unknown: false,
             actions,
         };
         match self.follow(&mut following) {
@@ -164,16 +171,14 @@ impl Run {
         let gitlab = self.gitlab.anew(0);
         let seen = match look(&gitlab, &self.settled.label, following) {
             Ok(seen) => seen,
-            // What has just been made may not be known everywhere yet.
             Err(error) if error.not_found() => {
-                return Ok(match std::mem::replace(&mut following.missed, true) {
-                    false => Step::GoesOn,
+                return Ok(match following.unknown_again() {
                     true => Step::Deleted,
+                    false => Step::GoesOn,
                 });
             }
             Err(error) => return Err(error.into()),
         };
-        following.missed = false;
         self.show(following, &seen);
         let asked = *following.request.get_or_insert(seen.request);
         let withdrawn = seen.request.is_none() || seen.request != asked;
@@ -216,22 +221,18 @@ impl Run {
             _ => {
                 let troubles = &snapshot.troubles;
                 ensure!(troubles.is_empty(), "{}", troubles.join("; "));
-                // Where another run has closed the loop, somebody may even have retried the benchmark since.
-                let closed =
-                    status.ended() || (seen.request.is_none() && status.word() != "canceling");
-                if !closed {
-                    if let Some(standing) =
-                        standing.filter(|standing| standing.pipeline != followed)
-                    {
-                        following.benchmark = BenchmarkPipeline::from(standing);
+                let ended = status.ended() && (record.is_some() || following.unknown_again());
+                // Somebody may have retried it when all had been told.
+                let retried = seen.request.is_none() && status.word() != "canceling";
+                if !ended && !retried {
+                    if let Some(first) = standing.filter(|first| first.pipeline != followed) {
+                        following.benchmark = BenchmarkPipeline::from(first);
                         self.begin_showing(following);
                     }
                     return Ok(Step::GoesOn);
                 }
-                self.say(&format!(
-                    "!{mr}: {}, as another run has told",
-                    status.word()
-                ));
+                let word = status.word();
+                self.say(&format!("!{mr}: {word}; another run has told its outcome"));
                 *status == Status::Ended(Outcome::Success)
             }
         };

@@ -310,20 +310,33 @@ fn where_another_run_closes_the_loop_first_nothing_is_said_twice() {
         at_each_look(&gitlab, move |people, benchmark, look| {
             if look == 0 {
                 people.benchmark_ends(benchmark, status);
-                let reconcile = bot(people, "reconcile");
-                std::thread::scope(|scope| scope.spawn(|| reconcile.succeeds()).join().map(drop))
-                    .expect("it succeeds");
+                run(people, "reconcile");
             }
             None
         });
         let ran = bot(&gitlab, WAIT).exits(code);
         assert!(!ran.stdout.contains("finish"), "{}", ran.stdout);
-        assert_eq!(
-            lines(&ran)[2],
-            format!("!1: {status}, as another run has told")
-        );
+        let told = format!("!1: {status}; another run has told its outcome");
+        assert_eq!(lines(&ran).last(), Some(&told.as_str()));
         assert_closed(&gitlab, &mr, status);
     }
+}
+
+#[test]
+fn what_somebody_retries_when_all_has_been_told_is_not_waited_for() {
+    let (gitlab, mr) = ready();
+    at_each_look(&gitlab, |people, benchmark, look| {
+        if look == 0 {
+            people.benchmark_ends(benchmark, "failed");
+            run(people, "reconcile");
+            people.benchmark_runs(benchmark);
+        }
+        None
+    });
+    let ran = bot(&gitlab, WAIT).exits(3);
+    let told = "!1: running; another run has told its outcome";
+    assert_eq!(lines(&ran).last(), Some(&told));
+    assert_closed(&gitlab, &mr, "failed");
 }
 
 #[test]
@@ -340,7 +353,7 @@ fn of_two_begun_at_once_the_one_that_stands_is_followed() {
             begun.store(1, Ordering::SeqCst);
         }
         match looked_at(request) {
-            Some(1003) => drop(bot(&people, "reconcile").runs()),
+            Some(1003) => drop(run(&people, "reconcile")),
             Some(first) => people.benchmark_ends(first, "success"),
             None => {}
         }
