@@ -5,8 +5,8 @@ use crate::merge_request::Mr;
 use crate::request::Request;
 use crate::server::{State, lock};
 use crate::world::{
-    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelOwner, MALLORY, Project, Role, Time, Variable,
-    World,
+    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelOwner, MALLORY, Project, Role, Time, Token,
+    Variable, World,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -149,6 +149,11 @@ impl People {
     pub fn configure(&self, project: &str, change: impl FnOnce(&mut Project)) {
         let id = self.project_id(project);
         self.act(|world| change(world.projects.get_mut(&id).expect("the project is there")));
+    }
+
+    /// Scopes, expiry: whatever belongs to a token.
+    pub fn change_token(&self, secret: &str, change: impl FnOnce(&mut Token)) {
+        self.act(|world| change(world.token_mut(secret)));
     }
 
     /// What a user is in a project from now on; `None`: no member.

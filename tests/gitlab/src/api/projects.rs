@@ -23,7 +23,7 @@ fn single(call: &mut Call) -> Result {
         "builds_access_level": enabled(project.jobs_enabled),
         "merge_requests_access_level": "enabled",
         "repository_access_level": "enabled",
-        "ci_config_path": null,
+        "ci_config_path": project.ci_config_path,
         "marked_for_deletion_on": null,
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": project.only_allow_merge_if_all_discussions_are_resolved,

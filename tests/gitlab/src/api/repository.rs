@@ -1,5 +1,5 @@
-use super::{Answer, Call, Endpoint, Result, boolean, text, time_json};
-use crate::world::{Commit, Project, World};
+use super::{Answer, Call, Endpoint, PAGING, Result, boolean, text, time_json};
+use crate::world::{Commit, Project, Role, World};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -9,6 +9,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .public()
         .takes(&[boolean("stats")]),
     Endpoint::get("/projects/{id}/repository/branches/{branch}", branch).public(),
+    Endpoint::get("/projects/{id}/repository/tags/{tag}", tag).public(),
+    Endpoint::get("/projects/{id}/protected_branches", protected_branches).takes(&[
+        text("search"),
+        PAGING[0],
+        PAGING[1],
+    ]),
     Endpoint::get("/projects/{id}/repository/files/{file_path}", file)
         .public()
         .takes(&[text("ref").required()]),
@@ -74,18 +80,74 @@ fn branch(call: &mut Call) -> Result {
         .commits
         .get(sha)
         .map(|commit| commit_json(call.world, project.id, commit));
-    let open = project.lets_update(call.user, name) && project.is_developed_by(call.user);
+    let rule = project.protected_branches.get(name);
+    let developers = rule.is_some_and(|least| least.is_some_and(|least| least <= Role::Developer));
     Ok(Answer::ok(json!({
         "name": name,
         "merged": false,
-        "protected": project.protected_branches.contains_key(name),
+        "protected": rule.is_some(),
         "default": project.default_branch.as_deref() == Some(name),
-        "developers_can_push": false,
-        "developers_can_merge": false,
-        "can_push": open,
+        "developers_can_push": developers && !project.merge_only.contains(name),
+        "developers_can_merge": developers,
+        "can_push": project.lets_push(call.user, name),
         "web_url": format!("{}/-/tree/{name}", call.world.project_url(project.id)),
         "commit": commit,
     })))
+}
+
+fn tag(call: &mut Call) -> Result {
+    let project = readable(call)?;
+    let name = call.path("tag");
+    let sha = project
+        .tags
+        .get(name)
+        .ok_or_else(|| Answer::not_found("Tag"))?;
+    let commit = call
+        .world
+        .commits
+        .get(sha)
+        .map(|commit| commit_json(call.world, project.id, commit));
+    Ok(Answer::ok(json!({
+        "name": name,
+        "message": "",
+        "target": sha,
+        "commit": commit,
+        "release": null,
+        "protected": project.protected_tags.contains_key(name),
+        "created_at": null,
+    })))
+}
+
+/// The rules, for those who may change them.
+fn protected_branches(call: &mut Call) -> Result {
+    let project = call.project()?;
+    if !project.is_at_least(Role::Maintainer, call.user) {
+        return Err(Answer::forbidden());
+    }
+    let level = |role: Option<Role>| {
+        let (level, who) = match role {
+            None => (0, "No one"),
+            Some(Role::Developer) => (30, "Developers + Maintainers"),
+            Some(_) => (40, "Maintainers"),
+        };
+        json!([{ "id": 1, "access_level": level, "access_level_description": who, "user_id": null, "group_id": null }])
+    };
+    let search = call.params.text("search").unwrap_or_default();
+    let rules = project.protected_branches.iter();
+    let rules = rules.filter(|(name, _)| name.contains(&search)).collect();
+    Ok(call.page(rules, |(name, &least)| {
+        let push = least.filter(|_| !project.merge_only.contains(name));
+        json!({
+            "id": 1,
+            "name": name,
+            "push_access_levels": level(push),
+            "merge_access_levels": level(least),
+            "unprotect_access_levels": [],
+            "allow_force_push": false,
+            "code_owner_approval_required": false,
+            "inherited": false,
+        })
+    }))
 }
 
 fn file(call: &mut Call) -> Result {

@@ -1,6 +1,6 @@
 //! New pipelines, and why there may be none.
 
-use super::{CI_FILE, Done, Pipeline, Project, Refusal, Role, Time, Variable, World};
+use super::{Done, Pipeline, Project, Refusal, Role, Time, Variable, World};
 use crate::expansion;
 use chrono::TimeDelta;
 
@@ -46,7 +46,7 @@ impl World {
         self.check_rate(user, project_id, &sha)?;
 
         let project = &self.projects[&project_id];
-        if !project.files.contains_key(CI_FILE) {
+        if !self.has_ci_file(project) {
             return Err(Refusal::base("Missing CI config file"));
         }
         if let Some(error) = &project.yaml_error {
@@ -124,7 +124,7 @@ impl World {
 fn head_of(project: &Project, reference: &str, user: u64) -> Done<String> {
     let branch = project.branches.get(reference);
     let tag = project.tags.get(reference);
-    if branch.is_some() && !project.lets_update(Some(user), reference) {
+    if (branch.is_some() || tag.is_some()) && !project.lets_update(Some(user), reference) {
         return Err(Refusal::base(&format!(
             "You do not have sufficient permission to run a pipeline on '{reference}'. Please \
              select a different branch or contact your administrator for assistance. Learn more"

@@ -27,8 +27,13 @@ pub struct Project {
     pub tags: BTreeMap<String, String>,
     /// Branch → the least role that may push or merge to it; `None`: nobody may.
     pub protected_branches: BTreeMap<String, Option<Role>>,
+    /// Protected branches to which that role may only merge, and nobody push.
+    pub merge_only: BTreeSet<String>,
+    pub protected_tags: BTreeMap<String, Option<Role>>,
     /// Path → content, the same on every branch.
     pub files: BTreeMap<String, String>,
+    /// Where the CI file is, if not at [`CI_FILE`]: a path, or `path@group/project`.
+    pub ci_config_path: Option<String>,
 
     pub only_allow_merge_if_all_discussions_are_resolved: bool,
 
@@ -110,10 +115,16 @@ impl Project {
     }
 
     pub fn lets_update(&self, user: Option<u64>, reference: &str) -> bool {
-        match self.protected_branches.get(reference) {
-            None => true,
-            Some(least) => least.is_some_and(|least| self.is_at_least(least, user)),
-        }
+        [&self.protected_branches, &self.protected_tags]
+            .iter()
+            .filter_map(|rules| rules.get(reference))
+            .all(|least| least.is_some_and(|least| self.is_at_least(least, user)))
+    }
+
+    pub fn lets_push(&self, user: Option<u64>, branch: &str) -> bool {
+        self.is_developed_by(user)
+            && self.lets_update(user, branch)
+            && !self.merge_only.contains(branch)
     }
 }
 
@@ -133,10 +144,13 @@ impl World {
             branches: BTreeMap::from([("main".to_owned(), head)]),
             tags: BTreeMap::new(),
             protected_branches: BTreeMap::from([("main".to_owned(), Some(Role::Maintainer))]),
+            merge_only: BTreeSet::new(),
+            protected_tags: BTreeMap::new(),
             files: BTreeMap::from([(
                 CI_FILE.to_owned(),
                 "test:\n  script: make test\n".to_owned(),
             )]),
+            ci_config_path: None,
             only_allow_merge_if_all_discussions_are_resolved: false,
             jobs_enabled: true,
             auto_cancel_pending_pipelines: true,
@@ -163,6 +177,17 @@ impl World {
             .values()
             .find(called)
             .or_else(|| self.projects.values().find(once_called))
+    }
+
+    /// Whether a pipeline finds what it consists of.
+    pub fn has_ci_file(&self, project: &Project) -> bool {
+        let path = project.ci_config_path.as_deref().unwrap_or(CI_FILE);
+        match path.split_once('@') {
+            None => project.files.contains_key(path),
+            Some((path, other)) => self
+                .find_project(other)
+                .is_some_and(|other| other.files.contains_key(path)),
+        }
     }
 
     pub fn move_project(&mut self, id: u64, new_path: &str) {

@@ -69,6 +69,12 @@ impl World {
         self.users.values().find(|user| user.username == username)
     }
 
+    /// For whatever is to change about it.
+    pub fn token_mut(&mut self, secret: &str) -> &mut Token {
+        let found = self.tokens.iter_mut().find(|token| token.secret == secret);
+        found.unwrap_or_else(|| panic!("there is no such token"))
+    }
+
     pub fn token(&self, secret: &str) -> Result<&Token, TokenFault> {
         let token = self
             .tokens

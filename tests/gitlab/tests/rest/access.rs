@@ -314,3 +314,75 @@ fn files_branches_and_commits() {
         404
     );
 }
+
+#[test]
+fn a_protected_branch_says_who_may_use_it() {
+    let gitlab = Gitlab::start();
+    let branch = |token| {
+        let client = Client::anonymous(&gitlab).with_token(token);
+        client.get("/projects/7/repository/branches/main").json()
+    };
+    assert_eq!(branch(ADA_TOKEN)["can_push"], true);
+    assert_eq!(branch(BOT_TOKEN)["can_push"], false);
+    assert_eq!(branch(BOT_TOKEN)["developers_can_merge"], false);
+
+    gitlab.configure("acme/engine", |project| {
+        let developers = Some(Role::Developer);
+        project
+            .protected_branches
+            .insert("main".to_owned(), developers);
+        project.merge_only.insert("main".to_owned());
+    });
+    let main = branch(BOT_TOKEN);
+    assert_eq!(
+        (&main["can_push"], &main["developers_can_push"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(main["developers_can_merge"], true);
+
+    let rules = |token| {
+        let client = Client::anonymous(&gitlab).with_token(token);
+        client.get("/projects/7/protected_branches")
+    };
+    assert_eq!(rules(BOT_TOKEN).status, 403);
+    let rules = rules(ADA_TOKEN).json();
+    assert_eq!(rules[0]["name"], "main");
+    assert_eq!(rules[0]["push_access_levels"][0]["access_level"], 0);
+    assert_eq!(rules[0]["merge_access_levels"][0]["access_level"], 30);
+}
+
+#[test]
+fn a_tag_and_a_ci_file_elsewhere() {
+    let gitlab = Gitlab::start();
+    gitlab.configure("acme/benchmarks", |project| {
+        let head = project.branches["main"].clone();
+        project.tags.insert("v1".to_owned(), head);
+        project
+            .protected_tags
+            .insert("v1".to_owned(), Some(Role::Owner));
+        project.ci_config_path = Some(".gitlab-ci.yml@acme/engine".to_owned());
+    });
+    let bot = client(&gitlab);
+    let tag = bot.get("/projects/8/repository/tags/v1").json();
+    assert_eq!(
+        (&tag["name"], &tag["protected"]),
+        (&json!("v1"), &json!(true))
+    );
+    let missing = bot.get("/projects/8/repository/tags/v2");
+    assert_eq!(
+        (missing.status, missing.json()),
+        (404, json!({ "message": "404 Tag Not Found" }))
+    );
+    let project = bot.get("/projects/8").json();
+    assert_eq!(project["ci_config_path"], ".gitlab-ci.yml@acme/engine");
+    let run = |reference: &str| {
+        let reply = bot.post("/projects/8/pipeline", json!({ "ref": reference }));
+        (reply.status, reply.body)
+    };
+    let refused = run("v1");
+    assert_eq!(refused.0, 400);
+    assert!(refused.1.contains("sufficient permission"), "{}", refused.1);
+    assert_eq!(run("main").0, 201);
+    gitlab.configure("acme/engine", |project| project.files.clear());
+    assert!(run("main").1.contains("Missing CI config file"));
+}
