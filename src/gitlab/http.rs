@@ -147,7 +147,17 @@ impl Http {
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {
-        let call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        self.get_with(token, path, &[])
+    }
+
+    pub fn get_with<T: DeserializeOwned>(
+        &self,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
+        let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        call.query = query.to_vec();
         Ok(call.send()?.0)
     }
 

@@ -3,13 +3,14 @@
 //! A thin client of our own rather than the `gitlab` crate: that crate's paging ends at a page that comes short,
 //! which loses label events and discussions (GitLab drops rows after it has cut the pages); its errors do not
 //! tell a request that certainly did nothing from one that may have taken effect, on which every write here
-//! depends; and the fifteen endpoints used come to less code than adapting it would.
+//! depends; and the two dozen endpoints used come to less code than adapting it would.
 
 pub mod answer;
 mod benchmark_project;
 mod error;
 mod http;
 mod pace;
+mod setup;
 mod side_by_side;
 mod source_project;
 
@@ -18,10 +19,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
 pub use self::benchmark_project::BenchmarkProject;
 pub use self::error::{Error, Kind};
 pub use self::http::Limits;
+pub use self::setup::{
+    AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
+};
 pub use self::side_by_side::{Count, both, side_by_side};
 pub use self::source_project::{Listing, SourceProject};
 pub use reqwest::Url;
@@ -99,31 +104,8 @@ impl Gitlab {
     /// Finds out who the tokens belong to and which projects are meant. What bears the label, if one is given, is
     /// asked at the same time, which saves a round trip.
     pub fn connect(connection: &Connection, label: Option<&str>) -> Result<Self, ConnectError> {
-        let http = Arc::new(Http::new(&connection.gitlab_url, &connection.limits)?);
-        let source = Door {
-            http: &http,
-            gitlab_url: &connection.gitlab_url,
-            token: token(&connection.token, "BENCH_BOT_TOKEN")?,
-            variable: "BENCH_BOT_TOKEN",
-            name: &connection.project,
-            setting: "--project (BENCH_BOT_PROJECT)",
-        };
-        let benchmark = Door {
-            name: &connection.benchmark_project,
-            setting: "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
-            ..source.clone()
-        };
-        let benchmark = match &connection.benchmark_token {
-            Some(secret) => {
-                let variable = "BENCH_BOT_BENCHMARK_TOKEN";
-                Door {
-                    token: token(secret, variable)?,
-                    variable,
-                    ..benchmark
-                }
-            }
-            None => benchmark,
-        };
+        let (source, benchmark) = Door::both(connection)?;
+        let http = source.http.clone();
         let two_users = connection.benchmark_token.is_some();
         let of_source = || both(|| source.user(), || source.project());
         let of_benchmark = || {
@@ -136,8 +118,11 @@ impl Gitlab {
             || label.map(|label| source.labelled(label)),
             || both(of_source, of_benchmark),
         );
-        let source_user = source_user?;
-        let benchmark_user = benchmark_user.unwrap_or_else(|| Ok(source_user.clone()))?;
+        let source_user = source_user.map_err(|error| source.closed(&error))?;
+        let benchmark_user = match benchmark_user {
+            Some(user) => user.map_err(|error| benchmark.closed(&error))?,
+            None => source_user.clone(),
+        };
         let source = source.access(source_user, source_project)?;
         let benchmark = benchmark.access(benchmark_user, benchmark_project)?;
         Ok(Self {
@@ -185,15 +170,15 @@ impl Gitlab {
 
 /// A project as the settings name it, and the token that is to open it.
 #[derive(Clone)]
-struct Door<'a> {
-    http: &'a Arc<Http>,
-    gitlab_url: &'a Url,
+pub struct Door {
+    http: Arc<Http>,
+    gitlab_url: Url,
     token: Token,
     /// Where the token came from.
-    variable: &'static str,
-    name: &'a ProjectName,
+    pub variable: &'static str,
+    pub name: ProjectName,
     /// Where the name came from.
-    setting: &'static str,
+    pub setting: &'static str,
 }
 
 fn token(secret: &SecretString, variable: &str) -> Result<Token, ConnectError> {
@@ -202,19 +187,46 @@ fn token(secret: &SecretString, variable: &str) -> Result<Token, ConnectError> {
     })
 }
 
-impl Door<'_> {
-    fn user(&self) -> Result<User, ConnectError> {
-        self.http
-            .get(&self.token, "user")
-            .map_err(|error| self.closed(&error))
+impl Door {
+    /// Those of the source project and of the benchmark project, whether or not they open.
+    pub fn both(connection: &Connection) -> Result<(Self, Self), ConnectError> {
+        let source = Self {
+            http: Arc::new(Http::new(&connection.gitlab_url, &connection.limits)?),
+            gitlab_url: connection.gitlab_url.clone(),
+            token: token(&connection.token, "BENCH_BOT_TOKEN")?,
+            variable: "BENCH_BOT_TOKEN",
+            name: connection.project.clone(),
+            setting: "--project (BENCH_BOT_PROJECT)",
+        };
+        let benchmark = Self {
+            name: connection.benchmark_project.clone(),
+            setting: "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
+            ..source.clone()
+        };
+        let benchmark = match &connection.benchmark_token {
+            Some(secret) => {
+                let variable = "BENCH_BOT_BENCHMARK_TOKEN";
+                Self {
+                    token: token(secret, variable)?,
+                    variable,
+                    ..benchmark
+                }
+            }
+            None => benchmark,
+        };
+        Ok((source, benchmark))
     }
 
-    fn project(&self) -> Result<Project, Error> {
+    pub fn user(&self) -> Result<User, Error> {
+        self.http.get(&self.token, "user")
+    }
+
+    pub fn project<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.http.get(&self.token, &self.path())
     }
 
     fn labelled(&self, label: &str) -> Result<Vec<Iid>, Error> {
-        source_project::labelled(self.http, &self.token, &self.path(), label, &Listing::Open)
+        source_project::labelled(&self.http, &self.token, &self.path(), label, &Listing::Open)
     }
 
     fn path(&self) -> String {
@@ -231,7 +243,7 @@ impl Door<'_> {
             false => self.closed(&error),
         })?;
         Ok(Access {
-            http: self.http.clone(),
+            http: self.http,
             token: self.token,
             project,
             user,
@@ -240,7 +252,7 @@ impl Door<'_> {
 
     /// Why the server does not let the bot in.
     fn closed(&self, error: &Error) -> ConnectError {
-        let (url, variable) = (self.gitlab_url, self.variable);
+        let (url, variable) = (&self.gitlab_url, self.variable);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
         match error.refused().map(|status| status.as_u16()) {
             Some(401 | 403) => ConnectError::Setting(format!(
