@@ -71,6 +71,22 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Check tokens, roles, label and project settings, and say how to mend each
+    #[command(
+        mut_arg("dry_run", |arg| arg.hide(true)),
+        mut_arg("order", |arg| arg.hide(true)),
+        mut_arg("max_in_flight", |arg| arg.hide(true))
+    )]
+    Doctor {
+        /// Create the label where it is missing
+        #[arg(long, conflicts_with = "dry_run")]
+        fix: bool,
+        /// Prove what no setting shows: start a pipeline in the benchmark project, read it back and cancel it
+        #[arg(long, conflicts_with = "dry_run")]
+        rehearse: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -223,6 +239,7 @@ pub enum MrName {
 pub struct WrongSetting(pub String);
 
 /// What is taken from the environment alone: a secret never stands on a command line.
+#[derive(Clone)]
 pub struct Environment {
     pub token: Option<SecretString>,
     pub benchmark_token: Option<SecretString>,

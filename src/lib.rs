@@ -2,9 +2,12 @@
 //!
 //! [`cli`] (flags, environment) → [`survey`] (read GitLab into a [`snapshot`]) → [`plan`] (what each request waits
 //! for and what is to be done: pure) → [`act`] (carry it out) → [`report`] (text or JSON).
+//!
+//! [`doctor`] looks at the setup instead: findings → checks (pure) → [`report`].
 
 pub mod act;
 pub mod cli;
+pub mod doctor;
 pub mod gitlab;
 pub mod id;
 pub mod inert;
@@ -25,11 +28,13 @@ use indicatif::ProgressBar;
 
 use crate::act::{Action, Actor, BenchmarkPipeline, Effect, Verb};
 use crate::cli::{Command, Environment, Format, MrName, Settings, Settled, WrongSetting};
+use crate::doctor::Writes;
+use crate::doctor::checks::checks;
 use crate::gitlab::answer::Variable;
 use crate::gitlab::{ConnectError, Gitlab};
 use crate::id::Iid;
 use crate::plan::{Plan, Trigger};
-use crate::report::Report;
+use crate::report::{Checkup, Report};
 use crate::snapshot::Snapshot;
 use crate::survey::{Scope, survey};
 
@@ -88,7 +93,50 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             settings,
             benchmark,
         } => begin("trigger", settings, benchmark.variables()?, false)?.trigger(&mr, force, wait),
+        Command::Doctor {
+            fix,
+            rehearse,
+            settings,
+        } => check_up(&settings, environment, Writes { fix, rehearse }),
     }
+}
+
+/// Draws on standard error, and only if that is a terminal.
+fn spinner(message: &'static str) -> ProgressBar {
+    let progress = ProgressBar::new_spinner().with_message(message);
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}
+
+/// A missing token is itself something that this finds out.
+fn check_up(settings: &Settings, environment: &Environment, writes: Writes) -> Result<Ran> {
+    let given = environment.token.is_some();
+    let environment = Environment {
+        token: Some(environment.token.clone().unwrap_or_default()),
+        ..environment.clone()
+    };
+    let settled = settings.settle(&environment)?;
+    let progress = spinner("looking at tokens and projects");
+    let findings = doctor::examine(&settled, given, writes)?;
+    progress.finish_and_clear();
+    let checks = checks(&findings);
+    let checkup = Checkup {
+        dry_run: !writes.fix && !writes.rehearse,
+        source: findings.source.path(),
+        benchmark: findings.benchmark.path(),
+        checks: &checks,
+    };
+    Ok(Ran {
+        report: match settings.format {
+            Format::Json => report::checkup_json(&checkup),
+            Format::Text => report::checkup_text(&checkup, columns()),
+        },
+        errors: Vec::new(),
+        exit: match checks.iter().any(|check| check.verdict.hinders()) {
+            true => Exit::Failed,
+            false => Exit::Done,
+        },
+    })
 }
 
 impl Ran {
@@ -128,9 +176,7 @@ impl Run {
         of_all: bool,
     ) -> Result<Self> {
         let settled = settings.settle(environment)?;
-        // Draws on standard error, and only if that is a terminal.
-        let progress = ProgressBar::new_spinner().with_message("finding the projects");
-        progress.enable_steady_tick(Duration::from_millis(100));
+        let progress = spinner("finding the projects");
         let label = of_all.then_some(&*settled.label);
         let gitlab = Gitlab::connect(&settled.connection, label)?;
         let default = gitlab.benchmark.project().default_branch.clone();

@@ -10,6 +10,11 @@ use crate::id::{DiscussionId, Iid, PipelineId, ProjectId, RequestId, Sha};
 /// No other variable may begin so.
 pub const PREFIX: &str = "BENCH_";
 
+/// The only variable of a pipeline that tries out the setup: no record, since it names no merge request.
+pub fn rehearsal() -> Variable {
+    literal("BENCH_REHEARSAL", "true")
+}
+
 /// A pipeline in the benchmark project, and what it is for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {

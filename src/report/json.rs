@@ -98,7 +98,7 @@ pub fn json(report: &Report) -> String {
 }
 
 /// Inside the strings of JSON, what a terminal might act on can be written as an escape as well.
-fn escaped(json: &str) -> String {
+pub(super) fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if acts(c) && c != '\n' {

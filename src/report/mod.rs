@@ -1,10 +1,12 @@
 //! What people and machines get to read of a run, on standard output.
 
+mod doctor;
 mod json;
 mod text;
 
 use chrono::{DateTime, Utc};
 
+pub use self::doctor::{Checkup, checkup_json, checkup_text};
 pub use self::json::json;
 pub use self::text::{refusal, text};
 

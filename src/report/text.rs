@@ -13,10 +13,10 @@ use crate::plan::{Order, Refusal, Verdict, Waiting};
 use crate::record::Record;
 use crate::snapshot::MergeRequest;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default();
 
 /// In colour; whoever prints it takes the colours out where there is no terminal. `width` is in columns.
 pub fn text(report: &Report, width: usize) -> String {
@@ -40,7 +40,7 @@ pub fn text(report: &Report, width: usize) -> String {
     out
 }
 
-fn line(out: &mut String, style: Style, text: &str) {
+pub(super) fn line(out: &mut String, style: Style, text: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{style}{text}{style:#}");
 }

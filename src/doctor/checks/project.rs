@@ -1,0 +1,143 @@
+//! The checks of the source project, and those that both projects have.
+
+use super::super::findings::{Findings, LabelFound, Place};
+use super::{Check, Verdict};
+use crate::gitlab::answer::User;
+use crate::gitlab::{ProjectSettings, Role};
+
+pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
+    let place = &findings.source;
+    let mut found = found(findings, "project", place, user);
+    if let (Verdict::Holds, Ok(settings)) = (found.verdict, &place.settings)
+        && settings.merge_requests_access_level.as_deref() == Some("disabled")
+    {
+        let detail = format!("merge requests are switched off in {}", place.path());
+        found = Check::fails("project", detail, features(settings));
+    }
+    let settings = match &place.settings {
+        Ok(settings) if found.verdict == Verdict::Holds => settings,
+        _ => return vec![found],
+    };
+    let needs = Needs {
+        role: Role::DEVELOPER,
+        to: "set labels",
+        advised: "Developer",
+    };
+    let role = role("project-role", place, settings, user, &needs);
+    let label = findings.label_found.as_ref();
+    let label = label.map(|found| label_check(found, &findings.label, settings));
+    let checks = [Some(found), Some(role), label, Some(threads(settings))];
+    checks.into_iter().flatten().collect()
+}
+
+/// Where features are switched on.
+pub fn features(settings: &ProjectSettings) -> String {
+    format!(
+        "switch it on under Settings > General > Visibility, project features, permissions: {}/edit",
+        settings.project.web_url
+    )
+}
+
+/// Whether the project is there, and anything can be done with it.
+pub fn found(findings: &Findings, name: &'static str, place: &Place, user: &User) -> Check {
+    let (path, setting, bot) = (place.path(), place.setting, &user.username);
+    match &place.settings {
+        Ok(settings) if settings.archived == Some(true) => Check::fails(
+            name,
+            format!("{path} is archived: nothing can be written there"),
+            format!(
+                "unarchive it: {}/edit\nname another: {setting}",
+                settings.project.web_url
+            ),
+        ),
+        Ok(_) => Check::holds(name, path),
+        Err(error) if error.not_found() => {
+            let ways = match path.contains('/') {
+                _ if bot.starts_with("project_") && bot.contains("_bot") => format!(
+                    "{bot} is the user of a project access token, which opens one project only: set \
+                     BENCH_BOT_BENCHMARK_TOKEN to one of the benchmark project"
+                ),
+                true => format!(
+                    "make {bot} a member: {}/{path}/-/project_members",
+                    findings.url
+                ),
+                false => format!("make {bot} a member of the project"),
+            };
+            Check::fails(
+                name,
+                format!("{path} is not there, or {bot} may not see it"),
+                format!("check {setting}\n{ways}"),
+            )
+        }
+        Err(error) => Check::unread(name, error),
+    }
+}
+
+pub struct Needs {
+    pub role: Role,
+    /// What cannot be done with less.
+    pub to: &'static str,
+    pub advised: &'static str,
+}
+
+pub fn role(
+    name: &'static str,
+    place: &Place,
+    settings: &ProjectSettings,
+    user: &User,
+    needs: &Needs,
+) -> Check {
+    let (bot, to) = (&user.username, needs.to);
+    let detail = match &place.role {
+        Some(Ok(Some(role))) if *role >= needs.role => {
+            return Check::holds(name, format!("{bot} is {role}"));
+        }
+        Some(Ok(Some(role))) => format!("{bot} is {role}, and may not {to}"),
+        Some(Err(error)) => return Check::unread(name, error),
+        Some(Ok(None)) | None => format!("{bot} is no member, and may not {to}"),
+    };
+    let (advised, url) = (needs.advised, &settings.project.web_url);
+    Check::fails(
+        name,
+        detail,
+        format!("give it the role {advised}: {url}/-/project_members"),
+    )
+}
+
+fn label_check(found: &LabelFound, label: &str, settings: &ProjectSettings) -> Check {
+    let name = "label";
+    let by_hand = format!("create it by hand: {}/-/labels", settings.project.web_url);
+    match found {
+        LabelFound::There => Check::holds(name, label),
+        LabelFound::Created => Check::holds(name, format!("{label}, just created")),
+        LabelFound::Missing => Check::fails(
+            name,
+            format!("there is no label {label}"),
+            format!("let it be created: bench-bot doctor --fix\n{by_hand}"),
+        ),
+        LabelFound::NotCreated(error) => Check::fails(
+            name,
+            format!("{label} cannot be created ({})", error.message),
+            by_hand,
+        ),
+        LabelFound::Unread(error) => Check::unread(name, error),
+    }
+}
+
+/// The bot's discussions are such threads.
+fn threads(settings: &ProjectSettings) -> Check {
+    let name = "threads";
+    match settings.only_allow_merge_if_all_discussions_are_resolved {
+        Some(false) => Check::holds(name, "merging does not wait for them to be resolved"),
+        Some(true) => Check::warning(
+            name,
+            "merging waits until the bot's discussion is resolved",
+            format!(
+                "tell people to resolve it once they have read the outcome\n\
+                 untick \"All threads must be resolved\": {}/-/settings/merge_requests",
+                settings.project.web_url
+            ),
+        ),
+        None => Check::untold(name, "whether merging waits for them is not shown"),
+    }
+}

@@ -1,0 +1,240 @@
+//! What GitLab shows of the setup. Nothing here is judged: an error is a finding like any other.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::cli::Settled;
+use crate::gitlab::answer::User;
+use crate::gitlab::{
+    Branch, Door, Error, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version, both,
+};
+
+/// `None` is what was not looked for, since what it depends on was not found.
+pub struct Findings {
+    /// The server's address, without a slash at its end.
+    pub url: String,
+    /// By the server's clock.
+    pub now: DateTime<Utc>,
+    pub label: String,
+    pub timeout: TimeDelta,
+    pub version: Result<Version, Error>,
+    pub token: Identity,
+    /// Where the benchmark project has a token of its own.
+    pub benchmark_token: Option<Identity>,
+    pub source: Place,
+    pub benchmark: Place,
+    pub label_found: Option<LabelFound>,
+    /// `None` as well for an empty repository, where no ref is named either.
+    pub ref_found: Option<RefFound>,
+    pub ci_file: Option<CiFile>,
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// A token, and whose it is.
+pub struct Identity {
+    pub variable: &'static str,
+    /// Whether there is a token at all.
+    pub given: bool,
+    pub user: Result<User, Error>,
+    pub details: Result<TokenDetails, Error>,
+}
+
+/// A project, and what the bot is there.
+pub struct Place {
+    pub name: String,
+    /// Where the name came from.
+    pub setting: &'static str,
+    pub settings: Result<ProjectSettings, Error>,
+    pub role: Option<Result<Option<Role>, Error>>,
+}
+
+pub enum LabelFound {
+    There,
+    Missing,
+    Created,
+    NotCreated(Error),
+    Unread(Error),
+}
+
+pub struct RefFound {
+    pub name: String,
+    pub branch: Result<Option<Branch>, Error>,
+    pub tag: Result<Option<Tag>, Error>,
+    pub rules: Result<Vec<ProtectedBranch>, Error>,
+}
+
+pub enum CiFile {
+    Own {
+        path: String,
+        text: Result<Option<String>, Error>,
+    },
+    /// In another project, or at another address.
+    Elsewhere(String),
+}
+
+pub enum Rehearsal {
+    NotStarted(Error),
+    Started {
+        url: String,
+        /// Whether its variables came back as they were given.
+        read_back: Result<bool, Error>,
+        cancelled: Result<(), Error>,
+    },
+}
+
+/// Reads all of it in two round trips: who and where, then what is there.
+pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> Findings {
+    let two_tokens = settled.connection.benchmark_token.is_some();
+    let ((version, token), (benchmark_token, (source_settings, benchmark_settings))) = both(
+        || both(|| source.version(), || Identity::of(source, given)),
+        || {
+            both(
+                || two_tokens.then(|| Identity::of(benchmark, true)),
+                || both(|| source.project(), || benchmark.project()),
+            )
+        },
+    );
+    let mut findings = Findings {
+        url: settled
+            .connection
+            .gitlab_url
+            .as_str()
+            .trim_end_matches('/')
+            .to_owned(),
+        now: source.now(),
+        label: settled.label.clone(),
+        timeout: settled.rules.timeout,
+        version,
+        token,
+        benchmark_token,
+        source: Place::at(source, source_settings),
+        benchmark: Place::at(benchmark, benchmark_settings),
+        label_found: None,
+        ref_found: None,
+        ci_file: None,
+        rehearsal: None,
+    };
+    let benchmark_user = &findings.benchmark_identity().user;
+    let ((source_role, label_found), (benchmark_role, (ref_found, ci_file))) = both(
+        || {
+            both(
+                || findings.source.role(source, &findings.token.user),
+                || label(source, &findings),
+            )
+        },
+        || {
+            both(
+                || findings.benchmark.role(benchmark, benchmark_user),
+                || match &findings.benchmark.settings {
+                    Ok(settings) => code(benchmark, settings, settled.ref_name.as_deref()),
+                    Err(_) => (None, None),
+                },
+            )
+        },
+    );
+    findings.source.role = source_role;
+    findings.benchmark.role = benchmark_role;
+    findings.label_found = label_found;
+    findings.ref_found = ref_found;
+    findings.ci_file = ci_file;
+    findings
+}
+
+impl Findings {
+    /// Who acts in the benchmark project.
+    pub fn benchmark_identity(&self) -> &Identity {
+        self.benchmark_token.as_ref().unwrap_or(&self.token)
+    }
+}
+
+impl Identity {
+    fn of(door: &Door, given: bool) -> Self {
+        let (user, details) = both(|| door.user(), || door.token_details());
+        Self {
+            variable: door.variable,
+            given,
+            user,
+            details,
+        }
+    }
+}
+
+impl Place {
+    fn at(door: &Door, settings: Result<ProjectSettings, Error>) -> Self {
+        Self {
+            name: door.name.to_string(),
+            setting: door.setting,
+            settings,
+            role: None,
+        }
+    }
+
+    /// The project's path, or how it was named.
+    pub fn path(&self) -> &str {
+        match &self.settings {
+            Ok(settings) => &settings.project.path_with_namespace,
+            Err(_) => &self.name,
+        }
+    }
+
+    fn role(&self, door: &Door, user: &Result<User, Error>) -> Option<Result<Option<Role>, Error>> {
+        match (&self.settings, user) {
+            (Ok(settings), Ok(user)) => Some(door.role(settings.project.id, user.id)),
+            _ => None,
+        }
+    }
+}
+
+fn label(source: &Door, findings: &Findings) -> Option<LabelFound> {
+    let settings = findings.source.settings.as_ref().ok()?;
+    Some(match source.label(settings.project.id, &findings.label) {
+        Ok(Some(_)) => LabelFound::There,
+        Ok(None) => LabelFound::Missing,
+        Err(error) => LabelFound::Unread(error),
+    })
+}
+
+/// The ref, and the CI file there.
+fn code(
+    benchmark: &Door,
+    settings: &ProjectSettings,
+    ref_name: Option<&str>,
+) -> (Option<RefFound>, Option<CiFile>) {
+    let id = settings.project.id;
+    let Some(name) = ref_name.or(settings.project.default_branch.as_deref()) else {
+        return (None, None);
+    };
+    let ((branch, tag), (rules, ci_file)) = both(
+        || both(|| benchmark.branch(id, name), || benchmark.tag(id, name)),
+        || {
+            both(
+                || benchmark.protected_branches(id),
+                || CiFile::at(benchmark, settings, name),
+            )
+        },
+    );
+    let found = RefFound {
+        name: name.to_owned(),
+        branch,
+        tag,
+        rules,
+    };
+    (Some(found), Some(ci_file))
+}
+
+impl CiFile {
+    /// `ci_config_path` names a file of the repository, `file@group/project`, or an address.
+    fn at(benchmark: &Door, settings: &ProjectSettings, ref_name: &str) -> Self {
+        let configured = settings.ci_config_path.as_deref().unwrap_or_default();
+        if configured.contains('@') || configured.contains("://") {
+            return Self::Elsewhere(configured.to_owned());
+        }
+        let path = match configured {
+            "" => ".gitlab-ci.yml",
+            path => path,
+        };
+        Self::Own {
+            path: path.to_owned(),
+            text: benchmark.file(settings.project.id, path, ref_name),
+        }
+    }
+}

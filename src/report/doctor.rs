@@ -1,0 +1,155 @@
+//! The report of `doctor`: one line a check, and under it what to do.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+use super::json::escaped;
+use super::text::{BOLD, DIM, GREEN, RED, line};
+use crate::doctor::checks::{Check, Verdict};
+use crate::inert::one_line;
+
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// All that it tells.
+pub struct Checkup<'a> {
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
+    /// The projects' paths, or how the settings name them.
+    pub source: &'a str,
+    pub benchmark: &'a str,
+    pub checks: &'a [Check],
+}
+
+pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        BOLD,
+        &format!("{} → {}\n", checkup.source, checkup.benchmark),
+    );
+    let names = checkup.checks.iter().map(|check| check.name.len());
+    let indent = names.max().unwrap_or(0) + "  ✓   ".width();
+    for check in checkup.checks {
+        let (style, sign) = match check.verdict {
+            Verdict::Holds => (GREEN, "✓"),
+            Verdict::Warning => (YELLOW, "!"),
+            Verdict::Fails => (RED, "✗"),
+            Verdict::UnknownNeed | Verdict::UnknownRisk => (YELLOW, "?"),
+        };
+        let detail = wrapped(&one_line(&check.detail), width, indent);
+        let pad = indent - "  ✓ ".width();
+        let _ = writeln!(out, "  {style}{sign}{style:#} {:pad$}{detail}", check.name);
+        for way in check.hint.iter().flat_map(|hint| hint.lines()) {
+            let way = wrapped(&one_line(way), width, "      → ".width());
+            let _ = writeln!(out, "      → {way}");
+        }
+    }
+    let any = |test: fn(Verdict) -> bool| checkup.checks.iter().any(|check| test(check.verdict));
+    let fails = any(|verdict| verdict == Verdict::Fails);
+    let (style, head) = match fails {
+        true => (RED, "Not ready"),
+        false if any(Verdict::hinders) => (YELLOW, "Not known to be ready"),
+        false => (GREEN, "Ready"),
+    };
+    line(
+        &mut out,
+        style,
+        &format!("\n{head}: {}", summary(checkup.checks)),
+    );
+    if fails {
+        line(
+            &mut out,
+            DIM,
+            "Mend from the top, and run this again: more may be looked at then.",
+        );
+    }
+    out
+}
+
+fn summary(checks: &[Check]) -> String {
+    let count = |verdicts: &[Verdict]| {
+        let counted = checks
+            .iter()
+            .filter(|check| verdicts.contains(&check.verdict));
+        counted.count()
+    };
+    let parts = [
+        (count(&[Verdict::Holds]), "hold"),
+        (count(&[Verdict::Warning]), "with a warning"),
+        (
+            count(&[Verdict::UnknownNeed, Verdict::UnknownRisk]),
+            "not told",
+        ),
+        (count(&[Verdict::Fails]), "to mend"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    format!("{} checks, {}", checks.len(), parts.join(", "))
+}
+
+/// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.
+fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut wrapped = String::new();
+    let mut used = indent;
+    for word in text.split_whitespace() {
+        let wide = word.width();
+        if used > indent && used + 1 + wide > width {
+            let _ = write!(wrapped, "\n{:indent$}", "");
+            used = indent;
+        } else if used > indent {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += wide;
+    }
+    wrapped
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    version: u32,
+    command: &'a str,
+    dry_run: bool,
+    project: &'a str,
+    benchmark_project: &'a str,
+    checks: Vec<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    name: &'a str,
+    ok: Option<bool>,
+    detail: &'a str,
+    hint: Option<&'a str>,
+}
+
+pub fn checkup_json(checkup: &Checkup) -> String {
+    let json = Json {
+        version: 1,
+        command: "doctor",
+        dry_run: checkup.dry_run,
+        project: checkup.source,
+        benchmark_project: checkup.benchmark,
+        checks: checkup.checks.iter().map(told).collect(),
+    };
+    escaped(&serde_json::to_string_pretty(&json).unwrap_or_default()) + "\n"
+}
+
+fn told(check: &Check) -> Told<'_> {
+    Told {
+        name: check.name,
+        ok: match check.verdict {
+            Verdict::Holds | Verdict::Warning => Some(true),
+            Verdict::Fails => Some(false),
+            Verdict::UnknownNeed | Verdict::UnknownRisk => None,
+        },
+        detail: &check.detail,
+        hint: check.hint.as_deref(),
+    }
+}
