@@ -25,11 +25,9 @@ pub struct Checkup<'a> {
 
 pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
     let mut out = String::new();
-    line(
-        &mut out,
-        BOLD,
-        &format!("{} → {}\n", checkup.source, checkup.benchmark),
-    );
+    let projects = format!("{} → {}", checkup.source, checkup.benchmark);
+    line(&mut out, BOLD, &projects);
+    out.push('\n');
     let names = checkup.checks.iter().map(|check| check.name.len());
     let indent = names.max().unwrap_or(0) + "  ✓   ".width();
     for check in checkup.checks {
@@ -54,42 +52,41 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
         false if any(Verdict::hinders) => (YELLOW, "Not known to be ready"),
         false => (GREEN, "Ready"),
     };
-    line(
-        &mut out,
-        style,
-        &format!("\n{head}: {}", summary(checkup.checks)),
-    );
+    out.push('\n');
+    let told = format!("{head}: {}", summary(checkup.checks));
+    line(&mut out, style, &told);
     if fails {
-        line(
-            &mut out,
-            DIM,
-            "Mend from the top, and run this again: more may be looked at then.",
-        );
+        let next = "Mend from the top, and run this again: more may be looked at then.";
+        line(&mut out, DIM, next);
     }
     out
 }
 
 fn summary(checks: &[Check]) -> String {
-    let count = |verdicts: &[Verdict]| {
-        let counted = checks
-            .iter()
-            .filter(|check| verdicts.contains(&check.verdict));
-        counted.count()
-    };
+    let count =
+        |counts: fn(Verdict) -> bool| checks.iter().filter(|check| counts(check.verdict)).count();
     let parts = [
-        (count(&[Verdict::Holds]), "hold"),
-        (count(&[Verdict::Warning]), "with a warning"),
+        (count(|verdict| verdict == Verdict::Holds), "hold"),
         (
-            count(&[Verdict::UnknownNeed, Verdict::UnknownRisk]),
-            "not told",
+            count(|verdict| verdict == Verdict::Warning),
+            "with a warning",
         ),
-        (count(&[Verdict::Fails]), "to mend"),
+        (count(unknown), "not told"),
+        (count(|verdict| verdict == Verdict::Fails), "to mend"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    format!("{} checks, {}", checks.len(), parts.join(", "))
+    let checks = match checks.len() {
+        1 => "1 check".to_owned(),
+        number => format!("{number} checks"),
+    };
+    format!("{checks}, {}", parts.join(", "))
+}
+
+fn unknown(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::UnknownNeed | Verdict::UnknownRisk)
 }
 
 /// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.

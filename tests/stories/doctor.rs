@@ -60,6 +60,11 @@ fn developer() -> Gitlab {
 fn all_is_well() {
     let gitlab = Gitlab::start();
     snapshot!(gitlab, "doctor", run(&gitlab, "doctor").stdout);
+    let readme = include_str!("../../README.md");
+    for check in checks(bot(&gitlab, "doctor --rehearse")) {
+        let name = check["name"].as_str().expect("a word");
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
     snapshot!(
         gitlab,
         "doctor-json",
@@ -119,7 +124,8 @@ fn nothing_is_written_unless_asked_for() {
     gitlab.delete_label("benchmarking");
     bot(&gitlab, "doctor").exits(1);
     assert!(gitlab.writes().is_empty());
-    assert!(gitlab.requests().len() > 10);
+    // The version; the user, the token, two projects; two roles, the label; branch, tag, rules, CI file.
+    assert_eq!(gitlab.requests().len(), 1 + 4 + 3 + 4);
     for flag in ["--fix", "--rehearse"] {
         bot(&gitlab, "doctor --dry-run").arg(flag).exits(2);
     }

@@ -136,9 +136,7 @@ fn server(findings: &Findings) -> Check {
         return Check::fails(name, detail, check_url);
     }
     let hint = match error.message.contains("certificate is not trusted") {
-        true => "name a PEM file with the certificate of its authority: \
-             export CI_SERVER_TLS_CA_FILE=/path/to/ca.pem"
-            .to_owned(),
+        true => "trust its authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem".to_owned(),
         false => format!("{check_url} and the network"),
     };
     Check::fails(
