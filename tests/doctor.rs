@@ -218,7 +218,7 @@ fn one_thing_amiss_is_one_check() {
             "run this again",
         ),
         (
-            |f| f.benchmark.role = Some(Ok(Some(Role::GUEST))),
+            |f| f.benchmark.role = Some(Ok(Some(Role(10)))),
             "benchmark-role",
             Verdict::Fails,
             "give it the role Maintainer",

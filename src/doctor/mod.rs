@@ -49,10 +49,13 @@ fn create_label(source: &Door, findings: &mut Findings) {
 fn rehearse(benchmark: Door, findings: &Findings) -> Option<Rehearsal> {
     let user = findings.benchmark_identity().user.as_ref().ok()?;
     let settings = findings.benchmark.settings.as_ref().ok()?;
-    let ref_name = &findings.ref_found.as_ref()?.name;
+    let found = findings.ref_found.as_ref()?;
+    if let (Ok(None), Ok(None)) = (&found.branch, &found.tag) {
+        return None;
+    }
     let benchmark = benchmark.opened(user.clone(), settings.project.clone());
     let variables = [record::rehearsal()];
-    let pipeline = match benchmark.create_pipeline(ref_name, &variables) {
+    let pipeline = match benchmark.create_pipeline(&found.name, &variables) {
         Ok(pipeline) => pipeline,
         Err(error) => return Some(Rehearsal::NotStarted(error)),
     };

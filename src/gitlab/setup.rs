@@ -41,7 +41,6 @@ pub struct TokenDetails {
 pub struct Role(pub u32);
 
 impl Role {
-    pub const GUEST: Role = Role(10);
     pub const REPORTER: Role = Role(20);
     pub const DEVELOPER: Role = Role(30);
     pub const MAINTAINER: Role = Role(40);

@@ -4,12 +4,10 @@ use chrono::TimeDelta;
 
 use super::super::findings::{CiFile, Findings, RefFound};
 use super::project::{Needs, features, found, role};
-use super::{Check, Verdict};
+use super::{Check, REHEARSE, Verdict};
 use crate::gitlab::answer::User;
 use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
 use crate::id::UserId;
-
-const REHEARSE: &str = "prove it with one pipeline: bench-bot doctor --rehearse";
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.benchmark;

@@ -87,6 +87,8 @@ impl Check {
     }
 }
 
+const REHEARSE: &str = "prove it with one pipeline: bench-bot doctor --rehearse";
+
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
     let server = server(findings);
@@ -114,7 +116,7 @@ pub fn checks(findings: &Findings) -> Vec<Check> {
     }
     if let Some(rehearsed) = &findings.rehearsal {
         let check = rehearsal::check(findings, rehearsed);
-        rehearsal::prove(&mut checks, rehearsed);
+        rehearsal::prove(&mut checks, findings, rehearsed);
         checks.push(check);
     }
     checks

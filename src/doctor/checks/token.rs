@@ -1,7 +1,7 @@
 //! The checks of a token: whose it is, what it may do, how long.
 
 use super::super::findings::{Findings, Identity};
-use super::Check;
+use super::{Check, REHEARSE};
 use crate::gitlab::Error;
 use crate::gitlab::answer::User;
 
@@ -55,7 +55,7 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
                 Some(400) => Check::needed(
                     scopes,
                     "this kind of token does not tell what it may do",
-                    "use a personal, project or group access token",
+                    format!("use a personal, project or group access token\n{REHEARSE}"),
                 ),
                 _ => Check::unread(scopes, error),
             });
