@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use secrecy::SecretString;
 
 use crate::gitlab::answer::Variable;
@@ -34,7 +35,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Say what it does, on standard error; -vv also what GitLab answers [env: RUST_LOG]
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
     pub verbose: u8,
 }
 
@@ -87,6 +88,14 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print completions for a shell
+    Completions {
+        /// The shell that is to complete what is typed
+        shell: Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man { folder: PathBuf },
 }
 
 #[derive(Args, Debug)]

@@ -15,6 +15,7 @@ pub mod note;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod shell;
 pub mod snapshot;
 pub mod survey;
 mod wait;
@@ -98,6 +99,11 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             rehearse,
             settings,
         } => check_up(&settings, environment, Writes { fix, rehearse }),
+        Command::Completions { shell } => Ok(Ran::done(shell::completions(shell))),
+        Command::Man { folder } => {
+            shell::man_pages(&folder)?;
+            Ok(Ran::done(String::new()))
+        }
     }
 }
 
@@ -140,6 +146,14 @@ fn check_up(settings: &Settings, environment: &Environment, writes: Writes) -> R
 }
 
 impl Ran {
+    fn done(report: String) -> Self {
+        Self {
+            report,
+            errors: Vec::new(),
+            exit: Exit::Done,
+        }
+    }
+
     pub fn of_error(error: &anyhow::Error) -> Self {
         let setting = error.is::<WrongSetting>()
             || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));

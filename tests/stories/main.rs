@@ -4,6 +4,7 @@ mod bot;
 mod doctor;
 mod dry_run;
 mod hostile;
+mod install;
 mod meanwhile;
 mod outcome;
 mod reconcile;
