@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from: `BENCH_BOT_VERSION`, as `0.1.0 (2b04d94f, 2026-11-24)`.
+//! Tells the program which commit it is built from: `VERSION_AND_COMMIT`, as `0.1.0 (2b04d94f, 2026-11-24)`.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ fn main() {
         Some(commit) => format!("{version} ({commit})"),
         None => version.to_owned(),
     };
-    println!("cargo:rustc-env=BENCH_BOT_VERSION={version}");
+    println!("cargo:rustc-env=VERSION_AND_COMMIT={version}");
 }
 
 /// `None` where there is neither a clone nor a pipeline: in an unpacked archive, say.

@@ -26,7 +26,7 @@ use crate::record;
 /// BENCH_BOT_BENCHMARK_TOKEN: a secret never stands on a command line.
 #[derive(Debug, Parser)]
 #[command(
-    version = env!("BENCH_BOT_VERSION"),
+    version = env!("VERSION_AND_COMMIT"),
     max_term_width = 100,
     after_help = "Exit status: 0 done, or nothing to do; 1 something failed; 2 unusable arguments or settings; \
         3 trigger --wait: the benchmark did not succeed."

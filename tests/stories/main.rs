@@ -1,6 +1,7 @@
 //! Stories: people do things on an in-memory GitLab, the real program runs, and what people then see is asserted.
 
 mod bot;
+mod component;
 mod doctor;
 mod dry_run;
 mod hostile;
