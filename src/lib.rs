@@ -7,6 +7,7 @@
 
 pub mod act;
 pub mod cli;
+pub mod course;
 pub mod doctor;
 pub mod gitlab;
 pub mod id;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use crate::course::Course;
 use crate::gitlab::answer::Status;
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::note::Thread;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub unreadable: Vec<Unreadable>,
     /// The bot's discussions on the merge requests whose records ask for something to be done there.
     pub threads: BTreeMap<Iid, Vec<Thread>>,
+    /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
+    pub courses: BTreeMap<PipelineId, Course>,
     /// What could not be read, each in a sentence.
     pub troubles: Vec<String>,
 }
@@ -58,6 +61,7 @@ pub struct HeadPipeline {
     pub status: Status,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
     pub sha: Sha,
     /// Where its commit is a merge result that GitLab made: what was merged.
     pub parents: Vec<Sha>,

@@ -1,6 +1,8 @@
 //! Reads from GitLab what a run decides on. A list is complete or an error; what concerns one merge request or
 //! one pipeline alone is noted when it cannot be read, and the others go on.
 
+mod courses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,6 +26,9 @@ pub enum Scope {
     One(Iid),
     /// That, and whatever its records ask for: those in flight, and those that ended so lately.
     Ending { iid: Iid, aftercare: TimeDelta },
+    /// The open labelled merge requests, and the course of what is in flight or ended since: of all, or of one
+    /// merge request, labelled or not.
+    Courses { since: TimeDelta, of: Option<Iid> },
 }
 
 /// `lookback` says how old a record's last change may be if no open request is older.
@@ -39,6 +44,7 @@ pub fn survey(
         Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => {
             Some(gitlab.now() - aftercare)
         }
+        Scope::Courses { since, .. } => Some(gitlab.now() - since),
         Scope::Queue | Scope::One(_) => None,
     };
     // Its outcome may still be untold, though the label went before anybody looked.
@@ -62,6 +68,7 @@ pub fn survey(
         records: Vec::new(),
         unreadable: Vec::new(),
         threads: BTreeMap::new(),
+        courses: BTreeMap::new(),
         troubles: Vec::new(),
     };
     add_merge_requests(&mut snapshot, merge_requests?);
@@ -82,8 +89,12 @@ pub fn survey(
     read.extend(with_variables(gitlab, others));
     read.sort_by_key(|(pipeline, _)| pipeline.id);
     add_records(&mut snapshot, read);
-    if scope != Scope::Queue {
-        add_threads(&mut snapshot, source, label, recent);
+    match scope {
+        Scope::Queue => {}
+        Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => {
+            add_threads(&mut snapshot, source, label, recent);
+        }
+        Scope::Courses { of, .. } => courses::add(&mut snapshot, gitlab, recent, of),
     }
     Ok(snapshot)
 }
@@ -97,6 +108,11 @@ fn listed(
     match scope {
         Scope::One(iid) | Scope::Ending { iid, .. } => Ok(vec![iid]),
         Scope::Queue => gitlab.labelled(label),
+        Scope::Courses { of, .. } => {
+            let mut iids = gitlab.labelled(label)?;
+            iids.extend(of.filter(|iid| !iids.contains(iid)));
+            Ok(iids)
+        }
         Scope::Records { .. } => {
             let changed = Listing::ChangedSince(since);
             let (open, changed) = both(
@@ -218,6 +234,7 @@ fn assembled(
             status: pipeline.status,
             created_at: pipeline.created_at,
             started_at: pipeline.started_at,
+            finished_at: pipeline.finished_at,
             sha: pipeline.sha,
         }),
         has_notes: mr.user_notes_count > 0,

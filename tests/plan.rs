@@ -44,6 +44,7 @@ fn snapshot(
         records: records.into(),
         unreadable: Vec::new(),
         threads: BTreeMap::new(),
+        courses: BTreeMap::new(),
         troubles: Vec::new(),
     }
 }
@@ -68,6 +69,7 @@ fn mr(iid: u64) -> MergeRequest {
             status: word("success"),
             created_at: at(-121),
             started_at: Some(at(-120)),
+            finished_at: Some(at(-100)),
             sha: sha("a"),
             parents: Vec::new(),
         }),

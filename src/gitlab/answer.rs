@@ -65,6 +65,8 @@ pub struct Pipeline {
     pub updated_at: DateTime<Utc>,
     /// Null until a job has started; lists do not have it.
     pub started_at: Option<DateTime<Utc>>,
+    /// Null until it has ended; lists do not have it.
+    pub finished_at: Option<DateTime<Utc>>,
 }
 
 /// Where a pipeline or a job stands. Only the four words of [`Outcome`] are an end: any other, a future one included,

@@ -55,6 +55,7 @@ impl BenchmarkProject {
         [&own, query].concat()
     }
 
+    /// With the times that lists do not have.
     pub fn pipeline(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}", self.pipelines_path());
         self.0.http.get(&self.0.token, &path)

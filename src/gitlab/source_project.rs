@@ -5,10 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Access;
-use super::answer::{Commit, Discussion, LabelEvent, MergeRequest, Note, Project, User, Version};
+use super::answer::{
+    Commit, Discussion, LabelEvent, MergeRequest, Note, Pipeline, Project, User, Version,
+};
 use super::error::Result;
 use super::http::{Http, Token};
-use crate::id::{DiscussionId, Iid, NoteId, ProjectId, Sha};
+use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, Sha};
 
 pub struct SourceProject(pub(super) Access);
 
@@ -72,6 +74,12 @@ impl SourceProject {
             &self.0.token,
             &format!("projects/{project}/repository/commits/{sha}"),
         )
+    }
+
+    /// Not there where it ran in a fork.
+    pub fn pipeline(&self, pipeline: PipelineId) -> Result<Pipeline> {
+        let path = format!("projects/{}/pipelines/{pipeline}", self.0.project.id);
+        self.0.http.get(&self.0.token, &path)
     }
 
     pub fn add_label(&self, iid: Iid, label: &str) -> Result<MergeRequest> {

@@ -1,0 +1,131 @@
+//! When what happened to requests. Nothing but times hangs on it: what cannot be read of one stays unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::course::Course;
+use crate::gitlab::{Error, Gitlab, both, side_by_side};
+use crate::id::{Iid, RequestId};
+use crate::record::Record;
+use crate::snapshot::Snapshot;
+
+/// Adds the courses of the records in flight and of those that ended since, or of one merge request's among them.
+pub fn add(
+    snapshot: &mut Snapshot,
+    gitlab: &Gitlab,
+    since: Option<DateTime<Utc>>,
+    of: Option<Iid>,
+) {
+    let own = |record: &Record| record.task.project == gitlab.source.project().id;
+    let lately = |record: &Record| since.is_some_and(|since| record.updated_at >= since);
+    let mut courses: Vec<(&Record, Course)> = snapshot
+        .records
+        .iter()
+        .filter(|record| !record.status.ended() || lately(record))
+        .filter(|record| of.is_none_or(|of| own(record) && record.task.mr == of))
+        .map(|record| (record, surveyed(snapshot, record)))
+        .collect();
+    let missing = |course: fn(&Course) -> Option<DateTime<Utc>>| {
+        let own = courses.iter().filter(|(record, _)| own(record));
+        own.filter(move |(_, known)| course(known).is_none())
+            .map(|(record, _)| &record.task)
+    };
+    let benchmarks = courses.iter().map(|(record, _)| record.pipeline).collect();
+    let labelled = missing(|course| course.requested_at)
+        .filter(|task| task.request != RequestId::NONE && !snapshot.gone.contains(&task.mr))
+        .map(|task| task.mr)
+        .collect();
+    let pipelines = missing(|course| course.ready_at)
+        .filter_map(|task| task.pipeline)
+        .collect();
+    let (benchmarks, (labelled, pipelines)) = both(
+        || read(benchmarks, |id| gitlab.benchmark.pipeline(id)),
+        || {
+            both(
+                || read(labelled, |iid| gitlab.source.label_events(iid)),
+                || read(pipelines, |id| gitlab.source.pipeline(id)),
+            )
+        },
+    );
+    let mut troubles = Vec::new();
+    let benchmarks = told(benchmarks, &mut troubles, |id| {
+        format!("when benchmark pipeline {id} started")
+    });
+    let labelled = told(labelled, &mut troubles, |iid| {
+        format!("when !{iid} was labelled")
+    });
+    let pipelines = told(pipelines, &mut troubles, |id| {
+        format!("when pipeline {id} passed")
+    });
+    for (record, course) in &mut courses {
+        let task = &record.task;
+        if let Some(benchmark) = benchmarks.get(&record.pipeline) {
+            course.started_at = benchmark.started_at;
+            course.ended_at = course
+                .ended_at
+                .map(|at| benchmark.finished_at.unwrap_or(at));
+        }
+        if let (true, Some(events)) = (own(record), labelled.get(&task.mr)) {
+            let event = events.iter().find(|event| event.id == task.request);
+            course.requested_at = course.requested_at.or(event.map(|event| event.created_at));
+        }
+        if let (true, Some(id)) = (own(record), task.pipeline) {
+            let finished_at = pipelines.get(&id).and_then(|pipeline| pipeline.finished_at);
+            course.ready_at = course.ready_at.or(finished_at);
+        }
+    }
+    let courses = courses.into_iter();
+    snapshot.courses = courses
+        .map(|(record, course)| (record.pipeline, course))
+        .collect();
+    snapshot.troubles.extend(troubles);
+}
+
+/// What the merge request tells while it bears the label for the same request, and the list of pipelines.
+fn surveyed(snapshot: &Snapshot, record: &Record) -> Course {
+    let task = &record.task;
+    let mr = snapshot
+        .merge_requests
+        .get(&task.mr)
+        .filter(|_| task.project == snapshot.source);
+    let request = mr.and_then(|mr| mr.request);
+    let pipeline = mr.and_then(|mr| mr.pipeline.as_ref());
+    Course {
+        requested_at: request
+            .filter(|request| request.id == task.request)
+            .and_then(|request| request.at),
+        ready_at: pipeline
+            .filter(|pipeline| Some(pipeline.id) == task.pipeline)
+            .and_then(|pipeline| pipeline.finished_at),
+        begun_at: Some(record.created_at),
+        started_at: None,
+        ended_at: record.status.ended().then_some(record.updated_at),
+    }
+}
+
+type Read<K, T> = Vec<(K, Result<T, Error>)>;
+
+fn read<K: Copy + Send, T: Send>(
+    keys: BTreeSet<K>,
+    ask: impl Fn(K) -> Result<T, Error> + Sync,
+) -> Read<K, T> {
+    side_by_side(keys.into_iter().collect(), |key| (key, ask(key)))
+}
+
+/// What is gone is not worth a word; anything else that cannot be read is.
+fn told<K: Copy + Ord, T>(
+    read: Read<K, T>,
+    troubles: &mut Vec<String>,
+    what: impl Fn(K) -> String,
+) -> BTreeMap<K, T> {
+    let mut told = BTreeMap::new();
+    for (key, answer) in read {
+        match answer {
+            Ok(answer) => drop(told.insert(key, answer)),
+            Err(error) if error.not_found() => {}
+            Err(error) => troubles.push(format!("{} cannot be read: {error}", what(key))),
+        }
+    }
+    told
+}
