@@ -1,10 +1,14 @@
 //! The rules: from what was read to what each request is waiting for and what is to be done. Pure: the same
 //! snapshot always gives the same plan.
 
+mod explain;
+
 use std::cmp::Ordering;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
+
+pub use self::explain::{Condition, ConditionName, explain};
 
 use crate::gitlab::answer::{Outcome, Status};
 use crate::id::{Iid, NoteId, RequestId, Sha};
@@ -220,6 +224,17 @@ fn standing<'a>(
     request: Request,
     rules: &Rules,
 ) -> Result<Queued<'a>, Verdict> {
+    unserved(snapshot, mr, request, rules)?;
+    readiness(mr, request)
+}
+
+/// No benchmark serves the request, as far as can be told.
+fn unserved(
+    snapshot: &Snapshot,
+    mr: &MergeRequest,
+    request: Request,
+    rules: &Rules,
+) -> Result<(), Verdict> {
     if let Some(record) = record_of(snapshot, mr.iid, request) {
         return Err(match record.status.ended() {
             true => Verdict::Finished,
@@ -227,14 +242,11 @@ fn standing<'a>(
             false => Verdict::InFlight,
         });
     }
-    if snapshot
-        .unreadable
-        .iter()
-        .any(|pipeline| may_serve(pipeline.created_at, request))
-    {
-        return Err(Verdict::Unknown);
+    let mut unreadable = snapshot.unreadable.iter();
+    match unreadable.any(|pipeline| may_serve(pipeline.created_at, request)) {
+        true => Err(Verdict::Unknown),
+        false => Ok(()),
     }
-    readiness(mr, request)
 }
 
 /// A benchmark is younger than the request that it serves.
@@ -243,7 +255,7 @@ fn may_serve(created_at: DateTime<Utc>, request: Request) -> bool {
 }
 
 /// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
-fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> {
+pub fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> {
     of_request(snapshot, mr, request.id).next()
 }
 
@@ -265,9 +277,7 @@ fn stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
 
 /// Whether a request without a record may be started, judged by the merge request alone.
 pub fn readiness(mr: &MergeRequest, request: Request) -> Result<Queued<'_>, Verdict> {
-    if changed_since_request(mr) {
-        return Err(Verdict::ChangedSinceRequest);
-    }
+    as_labelled(mr)?;
     let (head, pipeline) = passed(mr)?;
     Ok(Queued {
         mr,
@@ -293,10 +303,13 @@ pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
 }
 
 /// Whoever set the label has seen the commits of then; an outsider may have pushed others since.
-fn changed_since_request(mr: &MergeRequest) -> bool {
+fn as_labelled(mr: &MergeRequest) -> Result<(), Verdict> {
     match &mr.origin {
-        Origin::SameProject => false,
-        Origin::Fork { head_when_labelled } => *head_when_labelled != mr.head || mr.head.is_none(),
+        Origin::Fork { head_when_labelled } if *head_when_labelled != mr.head => {
+            Err(Verdict::ChangedSinceRequest)
+        }
+        Origin::Fork { .. } if mr.head.is_none() => Err(Verdict::ChangedSinceRequest),
+        Origin::Fork { .. } | Origin::SameProject => Ok(()),
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_bot::gitlab::answer::{Outcome, Status};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha};
 use bench_bot::note::{First, Thread, Told};
-use bench_bot::plan::{self, Order, Refusal, Reply, Resolve, Rules, Trigger, Verdict, What};
+use bench_bot::plan::{
+    self, Condition, Order, Refusal, Reply, Resolve, Rules, Trigger, Verdict, What,
+};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -257,6 +259,87 @@ fn what_a_merge_request_with_a_record_waits_for() {
     for (case, records, expected) in cases {
         assert_eq!(verdict(&snapshot([mr(1)], records)), expected, "{case}");
     }
+}
+
+/// Which conditions hold (+), do not (-), or are not come to (?).
+fn conditions(snapshot: &Snapshot, mr: &MergeRequest) -> String {
+    let plan = plan::scan(snapshot, &RULES);
+    let conditions = plan::explain(snapshot, &plan, mr, &RULES);
+    let sign = |condition: &Condition| match condition.holds {
+        Some(true) => '+',
+        Some(false) => '-',
+        None => '?',
+    };
+    conditions.iter().map(sign).collect()
+}
+
+#[test]
+fn which_conditions_hold() {
+    let fork = |head_when_labelled| with(1, |mr| mr.origin = Origin::Fork { head_when_labelled });
+    let status = |status: &'static str| pipeline(move |pipeline| pipeline.status = word(status));
+    // Open, labelled, unserved, for a fork as labelled, the pipeline's four, and its turn.
+    let cases = [
+        ("ready", mr(1), vec![], "++++++++"),
+        (
+            "a fork as labelled",
+            fork(Some(sha("a"))),
+            vec![],
+            "+++++++++",
+        ),
+        ("a fork changed", fork(Some(sha("c"))), vec![], "+++-++++?"),
+        (
+            "closed",
+            with(1, |mr| mr.state = "closed".to_owned()),
+            vec![],
+            "-++++++?",
+        ),
+        (
+            "not labelled",
+            with(1, |mr| mr.request = None),
+            vec![],
+            "+-++++?",
+        ),
+        (
+            "no pipeline",
+            with(1, |mr| mr.pipeline = None),
+            vec![],
+            "+++-????",
+        ),
+        (
+            "an older commit's",
+            pipeline(|p| p.sha = sha("c")),
+            vec![],
+            "++++-???",
+        ),
+        ("running", status("running"), vec![], "+++++-??"),
+        ("failed", status("failed"), vec![], "++++++-?"),
+        (
+            "in flight",
+            mr(1),
+            vec![record(9, 1, "running")],
+            "++-++++?",
+        ),
+        ("ended", mr(1), vec![record(9, 1, "success")], "++-++++?"),
+        (
+            "another in flight",
+            mr(1),
+            vec![record(9, 2, "running")],
+            "+++++++-",
+        ),
+    ];
+    for (case, mr, records, expected) in cases {
+        assert_eq!(
+            conditions(&snapshot([mr.clone()], records), &mr),
+            expected,
+            "{case}"
+        );
+    }
+    let mut unreadable = snapshot([mr(1)], []);
+    unreadable.unreadable = vec![Unreadable {
+        created_at: at(0),
+        ended: true,
+    }];
+    assert_eq!(conditions(&unreadable, &mr(1)), "++?++++?");
 }
 
 #[test]
@@ -907,6 +990,24 @@ proptest! {
         told.sort();
         let labelled = snapshot.merge_requests.values().filter(|mr| mr.state == "opened" && mr.request.is_some());
         prop_assert_eq!(told, labelled.map(|mr| mr.iid).collect::<Vec<_>>());
+    }
+
+    /// The explanation and the decision cannot come apart.
+    #[test]
+    fn all_conditions_hold_where_it_is_started_and_all_but_its_turn_where_it_is_queued(
+        snapshot in any_snapshot(),
+        max_in_flight in 0..5usize,
+    ) {
+        let rules = Rules { max_in_flight, ..RULES };
+        let plan = plan::scan(&snapshot, &rules);
+        for mr in snapshot.merge_requests.values() {
+            let conditions = plan::explain(&snapshot, &plan, mr, &rules);
+            let holds = |condition: &Condition| condition.holds == Some(true);
+            let place = plan.queue.iter().position(|queued| queued.mr.iid == mr.iid);
+            let (turn, others) = conditions.split_last().expect("there are some");
+            prop_assert_eq!(others.iter().all(holds), place.is_some());
+            prop_assert_eq!(holds(turn), place.is_some_and(|place| place < plan.free));
+        }
     }
 
     #[test]
