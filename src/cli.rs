@@ -8,9 +8,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use secrecy::SecretString;
 
@@ -44,6 +44,8 @@ pub enum Command {
     /// Decide which requests go next, and start their benchmarks
     Scan {
         #[command(flatten)]
+        writing: Writing,
+        #[command(flatten)]
         settings: Settings,
         #[command(flatten)]
         benchmark: Benchmark,
@@ -60,6 +62,8 @@ pub enum Command {
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
+        writing: Writing,
+        #[command(flatten)]
         settings: Settings,
         #[command(flatten)]
         benchmark: Benchmark,
@@ -70,20 +74,33 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         since: Option<Duration>,
         #[command(flatten)]
+        writing: Writing,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Tell what is in flight, queued and waiting, and what ended lately, as text, JSON or a page
+    #[command(mut_arg("format", |format| format.value_parser(format_of(&["text", "json", "html"]))))]
+    Status {
+        /// Explain one merge request instead (its number N, !N or its URL): why nothing happens, and who can change it
+        #[arg(long, value_name = "N|URL")]
+        mr: Option<MrName>,
+        /// How far to look back for what has ended
+        #[arg(long, value_name = "DURATION", default_value = "7days", value_parser = duration)]
+        since: Duration,
+        #[command(flatten)]
         settings: Settings,
     },
     /// Check tokens, roles, label and project settings, and say how to mend each
     #[command(
-        mut_arg("dry_run", |arg| arg.hide(true)),
         mut_arg("order", |arg| arg.hide(true)),
         mut_arg("max_in_flight", |arg| arg.hide(true))
     )]
     Doctor {
         /// Create the label where it is missing
-        #[arg(long, conflicts_with = "dry_run")]
+        #[arg(long)]
         fix: bool,
         /// Prove what no setting shows: start a pipeline in the benchmark project, read it back and cancel it
-        #[arg(long, conflicts_with = "dry_run")]
+        #[arg(long)]
         rehearse: bool,
         #[command(flatten)]
         settings: Settings,
@@ -98,11 +115,16 @@ pub enum Command {
     Man { folder: PathBuf },
 }
 
+/// Of the commands that write.
 #[derive(Args, Debug)]
-pub struct Settings {
+pub struct Writing {
     /// Do everything but write: report what would be done
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Settings {
     /// Address of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
     #[arg(
         long,
@@ -200,7 +222,8 @@ pub struct Settings {
         long,
         env = "BENCH_BOT_FORMAT",
         hide_env_values = true,
-        default_value = "text"
+        default_value = "text",
+        value_parser = format_of(&["text", "json"])
     )]
     pub format: Format,
 }
@@ -229,10 +252,27 @@ impl Benchmark {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Text,
     Json,
+    /// A page, which `status` alone makes.
+    Html,
+}
+
+/// All formats are known everywhere, so that one that does not apply can be told from a mistyped one.
+fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
+    let word = |word| PossibleValue::new(word).hide(!applicable.contains(&word));
+    PossibleValuesParser::new(["text", "json", "html"].map(word)).try_map(|format| {
+        match format.as_str() {
+            format if !applicable.contains(&format) => {
+                Err("only `bench-bot status` makes a page; write text or json")
+            }
+            "html" => Ok(Format::Html),
+            "json" => Ok(Format::Json),
+            _ => Ok(Format::Text),
+        }
+    })
 }
 
 /// A merge request as people name it.

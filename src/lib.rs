@@ -18,6 +18,7 @@ pub mod record;
 pub mod report;
 pub mod shell;
 pub mod snapshot;
+mod status;
 pub mod survey;
 mod wait;
 
@@ -36,7 +37,7 @@ use crate::gitlab::answer::Variable;
 use crate::gitlab::{ConnectError, Gitlab};
 use crate::id::Iid;
 use crate::plan::{Plan, Trigger};
-use crate::report::{Checkup, Report};
+use crate::report::{Checkup, Report, Status};
 use crate::snapshot::Snapshot;
 use crate::survey::{Scope, survey};
 
@@ -67,21 +68,31 @@ pub enum Exit {
 
 /// Carries out a command. An error is one that kept all of it from being done.
 pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
-    let begin = |name, settings, variables, of_all| {
-        Run::begin(name, settings, environment, variables, of_all)
-    };
+    let begin = |name, settings, of_all| Run::begin(name, settings, environment, of_all);
     match command {
         Command::Scan {
+            writing,
             settings,
             benchmark,
         } => {
-            let run = begin("scan", settings, benchmark.variables()?, true)?;
+            let run = Run {
+                dry_run: writing.dry_run,
+                variables: benchmark.variables()?,
+                ..begin("scan", settings, true)?
+            };
             let snapshot = run.survey(None, Scope::Queue)?;
             let plan = plan::scan(&snapshot, &run.settled.rules);
             Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
         }
-        Command::Reconcile { since, settings } => {
-            let run = begin("reconcile", settings, Vec::new(), true)?;
+        Command::Reconcile {
+            since,
+            writing,
+            settings,
+        } => {
+            let run = Run {
+                dry_run: writing.dry_run,
+                ..begin("reconcile", settings, true)?
+            };
             let since = since.and_then(|since| TimeDelta::from_std(since).ok());
             let aftercare = since.unwrap_or(AFTERCARE);
             let snapshot = run.survey(since, Scope::Records { aftercare })?;
@@ -92,9 +103,27 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             mr,
             force,
             wait,
+            writing,
             settings,
             benchmark,
-        } => begin("trigger", settings, benchmark.variables()?, false)?.trigger(&mr, force, wait),
+        } => {
+            let run = Run {
+                dry_run: writing.dry_run,
+                variables: benchmark.variables()?,
+                ..begin("trigger", settings, false)?
+            };
+            run.trigger(&mr, force, wait)
+        }
+        Command::Status {
+            mr,
+            since,
+            settings,
+        } => {
+            status::check(&settings, mr.as_ref())?;
+            let run = begin("status", settings, true)?;
+            let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
+            run.status(since, mr.as_ref())
+        }
         Command::Doctor {
             fix,
             rehearse,
@@ -136,7 +165,8 @@ fn check_up(settings: &Settings, environment: &Environment, writes: Writes) -> R
     Ok(Ran {
         report: match settings.format {
             Format::Json => report::checkup_json(&checkup),
-            Format::Text => report::checkup_text(&checkup, columns()),
+            // Only `status` has a page; elsewhere the word is refused.
+            Format::Text | Format::Html => report::checkup_text(&checkup, columns()),
         },
         errors: Vec::new(),
         exit: match checks.iter().any(|check| check.verdict.hinders()) {
@@ -174,6 +204,7 @@ impl Ran {
 struct Run {
     command: &'static str,
     settings: Settings,
+    dry_run: bool,
     settled: Settled,
     gitlab: Gitlab,
     ref_name: String,
@@ -187,7 +218,6 @@ impl Run {
         command: &'static str,
         settings: Settings,
         environment: &Environment,
-        variables: Vec<Variable>,
         of_all: bool,
     ) -> Result<Self> {
         let settled = settings.settle(environment)?;
@@ -205,10 +235,11 @@ impl Run {
         Ok(Self {
             command,
             settings,
+            dry_run: false,
             settled,
             gitlab,
             ref_name,
-            variables,
+            variables: Vec::new(),
             progress,
         })
     }
@@ -232,7 +263,7 @@ impl Run {
         carry_out: impl FnOnce(&Actor) -> Vec<Action>,
     ) -> Ran {
         self.progress.set_message("carrying out");
-        let actions = match self.settings.dry_run {
+        let actions = match self.dry_run {
             true => act::planned(plan),
             false => carry_out(&self.actor(snapshot)),
         };
@@ -262,18 +293,14 @@ impl Run {
         };
         let refuse = |why| Ok(self.refuse(&snapshot, &plan, iid, why));
         let Some(mr) = snapshot.merge_requests.get(&iid) else {
-            let path = &source.path_with_namespace;
-            return refuse(match snapshot.gone.contains(&iid) {
-                true => format!("there is no such merge request in {path}"),
-                false => "it could not be read".to_owned(),
-            });
+            return refuse(self.unknown(&snapshot, iid));
         };
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
             Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
             Ok(Trigger::Start { finish }) => {
                 self.progress.set_message("carrying out");
-                let actions = match self.settings.dry_run {
+                let actions = match self.dry_run {
                     true => act::planned_trigger(iid, finish.as_ref()),
                     false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
                 };
@@ -282,7 +309,7 @@ impl Run {
                 (actions, pipeline)
             }
         };
-        match benchmark.filter(|_| wait && !self.settings.dry_run) {
+        match benchmark.filter(|_| wait && !self.dry_run) {
             Some(benchmark) => Ok(self.wait(iid, benchmark, actions, &snapshot, &plan)),
             None => Ok(self.report(&snapshot, &plan, &actions)),
         }
@@ -299,12 +326,31 @@ impl Run {
         ran
     }
 
+    /// Why nothing is known of a merge request that was asked for.
+    fn unknown(&self, snapshot: &Snapshot, mr: Iid) -> String {
+        let path = &self.gitlab.source.project().path_with_namespace;
+        match snapshot.gone.contains(&mr) {
+            true => format!("there is no such merge request in {path}"),
+            false => "it could not be read".to_owned(),
+        }
+    }
+
     fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
+        self.tell(snapshot, plan, actions, None)
+    }
+
+    fn tell(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        actions: &[Action],
+        status: Option<Status>,
+    ) -> Ran {
         self.progress.finish_and_clear();
         log::info!("{}", self.gitlab.figures());
         let report = Report {
             command: self.command,
-            dry_run: self.settings.dry_run,
+            dry_run: self.dry_run,
             source: self.gitlab.source.project(),
             benchmark: self.gitlab.benchmark.project(),
             now: snapshot.now,
@@ -312,6 +358,7 @@ impl Run {
             max_in_flight: self.settled.rules.max_in_flight,
             plan,
             actions,
+            status,
         };
         let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
         let troubled = !snapshot.troubles.is_empty() || actions.iter().any(failed);
@@ -319,6 +366,7 @@ impl Run {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
                 Format::Text => report::text(&report, columns()),
+                Format::Html => report::html(&report),
             },
             errors: snapshot.troubles.clone(),
             exit: if troubled { Exit::Failed } else { Exit::Done },

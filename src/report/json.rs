@@ -4,7 +4,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::Report;
+use super::explain::{self, Sentence};
 use crate::act::{Action, Effect};
+use crate::course::Course;
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::inert::acts;
 use crate::plan::Queued;
@@ -20,7 +22,35 @@ struct Json<'a> {
     in_flight: Vec<InFlight<'a>>,
     queue: Vec<InQueue<'a>>,
     waiting: Vec<Waiting<'a>>,
-    actions: Vec<Acted<'a>>,
+    /// Of all commands but `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<Vec<Acted<'a>>>,
+    /// Of `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Vec<Ended<'a>>>,
+    /// Of `status --mr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Serialize)]
+struct Ended<'a> {
+    mr: Option<Iid>,
+    sha: &'a Sha,
+    outcome: &'a str,
+    requested_at: Option<String>,
+    ready_at: Option<String>,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    benchmark_pipeline: Pipeline<'a>,
+}
+
+#[derive(Serialize)]
+struct Condition {
+    name: &'static str,
+    ok: Option<bool>,
+    detail: String,
+    hint: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +121,20 @@ pub fn json(report: &Report) -> String {
                 reason: waiting.verdict.reason(),
             })
             .collect(),
-        actions: report.actions.iter().map(acted).collect(),
+        actions: match report.status {
+            None => Some(report.actions.iter().map(acted).collect()),
+            Some(_) => None,
+        },
+        ended: report.status.as_ref().map(|status| {
+            let all = status.ended.iter();
+            all.map(|(record, course)| ended(record, course, report.source.id))
+                .collect()
+        }),
+        conditions: report.status.as_ref().and_then(|status| {
+            let explained = status.explained.as_ref()?;
+            let sentences = explain::sentences(report, status, explained).into_iter();
+            Some(sentences.map(condition).collect())
+        }),
     };
     // Strings, numbers and lists of them: there is nothing here that could fail.
     escaped(&serde_json::to_string_pretty(&json).unwrap_or_default()) + "\n"
@@ -124,6 +167,34 @@ fn in_flight(record: &Record, source: ProjectId) -> InFlight<'_> {
             id: record.pipeline,
             web_url: &record.web_url,
         },
+    }
+}
+
+fn ended<'a>(record: &'a Record, course: &Course, source: ProjectId) -> Ended<'a> {
+    Ended {
+        mr: (record.task.project == source).then_some(record.task.mr),
+        sha: &record.task.sha,
+        outcome: record.status.word(),
+        requested_at: course.requested_at.map(rfc3339),
+        ready_at: course.ready_at.map(rfc3339),
+        started_at: course.started_at.map(rfc3339),
+        ended_at: course.ended_at.map(rfc3339),
+        benchmark_pipeline: Pipeline {
+            id: record.pipeline,
+            web_url: &record.web_url,
+        },
+    }
+}
+
+fn condition(sentence: Sentence) -> Condition {
+    Condition {
+        name: sentence.name,
+        ok: sentence.holds,
+        detail: match sentence.link {
+            Some(link) => format!("{}: {link}", sentence.detail),
+            None => sentence.detail,
+        },
+        hint: sentence.hint,
     }
 }
 
@@ -161,6 +232,6 @@ fn acted(action: &Action) -> Acted<'_> {
     }
 }
 
-fn rfc3339(time: DateTime<Utc>) -> String {
+pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -1,18 +1,25 @@
 //! What people and machines get to read of a run, on standard output.
 
 mod doctor;
+mod explain;
+mod html;
 mod json;
 mod text;
+mod timeline;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::doctor::{Checkup, checkup_json, checkup_text};
+pub use self::html::html;
 pub use self::json::json;
 pub use self::text::{refusal, text};
 
 use crate::act::Action;
+use crate::course::Course;
 use crate::gitlab::answer::Project;
-use crate::plan::{Order, Plan};
+use crate::plan::{Condition, Order, Plan, Rules};
+use crate::record::Record;
+use crate::snapshot::{MergeRequest, Snapshot};
 
 /// All that a report tells.
 pub struct Report<'a> {
@@ -25,4 +32,31 @@ pub struct Report<'a> {
     pub max_in_flight: usize,
     pub plan: &'a Plan<'a>,
     pub actions: &'a [Action],
+    /// Of `status`, which takes no actions.
+    pub status: Option<Status<'a>>,
+}
+
+/// What `status` tells besides what is in flight, queued and waiting.
+pub struct Status<'a> {
+    pub label: &'a str,
+    pub rules: &'a Rules,
+    /// How far it looks back.
+    pub since: TimeDelta,
+    pub snapshot: &'a Snapshot,
+    /// Latest first.
+    pub ended: Vec<(&'a Record, &'a Course)>,
+    /// Where one merge request was asked for: then the plan is of that alone.
+    pub explained: Option<Explained<'a>>,
+}
+
+pub struct Explained<'a> {
+    /// `None` where it could not be read.
+    pub mr: Option<&'a MergeRequest>,
+    pub conditions: Vec<Condition>,
+    /// In the queue, from 0.
+    pub place: Option<usize>,
+    /// How many are in the queue.
+    pub queued: usize,
+    /// How many are in flight, for whichever merge request.
+    pub in_flight: usize,
 }

@@ -1,5 +1,7 @@
 //! The report for people: to be taken in at a glance, in 80 columns.
 
+mod status;
+
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -31,6 +33,17 @@ pub fn text(report: &Report, width: usize) -> String {
         &report.benchmark.path_with_namespace,
     );
     line(&mut out, BOLD, &format!("{source} → {benchmark}{dry}"));
+    if let Some(status) = &report.status {
+        if let Some(explained) = &status.explained {
+            status::explanation(&mut out, report, status, explained, width);
+        } else {
+            in_flight(&mut out, report, width);
+            queue(&mut out, report, width);
+            waiting(&mut out, report, width);
+        }
+        status::ended(&mut out, report, status, width);
+        return out;
+    }
     in_flight(&mut out, report, width);
     if report.command == "scan" {
         queue(&mut out, report, width);
@@ -38,6 +51,23 @@ pub fn text(report: &Report, width: usize) -> String {
     }
     actions(&mut out, report);
     out
+}
+
+/// Broken between words.
+fn paragraph(out: &mut String, sentence: &str, width: usize) {
+    const INDENT: &str = "  ";
+    let mut row = String::new();
+    for word in sentence.split_whitespace() {
+        if !row.is_empty() && INDENT.len() + row.width() + 1 + word.width() > width {
+            let _ = writeln!(out, "{INDENT}{row}");
+            row.clear();
+        }
+        if !row.is_empty() {
+            row.push(' ');
+        }
+        row.push_str(word);
+    }
+    let _ = writeln!(out, "{INDENT}{row}");
 }
 
 pub(super) fn line(out: &mut String, style: Style, text: &str) {
@@ -52,6 +82,11 @@ fn in_flight(out: &mut String, report: &Report, width: usize) {
         BOLD,
         &format!("\nIn flight: {} of {}", records.len(), report.max_in_flight),
     );
+    in_flight_rows(out, report, width);
+}
+
+fn in_flight_rows(out: &mut String, report: &Report, width: usize) {
+    let records = &report.plan.in_flight;
     let rows = records.iter().map(|record| Row {
         cells: vec![
             mr_of(record, report),
@@ -70,7 +105,7 @@ fn in_flight(out: &mut String, report: &Report, width: usize) {
     );
 }
 
-fn mr_of(record: &Record, report: &Report) -> String {
+pub fn mr_of(record: &Record, report: &Report) -> String {
     match record.task.project == report.source.id {
         true => format!("!{}", record.task.mr),
         false => one_line(&format!("{}!{}", record.task.project_path, record.task.mr)),
@@ -151,7 +186,7 @@ fn waiting(out: &mut String, report: &Report, width: usize) {
 }
 
 /// The state of a merge request in words.
-fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
+pub fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
     let status = || {
         mr.and_then(|mr| mr.pipeline.as_ref())
             .map_or("?", |found| found.status.word())
@@ -311,6 +346,22 @@ fn shortened(text: &str, width: usize) -> String {
         fits
     };
     text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// In at most two units.
+pub fn lasting(time: TimeDelta) -> String {
+    let seconds = time.num_seconds().max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |big: i64, unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{big}{unit}"),
+        small => format!("{big}{unit} {small}{small_unit}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{minutes}m"),
+        3600..172_800 => two(hours, "h", minutes % 60, "m"),
+        _ => two(days, "d", hours % 24, "h"),
+    }
 }
 
 /// How long ago, in the largest unit that gives a whole number.

@@ -219,6 +219,8 @@ fn a_report_is_as_wide_as_ever_and_nothing_in_it_acts_on_a_terminal() {
         "scan --dry-run -vv",
         "scan --max-in-flight 99 -v",
         "reconcile",
+        "status",
+        "status --mr 1",
     ] {
         let ran = run(&gitlab, command);
         assert_inert(&ran.stdout);

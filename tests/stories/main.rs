@@ -15,6 +15,7 @@ mod scan;
 mod secrets;
 mod settings;
 mod start;
+mod status;
 mod trigger;
 mod volume;
 mod wait;

@@ -17,6 +17,7 @@ macro_rules! snapshot {
         })
     };
 }
+pub(crate) use snapshot;
 
 /// One of everything.
 fn world() -> Gitlab {
@@ -140,6 +141,7 @@ fn help() {
         ("help-scan", "scan --help"),
         ("help-trigger", "trigger --help"),
         ("help-reconcile", "reconcile --help"),
+        ("help-status", "status --help"),
         ("help-doctor", "doctor --help"),
     ] {
         snapshot!(name, bare(arguments).env("COLUMNS", "80").succeeds().stdout);
@@ -158,7 +160,7 @@ fn no_report_has_colour_codes_when_piped_or_lines_too_long() {
 #[test]
 fn the_readme_names_every_flag_and_variable() {
     let readme = include_str!("../../README.md");
-    let help = ["scan", "trigger", "reconcile", "doctor"]
+    let help = ["scan", "trigger", "reconcile", "status", "doctor"]
         .map(|command| bare(&format!("{command} --help")).succeeds().stdout);
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     for word in help.join("").split(|c| !is_name(c)) {

@@ -124,13 +124,54 @@ fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
 }
 
 #[test]
+fn a_status_asks_once_for_each_time_that_it_does_not_know() {
+    let gitlab = Gitlab::start();
+    assert_eq!(requests(&gitlab, "status"), EVERY_SCAN);
+    let mrs = ready(&gitlab, 3);
+    run(&gitlab, "scan --max-in-flight 2");
+    let (variables, details) = (1, 1);
+    // When it was labelled and had passed stands in what is read of the merge request anyway.
+    let in_flight = EACH + variables + details;
+    assert_eq!(
+        requests(&gitlab, "status"),
+        EVERY_SCAN + 2 * in_flight + EACH
+    );
+    let one_of_three = EVERY_SCAN + 2 * in_flight + EACH - details;
+    assert_eq!(requests(&gitlab, "status --mr 1"), one_of_three);
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+    run(&gitlab, "reconcile");
+    let (events, source_pipeline) = (1, 1);
+    let ended = variables + details + events + source_pipeline;
+    let all = EVERY_SCAN + ended + in_flight + EACH;
+    assert_eq!(requests(&gitlab, "status"), all);
+    // The same commit once more: its label events and its pipeline are asked for once.
+    mrs[0].labelled();
+    run(&gitlab, "scan --max-in-flight 2");
+    gitlab.benchmark_ends(gitlab.benchmarks()[2].id, "success");
+    run(&gitlab, "reconcile");
+    assert_eq!(requests(&gitlab, "status"), all + variables + details);
+    gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "failed");
+    run(&gitlab, "reconcile");
+    mrs[2].unlabelled();
+    gitlab.later(8 * DAY);
+    assert_eq!(requests(&gitlab, "status"), EVERY_SCAN);
+}
+
+#[test]
 fn nothing_grows_with_history() {
     let (young, old) = (Gitlab::start(), Gitlab::start());
     history(&old, 300);
     for gitlab in [&young, &old] {
         ready(gitlab, 3);
     }
-    for command in ["scan --dry-run", "scan", "scan", "reconcile"] {
+    for command in [
+        "status",
+        "scan --dry-run",
+        "scan",
+        "scan",
+        "reconcile",
+        "status",
+    ] {
         assert_eq!(
             requests(&young, command),
             requests(&old, command),
@@ -141,7 +182,7 @@ fn nothing_grows_with_history() {
         let benchmark = gitlab.benchmarks().pop().expect("it was started");
         gitlab.benchmark_ends(benchmark.id, "success");
     }
-    for command in ["reconcile --dry-run", "reconcile", "reconcile"] {
+    for command in ["reconcile --dry-run", "reconcile", "reconcile", "status"] {
         assert_eq!(
             requests(&young, command),
             requests(&old, command),

@@ -28,7 +28,12 @@ fn world() -> Gitlab {
     gitlab
 }
 
-const COMMANDS: [&str; 3] = ["scan --max-in-flight 3", "reconcile", "trigger --mr 1"];
+const COMMANDS: [&str; 4] = [
+    "scan --max-in-flight 3",
+    "reconcile",
+    "trigger --mr 1",
+    "status",
+];
 
 /// As talkative as it can be.
 fn talkative(gitlab: &Gitlab, command: &str) -> Bot {
@@ -104,7 +109,7 @@ fn no_output_holds_a_token_when_things_go_wrong() {
         onward(307, "::"),
     ] {
         // At the door, and once inside.
-        for (command, from) in COMMANDS.into_iter().zip([0, 6, 7]) {
+        for (command, from) in COMMANDS.into_iter().zip([0, 6, 7, 6]) {
             let (fault, asked) = (fault.clone(), Mutex::new(0));
             gitlab.fault(move |_| {
                 let mut asked = asked.lock().expect("nobody panicked");

@@ -92,6 +92,8 @@ fn an_unknown_flag_or_argument_is_named() {
         ("trigger --mr 0", "'0'"),
         ("trigger", "--mr"),
         ("reconcile --since tomorrow", "--since"),
+        ("status --since 0s", "--since"),
+        ("status --dry-run", "'--dry-run'"),
         ("scan --variable NOVALUE", "NOVALUE"),
         ("scan --variable BENCH_SHA=0", "bench-bot's own record"),
         (

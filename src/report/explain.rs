@@ -1,0 +1,259 @@
+//! The words of `status --mr`: for each condition how it stands, and who can change it.
+
+use super::{Explained, Report, Status};
+use crate::plan::{self, Condition, ConditionName as Name, Verdict};
+use crate::record::Record;
+use crate::snapshot::MergeRequest;
+
+/// A condition, told of one merge request.
+pub struct Sentence {
+    pub name: &'static str,
+    pub holds: Option<bool>,
+    /// How it stands.
+    pub detail: String,
+    /// What it is about.
+    pub link: Option<String>,
+    /// Who can change it, where it does not hold.
+    pub hint: Option<String>,
+}
+
+pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec<Sentence> {
+    let Some(mr) = explained.mr else {
+        return Vec::new();
+    };
+    let about = About {
+        report,
+        status,
+        explained,
+        mr,
+        record: mr
+            .request
+            .and_then(|request| plan::record_of(status.snapshot, mr.iid, request)),
+    };
+    let conditions = explained.conditions.iter();
+    conditions
+        .map(|condition| about.sentence(condition))
+        .collect()
+}
+
+/// Why it waits, and who can change it.
+pub fn why_it_waits(report: &Report, status: &Status, mr: &MergeRequest) -> (String, String) {
+    let explained = Explained {
+        mr: Some(mr),
+        conditions: plan::explain(status.snapshot, report.plan, mr, status.rules),
+        place: None,
+        queued: report.plan.queue.len(),
+        in_flight: report.plan.in_flight.len(),
+    };
+    let sentences = sentences(report, status, &explained).into_iter();
+    let first = sentences
+        .filter_map(|sentence| Some((sentence.detail, sentence.hint?)))
+        .next();
+    first.unwrap_or_default()
+}
+
+struct About<'a> {
+    report: &'a Report<'a>,
+    status: &'a Status<'a>,
+    explained: &'a Explained<'a>,
+    mr: &'a MergeRequest,
+    record: Option<&'a Record>,
+}
+
+impl About<'_> {
+    fn sentence(&self, condition: &Condition) -> Sentence {
+        let failing = condition.holds == Some(false) || condition.verdict.is_some();
+        let pipeline = self.mr.pipeline.as_ref().map(|pipeline| &pipeline.web_url);
+        Sentence {
+            name: name(condition.name),
+            holds: condition.holds,
+            detail: match failing {
+                true => self.failing(condition),
+                false => self.holding(condition),
+            },
+            link: match condition.name {
+                Name::Unserved => self.record.map(|record| record.web_url.clone()),
+                Name::Pipeline => pipeline.cloned(),
+                _ => None,
+            },
+            hint: failing.then(|| self.hint(condition)),
+        }
+    }
+
+    fn holding(&self, condition: &Condition) -> String {
+        match condition.name {
+            Name::Open => "it is open".to_owned(),
+            Name::Labelled => {
+                let at = self.mr.request.and_then(|request| request.at);
+                let since = at.map(|at| at.format(" since %-d %b %Y, %H:%M UTC").to_string());
+                format!(
+                    "it bears the label {}{}",
+                    self.status.label,
+                    since.unwrap_or_default()
+                )
+            }
+            Name::Unserved => "no benchmark serves its request yet".to_owned(),
+            Name::AsLabelled => "its fork is as it was when the label came".to_owned(),
+            Name::Pipeline => "it has a pipeline".to_owned(),
+            Name::PipelineOfHead => "the pipeline is for its head".to_owned(),
+            Name::PipelineEnded => "the pipeline has ended".to_owned(),
+            Name::PipelinePassed => "the pipeline has passed".to_owned(),
+            Name::Turn if condition.holds.is_some() => {
+                format!("it is its turn: {}", self.place())
+            }
+            Name::Turn => "it is its turn".to_owned(),
+        }
+    }
+
+    fn place(&self) -> String {
+        let explained = self.explained;
+        format!(
+            "place {} of {} in the queue, {} of {} in flight",
+            explained.place.map_or(0, |place| place + 1),
+            explained.queued,
+            explained.in_flight,
+            self.report.max_in_flight
+        )
+    }
+
+    fn failing(&self, condition: &Condition) -> String {
+        let (mr, record) = (self.mr, self.record);
+        let status = mr
+            .pipeline
+            .as_ref()
+            .map_or("?", |pipeline| pipeline.status.word());
+        match (condition.name, condition.verdict) {
+            (Name::Open, _) => format!("it is {}", mr.state),
+            (Name::Labelled, _) => format!("it does not bear the label {}", self.status.label),
+            (Name::Unserved, Some(Verdict::Finished)) => {
+                let outcome = record.map_or("?", |record| record.status.word());
+                format!("its benchmark has ended already: {outcome}")
+            }
+            (Name::Unserved, Some(Verdict::Stuck)) => {
+                "its benchmark has been in flight for too long".to_owned()
+            }
+            (Name::Unserved, Some(Verdict::InFlight)) => {
+                let word = record.map_or("?", |record| record.status.word());
+                format!("its benchmark is in flight already: {word}")
+            }
+            (Name::Unserved, _) => {
+                "a pipeline that may be its benchmark could not be read".to_owned()
+            }
+            (Name::AsLabelled, _) => "its fork was pushed to since the label came".to_owned(),
+            (Name::Pipeline, _) if mr.head.is_none() => "it has no commit yet".to_owned(),
+            (Name::Pipeline, _) => "it has no pipeline".to_owned(),
+            (Name::PipelineOfHead, _) => {
+                let of = mr
+                    .pipeline
+                    .as_ref()
+                    .map_or("?", |pipeline| pipeline.sha.short());
+                let head = mr.head.as_ref().map_or("?", |head| head.short());
+                format!("the pipeline is for commit {of}, the head is {head}")
+            }
+            (Name::PipelineEnded, _) => format!("the pipeline has not ended: {status}"),
+            (Name::PipelinePassed, _) => format!("the pipeline has not passed: {status}"),
+            (Name::Turn, _) => format!("it is not its turn yet: {}", self.place()),
+        }
+    }
+
+    /// A benchmark is in flight, though nothing asks for it any more.
+    fn withdrawn(&self) -> bool {
+        let mut records = self.status.snapshot.own_records();
+        records.any(|record| record.task.mr == self.mr.iid && !record.status.ended())
+    }
+
+    fn hint(&self, condition: &Condition) -> String {
+        let (mr, source) = (self.mr, &self.report.source.path_with_namespace);
+        let status = mr
+            .pipeline
+            .as_ref()
+            .map_or("?", |pipeline| pipeline.status.word());
+        match (condition.name, condition.verdict) {
+            (Name::Open, _) if mr.state == "closed" => {
+                "Whoever may change it has to reopen it: only an open one is benchmarked.".to_owned()
+            }
+            (Name::Open, _) => "Nothing: only an open merge request is benchmarked.".to_owned(),
+            (Name::Labelled, _) if self.withdrawn() => {
+                "The label was taken off: the next reconcile says so and cancels the benchmark in flight."
+                    .to_owned()
+            }
+            (Name::Labelled, _) => format!(
+                "To ask for a benchmark, a Developer of {source} has to put the label on."
+            ),
+            (Name::Unserved, Some(Verdict::Finished)) => {
+                "The next reconcile tells the outcome and takes the label off. For another benchmark, put it on \
+                 again then."
+                    .to_owned()
+            }
+            (Name::Unserved, Some(Verdict::Stuck)) => {
+                "The next reconcile cancels it, says so and takes the label off.".to_owned()
+            }
+            (Name::Unserved, Some(Verdict::InFlight)) => {
+                "When it has ended, the next reconcile tells the outcome and takes the label off.".to_owned()
+            }
+            (Name::Unserved, _) => {
+                "Whoever runs bench-bot has to see to what it may not read, which the error names: until then \
+                 nothing is started that might be a second benchmark."
+                    .to_owned()
+            }
+            (Name::AsLabelled, _) => format!(
+                "A Developer of {source} has to look at the commits and put the label on again."
+            ),
+            (Name::Pipeline, _) if mr.head.is_none() => "Its author has to push a commit.".to_owned(),
+            (Name::Pipeline | Name::PipelineOfHead, _) => {
+                "Whoever may push to the branch has to get a pipeline for its head: by a push, or by Run pipeline \
+                 in the merge request's tab Pipelines."
+                    .to_owned()
+            }
+            (Name::PipelineEnded, _) if status == "manual" => {
+                "Whoever may push to the branch has to start the manual jobs that the pipeline waits for.".to_owned()
+            }
+            (Name::PipelineEnded, _) => "It is queued as soon as its pipeline has passed.".to_owned(),
+            (Name::PipelinePassed, _) => {
+                "Its author, or whoever else may push to the branch, has to retry the pipeline or push a fix."
+                    .to_owned()
+            }
+            (Name::Turn, _) if self.report.max_in_flight == 0 => {
+                "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing starts.".to_owned()
+            }
+            (Name::Turn, _) => format!(
+                "It starts when those before it have ended. `bench-bot trigger --mr {}` starts it at once; a \
+                 larger --max-in-flight lets more run side by side.",
+                mr.iid
+            ),
+        }
+    }
+}
+
+/// The word for it in the JSON report.
+fn name(name: Name) -> &'static str {
+    match name {
+        Name::Open => "open",
+        Name::Labelled => "labelled",
+        Name::Unserved => "unserved",
+        Name::AsLabelled => "as-labelled",
+        Name::Pipeline => "pipeline",
+        Name::PipelineOfHead => "pipeline-of-head",
+        Name::PipelineEnded => "pipeline-ended",
+        Name::PipelinePassed => "pipeline-passed",
+        Name::Turn => "turn",
+    }
+}
+
+/// What the sentences come to: what happens next, or has to. What is served, or not open, depends on nothing else.
+pub fn next(sentences: &[Sentence]) -> Vec<&str> {
+    let hint = |of: Name| {
+        let found = sentences.iter().find(|sentence| sentence.name == name(of));
+        found.and_then(|sentence| sentence.hint.as_deref())
+    };
+    if let Some(hint) = hint(Name::Unserved).or(hint(Name::Open)) {
+        return vec![hint];
+    }
+    let hints = sentences
+        .iter()
+        .filter_map(|sentence| sentence.hint.as_deref());
+    match hints.collect::<Vec<_>>() {
+        none if none.is_empty() => vec!["The next scan starts it."],
+        hints => hints,
+    }
+}

@@ -1,0 +1,262 @@
+//! The drawn timeline: a panel for each day, a row for each request, and what they waited for.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::{link, mr_link, outcome, text};
+use crate::course::{Course, Stage};
+use crate::report::text::lasting;
+use crate::report::{Report, Status, timeline};
+
+/// A panel does not go further back, so that what happened that day can be told apart.
+const LONGEST: TimeDelta = TimeDelta::hours(24);
+const MOST_TICKS: i64 = 6;
+/// In percent of the width: less would not be seen.
+const NARHEIGHTEST: f64 = 0.4;
+/// Of a row, in pixels.
+const HEIGHT: u8 = 24;
+
+/// How a stage is drawn: its class, its height in pixels, which tells it from the others without its colour, and
+/// what it means.
+fn look(stage: Stage) -> (&'static str, u8, &'static str) {
+    match stage {
+        Stage::Pipeline => ("pipeline", 3, "its own pipeline runs"),
+        Stage::Untold => ("untold", 1, "waiting, it is not known for what"),
+        Stage::Queue => ("queue", 7, "ready, waiting for its turn"),
+        Stage::Machine => ("machine", 10, "waiting for a machine"),
+        Stage::Running => ("running", 14, "benchmark running"),
+    }
+}
+
+struct Row<'a> {
+    mr: Markup,
+    branch: &'a str,
+    course: Course,
+    state: Markup,
+}
+
+pub fn drawing(report: &Report, status: &Status) -> Markup {
+    let rows = rows(report, status);
+    let legend = legend(&rows, report.now);
+    let mut days: BTreeMap<Reverse<NaiveDate>, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        let day = row.course.ended_at.unwrap_or(report.now).date_naive();
+        days.entry(Reverse(day)).or_default().push(row);
+    }
+    html! {
+        @if !days.is_empty() {
+            (waits(report, status))
+            section {
+                h2 { "Timeline" }
+                (legend)
+                @for (Reverse(day), rows) in &days { (panel(*day, rows, report.now)) }
+            }
+        }
+    }
+}
+
+/// The earliest end first, then those that have not ended.
+fn rows<'a>(report: &'a Report, status: &'a Status) -> Vec<Row<'a>> {
+    let courses = &status.snapshot.courses;
+    let ended = status.ended.iter().rev().map(|(record, course)| Row {
+        mr: mr_link(report, record),
+        branch: &record.task.branch,
+        course: **course,
+        state: outcome(record.status.word()),
+    });
+    let in_flight = report.plan.in_flight.iter().map(|record| Row {
+        mr: mr_link(report, record),
+        branch: &record.task.branch,
+        course: courses.get(&record.pipeline).copied().unwrap_or_default(),
+        state: text(record.status.word()),
+    });
+    let queue = report.plan.queue.iter().map(|queued| Row {
+        mr: link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }),
+        branch: &queued.mr.branch,
+        course: timeline::queued(queued),
+        state: html! { "queued" },
+    });
+    ended.chain(in_flight).chain(queue).collect()
+}
+
+/// The time that a panel shows.
+#[derive(Clone, Copy)]
+struct Axis {
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    step: TimeDelta,
+}
+
+impl Axis {
+    fn of(rows: &[Row], now: DateTime<Utc>) -> Self {
+        let starts = rows
+            .iter()
+            .filter_map(|row| Some(row.course.stretches(now).first()?.from));
+        let ends = rows.iter().map(|row| row.course.ended_at.unwrap_or(now));
+        let to = ends.max().unwrap_or(now);
+        let from = starts.min().unwrap_or(to).max(to - LONGEST);
+        let steps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240].map(TimeDelta::minutes);
+        let fits = |step: &&TimeDelta| (to - from).num_seconds() <= step.num_seconds() * MOST_TICKS;
+        let step = steps
+            .iter()
+            .find(fits)
+            .copied()
+            .unwrap_or(TimeDelta::hours(6));
+        // Times of this and any thinkable year can be rounded.
+        let from = from.duration_trunc(step).unwrap_or(from);
+        Self {
+            from,
+            to: to.max(from + step),
+            step,
+        }
+    }
+
+    /// In percent of the width.
+    fn place(&self, at: DateTime<Utc>) -> f64 {
+        let (at, whole) = (at - self.from, self.to - self.from);
+        (at.num_seconds() as f64 / whole.num_seconds().max(1) as f64 * 100.0).clamp(0.0, 100.0)
+    }
+
+    fn ticks(self) -> impl Iterator<Item = DateTime<Utc>> {
+        std::iter::successors(Some(self.from), move |tick| Some(*tick + self.step))
+            .take_while(move |tick| *tick <= self.to)
+    }
+}
+
+fn panel(day: NaiveDate, rows: &[Row], now: DateTime<Utc>) -> Markup {
+    let axis = Axis::of(rows, now);
+    html! {
+        h3 { (day.format("%A %-d %B")) @if day == now.date_naive() { ", until now" } }
+        div.panel {
+            div.row.hours aria-hidden="true" {
+                span {}
+                svg width="100%" height="18" {
+                    @for tick in axis.ticks() {
+                        @let x = axis.place(tick);
+                        @let anchor = if x < 3.0 { "start" } else if x > 95.0 { "end" } else { "middle" };
+                        text x=(percent(x)) y="12" text-anchor=(anchor) { (tick.format("%H:%M")) }
+                    }
+                }
+                span {}
+            }
+            @for row in rows {
+                div.row {
+                    span.who { (row.mr) " " span.branch { (text(row.branch)) } }
+                    (track(row, axis, now))
+                    span.state { (row.state) @if let Some(took) = took(&row.course, now) { " " (lasting(took)) } }
+                }
+            }
+        }
+    }
+}
+
+fn track(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
+    let course = &row.course;
+    let seen = |at: DateTime<Utc>| at >= axis.from && at <= axis.to;
+    let middle = HEIGHT / 2;
+    html! {
+        svg.track width="100%" height=(HEIGHT) role="img" {
+            title { (told(course)) }
+            @for tick in axis.ticks() {
+                @let x = percent(axis.place(tick));
+                line.grid x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
+            }
+            @for stretch in course.stretches(now) {
+                @let (from, to) = (axis.place(stretch.from), axis.place(stretch.to));
+                @if stretch.to >= axis.from {
+                    @let (class, height, _) = look(stretch.stage);
+                    rect class=(class) x=(percent(from.min(100.0 - NARHEIGHTEST)))
+                        width=(percent((to - from).max(NARHEIGHTEST)))
+                        y=((HEIGHT - height) / 2) height=(height) {}
+                }
+            }
+            @if let Some(at) = course.requested_at.filter(|at| seen(*at)) {
+                circle.label cx=(percent(axis.place(at))) cy=(middle) r="4" {}
+            }
+        }
+    }
+}
+
+/// How long it has been in its state: for one that has ended, how long it ran.
+fn took(course: &Course, now: DateTime<Utc>) -> Option<TimeDelta> {
+    match course.ended_at {
+        Some(_) => course.ran(),
+        None => Some(
+            now - course
+                .started_at
+                .or(course.begun_at)
+                .or(course.requested_at)?,
+        ),
+    }
+}
+
+/// The drawing's times in words.
+fn told(course: &Course) -> String {
+    let times = [
+        ("label", course.requested_at),
+        ("pipeline passed", course.ready_at),
+        ("benchmark begun", course.begun_at),
+        ("started", course.started_at),
+        ("ended", course.ended_at),
+    ];
+    let told = times
+        .iter()
+        .filter_map(|(what, at)| Some(format!("{what} {}", (*at)?.format("%-d %b %H:%M"))));
+    told.collect::<Vec<_>>().join(", ") + " UTC"
+}
+
+fn legend(rows: &[Row], now: DateTime<Utc>) -> Markup {
+    let drawn = |stage: &Stage| {
+        let mut stretches = rows.iter().flat_map(|row| row.course.stretches(now));
+        stretches.any(|stretch| stretch.stage == *stage)
+    };
+    html! {
+        ul.legend {
+            li { svg width="10" height="12" { circle.label cx="5" cy="6" r="4" {} } "the label came" }
+            @for (class, height, meaning) in Stage::ALL.into_iter().filter(drawn).map(look) {
+                li {
+                    svg width="18" height="14" {
+                        rect class=(class) width="18" y=((14 - height) / 2) height=(height) {}
+                    }
+                    (meaning)
+                }
+            }
+        }
+    }
+}
+
+/// One bar of all the waiting.
+fn waits(report: &Report, status: &Status) -> Markup {
+    let shares = timeline::shares(report, status);
+    let total: TimeDelta = shares.iter().map(|share| share.time).sum();
+    let part = |time: TimeDelta| time.as_seconds_f64() / total.as_seconds_f64().max(1.0) * 100.0;
+    html! {
+        @if let Some((total, help)) = timeline::advice(&shares) {
+            section {
+                h2 { "Where the time goes" }
+                p { "Requests waited " strong { (total) } " in all. " (help) }
+                svg.waits width="100%" height="14" aria-hidden="true" {
+                    @for (index, share) in shares.iter().enumerate() {
+                        @let before = shares[..index].iter().map(|share| part(share.time)).sum();
+                        rect class=(share.class) x=(percent(before)) width=(percent(part(share.time))) height="14" {}
+                    }
+                }
+                ul.legend {
+                    @for share in &shares {
+                        li {
+                            svg width="12" height="12" { rect class=(share.class) width="12" height="12" {} }
+                            (share.percent) " % " (share.what)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{share:.2}%")
+}

@@ -1,0 +1,104 @@
+//! What the courses of requests come to: typical times, and whether machines were what they waited for.
+
+use std::cmp::Reverse;
+
+use chrono::TimeDelta;
+
+use super::text::lasting;
+use super::{Report, Status};
+use crate::course::{Course, Waits, median};
+use crate::plan::Queued;
+
+/// Of the requests in flight, queued, and ended lately.
+fn courses(report: &Report, status: &Status) -> Vec<Course> {
+    let queued = report.plan.queue.iter().map(queued);
+    let begun = status.snapshot.courses.values().copied();
+    begun.chain(queued).collect()
+}
+
+pub fn queued(queued: &Queued) -> Course {
+    Course {
+        requested_at: queued.request.at,
+        ready_at: queued.pipeline.finished_at,
+        ..Course::default()
+    }
+}
+
+fn waits(report: &Report, status: &Status) -> Waits {
+    let in_flight: Vec<Course> = status.snapshot.courses.values().copied().collect();
+    let all = courses(report, status);
+    Waits::of(&all, &in_flight, report.max_in_flight, report.now)
+}
+
+/// Median and longest of what is known, in words.
+pub fn spread(times: impl Iterator<Item = Option<TimeDelta>>) -> Option<(String, String)> {
+    let known: Vec<TimeDelta> = times.flatten().collect();
+    let longest = known.iter().max().copied()?;
+    Some((lasting(median(known)?), lasting(longest)))
+}
+
+pub fn typical(status: &Status) -> Option<String> {
+    let ended = || status.ended.iter().map(|(_, course)| course);
+    let told = [
+        ("waited", spread(ended().map(|course| course.waited()))),
+        ("ran", spread(ended().map(|course| course.ran()))),
+    ];
+    let told = told.into_iter().filter_map(|(verb, spread)| {
+        let (median, longest) = spread?;
+        Some(format!("They {verb} {median} (median), {longest} at most."))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join(" "))
+}
+
+/// What was waited for, and what would help if that is most of it.
+pub struct Share {
+    /// The stage that it belongs to, as drawn.
+    pub class: &'static str,
+    pub time: TimeDelta,
+    pub percent: i64,
+    pub what: &'static str,
+    help: String,
+}
+
+/// The largest first; none where there was next to no waiting.
+pub fn shares(report: &Report, status: &Status) -> Vec<Share> {
+    let waits = waits(report, status);
+    let (total, places) = (waits.total().num_seconds(), report.max_in_flight);
+    if total < 60 {
+        return Vec::new();
+    }
+    let share = |class, time: TimeDelta, what, help: &str| Share {
+        class,
+        time,
+        percent: (200 * time.num_seconds() + total) / (2 * total),
+        what,
+        help: help.to_owned(),
+    };
+    let larger =
+        format!("A larger --max-in-flight (now {places}) would help, if the machines can take it.");
+    let machines = "More machines would help, a larger --max-in-flight would not.";
+    let schedule = "A schedule that comes round more often would help.";
+    let neither = "Neither machines nor --max-in-flight hold them up.";
+    let mut shares = vec![
+        share("queue", waits.place, "for a place in flight", &larger),
+        share("machine", waits.machine, "for a machine", machines),
+        share("scan", waits.scan, "for the next scan", schedule),
+        share(
+            "pipeline",
+            waits.pipeline,
+            "for their own pipelines",
+            neither,
+        ),
+    ];
+    shares.retain(|share| share.percent > 0);
+    shares.sort_by_key(|share| Reverse(share.time));
+    shares
+}
+
+/// How long was waited in all, and what would help.
+pub fn advice(shares: &[Share]) -> Option<(String, &str)> {
+    let total = shares.iter().map(|share| share.time).sum();
+    let largest = shares.first()?;
+    Some((lasting(total), &largest.help))
+}

@@ -1,0 +1,89 @@
+//! `bench-bot status`: what is going on, and why nothing happens about one merge request.
+
+use std::cmp::Reverse;
+
+use anyhow::Result;
+use chrono::TimeDelta;
+
+use crate::cli::{Format, MrName, Settings, WrongSetting};
+use crate::course::Course;
+use crate::id::Iid;
+use crate::plan::{self, Plan};
+use crate::record::Record;
+use crate::report::{Explained, Status};
+use crate::snapshot::Snapshot;
+use crate::survey::Scope;
+use crate::{Exit, Ran, Run};
+
+/// Before anything is asked of GitLab.
+pub fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
+    match (settings.format, mr) {
+        (Format::Html, Some(_)) => Err(WrongSetting(
+            "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: leave --mr out, \
+             or write --format text or json"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl Run {
+    pub(crate) fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<Ran> {
+        let source = self.gitlab.source.project();
+        let of = mr
+            .map(|name| name.in_project(&source.web_url))
+            .transpose()?;
+        let snapshot = self.survey(Some(since), Scope::Courses { since, of })?;
+        let mut plan = plan::scan(&snapshot, &self.settled.rules);
+        let explained = of.map(|iid| self.explain(&snapshot, &mut plan, iid));
+        let status = Status {
+            label: &self.settled.label,
+            rules: &self.settled.rules,
+            since,
+            snapshot: &snapshot,
+            ended: ended(&snapshot),
+            explained,
+        };
+        let mut ran = self.tell(&snapshot, &plan, &[], Some(status));
+        if let Some(iid) = of.filter(|iid| !snapshot.merge_requests.contains_key(iid)) {
+            if self.settings.format == Format::Text {
+                ran.report.clear();
+            }
+            ran.errors
+                .push(format!("!{iid}: {}", self.unknown(&snapshot, iid)));
+            ran.exit = Exit::Failed;
+        }
+        Ok(ran)
+    }
+
+    /// Leaves of the plan what concerns that merge request.
+    fn explain<'a>(&self, snapshot: &'a Snapshot, plan: &mut Plan, iid: Iid) -> Explained<'a> {
+        let mr = snapshot.merge_requests.get(&iid);
+        let rules = &self.settled.rules;
+        let explained = Explained {
+            mr,
+            conditions: mr.map_or(Vec::new(), |mr| plan::explain(snapshot, plan, mr, rules)),
+            place: plan.queue.iter().position(|queued| queued.mr.iid == iid),
+            queued: plan.queue.len(),
+            in_flight: plan.in_flight.len(),
+        };
+        plan.in_flight
+            .retain(|record| record.task.project == snapshot.source && record.task.mr == iid);
+        plan.queue.retain(|queued| queued.mr.iid == iid);
+        plan.waiting.retain(|waiting| waiting.iid == iid);
+        explained
+    }
+}
+
+/// Latest first.
+fn ended(snapshot: &Snapshot) -> Vec<(&Record, &Course)> {
+    let ended = snapshot
+        .records
+        .iter()
+        .filter(|record| record.status.ended());
+    let mut ended: Vec<_> = ended
+        .filter_map(|record| Some((record, snapshot.courses.get(&record.pipeline)?)))
+        .collect();
+    ended.sort_by_key(|(record, course)| Reverse((course.ended_at, record.pipeline)));
+    ended
+}

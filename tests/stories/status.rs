@@ -1,0 +1,361 @@
+//! What is going on, and why nothing happens: told without writing anything.
+
+use std::time::Duration;
+
+use in_memory_gitlab::{Fault, Gitlab, Mr};
+use serde_json::{Value, json};
+
+use crate::bot::{bot, json, run};
+use crate::reports::snapshot;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The next benchmark, from its scan to its outcome; so many minutes until a machine takes it up, and so many that
+/// it takes.
+fn benchmarked(gitlab: &Gitlab, machine_after: u32, takes: u32, outcome: &str) {
+    run(gitlab, "scan");
+    let id = gitlab.benchmarks().last().expect("it was started").id;
+    gitlab.later(machine_after * MINUTE);
+    gitlab.benchmark_runs(id);
+    gitlab.later(takes * MINUTE);
+    gitlab.benchmark_ends(id, outcome);
+    run(gitlab, "reconcile");
+}
+
+/// Three benchmarks on Monday, one on Tuesday, and now one in flight, two queued, and others that wait.
+fn two_days() -> Gitlab {
+    let gitlab = Gitlab::start();
+    gitlab.mr("bigger-cache").passed().labelled();
+    gitlab.later(2 * MINUTE);
+    gitlab.mr("parser/lookup-table").passed().labelled();
+    let late = gitlab.mr("arena-allocator").running().labelled();
+    gitlab.later(5 * MINUTE);
+    benchmarked(&gitlab, 1, 25, "success");
+    gitlab.later(3 * MINUTE);
+    late.passed();
+    benchmarked(&gitlab, 10, 31, "failed");
+    benchmarked(&gitlab, 1, 22, "success");
+    gitlab.later(DAY - 60 * MINUTE);
+    gitlab.fork_mr("simd").passed().labelled();
+    gitlab.later(4 * MINUTE);
+    benchmarked(&gitlab, 0, 27, "canceled");
+    gitlab.later(11 * MINUTE);
+    gitlab.mr("in-flight").passed().labelled();
+    gitlab.later(2 * MINUTE);
+    run(&gitlab, "scan");
+    gitlab.later(MINUTE);
+    gitlab.benchmark_runs(gitlab.benchmarks().last().expect("it was started").id);
+    gitlab.later(12 * MINUTE);
+    gitlab
+        .mr("parser/faster-lookup-of-identifiers-in-deeply-nested-scopes")
+        .passed()
+        .labelled();
+    gitlab.later(4 * MINUTE);
+    gitlab.fork_mr("schneller-lösen-数独").passed().labelled();
+    gitlab.later(3 * MINUTE);
+    gitlab.mr("running").running().labelled();
+    gitlab.mr("failed").failed().labelled();
+    gitlab.mr("pushed").passed().labelled().push();
+    gitlab.fork_mr("changed").passed().labelled().push();
+    gitlab.mr("bare").labelled();
+    gitlab
+}
+
+#[test]
+fn what_is_going_on() {
+    let gitlab = two_days();
+    gitlab.clear_requests();
+    let text = run(&gitlab, "status").stdout;
+    snapshot!("status", text);
+    snapshot!("status-json", run(&gitlab, "status --format json").stdout);
+    let page = run(&gitlab, "status --format html").stdout;
+    let (head, rest) = page.split_once("<style>").expect("it has one");
+    let (_, body) = rest.split_once("</style>").expect("it ends");
+    snapshot!("status-html", format!("{head}{body}").replace("><", ">\n<"));
+    assert!(gitlab.writes().is_empty());
+    let fits = |line: &&str| line.contains("https://") || line.chars().count() <= 80;
+    assert_eq!(text.lines().find(|line| !fits(line)), None);
+}
+
+#[test]
+fn nothing_is_going_on() {
+    let gitlab = Gitlab::start();
+    snapshot!("status-nothing", run(&gitlab, "status").stdout);
+    let page = run(&gitlab, "status --format html").stdout;
+    assert!(page.contains("All is quiet"));
+
+    gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.fault(|request| {
+        let variables = request.path.ends_with("/variables");
+        variables.then(Fault::server_error)
+    });
+    let page = bot(&gitlab, "status --format html").exits(1).stdout;
+    assert!(page.contains("Not all could be read") && !page.contains("All is quiet"));
+}
+
+#[test]
+fn every_state_of_a_merge_request_explained() {
+    let gitlab = two_days();
+    gitlab.mr("unlabelled").failed();
+    gitlab.mr("closed").passed().labelled().close();
+    gitlab.mr("merged").passed().labelled().merge();
+    gitlab.mr("by-hand").pipeline("manual").labelled();
+    let explain = |mr: u64, flags: &str| run(&gitlab, &format!("status --mr {mr} {flags}")).stdout;
+    let mut told: Vec<String> = (5..=16).map(|mr| explain(mr, "")).collect();
+    told.push(explain(7, "--max-in-flight 9"));
+    gitlab.existing_mr("acme/engine", 5).unlabelled();
+    told.push(explain(5, ""));
+    gitlab.existing_mr("acme/engine", 5).labelled();
+    told.push(explain(5, "--max-in-flight 9"));
+    gitlab.benchmark_ends(
+        gitlab.benchmarks().last().expect("one is in flight").id,
+        "failed",
+    );
+    told.push(explain(4, ""));
+    snapshot!("status-mr", told.join("\n"));
+    snapshot!("status-mr-json", explain(6, "--format json"));
+}
+
+#[test]
+fn what_reconcile_has_yet_to_do_is_told_as_such() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("ends").passed().labelled();
+    gitlab.mr("hangs").passed().labelled();
+    run(&gitlab, "scan --max-in-flight 2");
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "skipped");
+    gitlab.later(2 * DAY);
+    for (mr, detail, hint) in [
+        (
+            1,
+            "has ended already: skipped",
+            "tells the outcome and takes the label off",
+        ),
+        (2, "in flight for too long", "The next reconcile cancels it"),
+    ] {
+        let told = run(&gitlab, &format!("status --mr !{mr}")).stdout;
+        assert!(told.contains(detail) && told.contains(hint), "{told}");
+    }
+    let page = run(&gitlab, "status --format html").stdout;
+    assert!(page.contains("Its benchmark has ended already: skipped."));
+}
+
+#[test]
+fn what_may_be_its_benchmark_but_cannot_be_read_is_neither_yes_nor_no() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    run(&gitlab, "scan");
+    gitlab.fault(|request| {
+        request
+            .path
+            .ends_with("/variables")
+            .then(Fault::server_error)
+    });
+    let ran = bot(&gitlab, "status --mr 1 --format json").exits(1);
+    let unserved = &ran.json()["conditions"][2];
+    assert_eq!(
+        (&unserved["name"], &unserved["ok"]),
+        (&json!("unserved"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_merge_request_that_is_not_there() {
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "status --mr 9").exits(1);
+    assert_eq!(
+        ran.complaint(),
+        "error: !9: there is no such merge request in acme/engine"
+    );
+    assert_eq!(ran.stdout, "");
+    let report = bot(&gitlab, "status --mr 9 --format json").exits(1).json();
+    assert_eq!(
+        (&report["conditions"], &report["ended"]),
+        (&json!([]), &json!([]))
+    );
+    let elsewhere = "status --mr https://gitlab.example.com/acme/other/-/merge_requests/1";
+    let ran = bot(&gitlab, elsewhere).exits(2);
+    assert!(
+        ran.complaint().contains("is no merge request of"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_page_is_made_by_status_alone_and_of_all_merge_requests() {
+    let gitlab = Gitlab::start();
+    for command in ["scan", "reconcile", "trigger --mr 1"] {
+        let ran = bot(&gitlab, command)
+            .env("BENCH_BOT_FORMAT", "html")
+            .exits(2);
+        let said = ran.stderr.lines().next().unwrap_or_default();
+        assert!(said.contains("BENCH_BOT_FORMAT"), "{said}");
+        assert!(
+            said.contains("only `bench-bot status` makes a page"),
+            "{said}"
+        );
+    }
+    let ran = bot(&gitlab, "status --format html --mr 1").exits(2);
+    assert!(ran.complaint().contains("leave --mr out"));
+    assert!(gitlab.requests().is_empty());
+}
+
+#[test]
+fn what_ended_is_as_old_as_since_says() {
+    let gitlab = Gitlab::start();
+    for (branch, days) in [("old", 8), ("older", 3), ("new", 0)] {
+        gitlab.mr(branch).passed().labelled();
+        benchmarked(&gitlab, 1, 1, "success");
+        gitlab.later(days * DAY);
+    }
+    let ended = |command: &str| -> Vec<Value> {
+        let report = json(&gitlab, command);
+        let ended = report["ended"].as_array().expect("a list").iter();
+        ended.map(|ended| ended["mr"].clone()).collect()
+    };
+    assert_eq!(ended("status"), [3, 2], "latest first");
+    assert_eq!(ended("status --since 12days"), [3, 2, 1]);
+    assert_eq!(ended("status --since 1h"), [3]);
+    assert_eq!(ended("status --since 12days --mr 1"), [1]);
+}
+
+/// One ended benchmark of ours and one of another project's.
+fn ours_and_theirs() -> Gitlab {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    benchmarked(&gitlab, 1, 20, "success");
+    let mut record = gitlab.benchmarks().remove(0).variables;
+    let project = record.iter_mut().find(|(key, _)| key == "BENCH_PROJECT_ID");
+    project.expect("a record").1 = "50".to_owned();
+    let record: Vec<_> = record
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect();
+    let theirs = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+    gitlab.benchmark_ends(theirs, "failed");
+    gitlab
+}
+
+#[test]
+fn the_benchmark_of_another_project_takes_its_place_without_a_number() {
+    let report = json(&ours_and_theirs(), "status");
+    let theirs = &report["ended"][0];
+    assert_eq!(
+        (&theirs["mr"], &theirs["outcome"]),
+        (&Value::Null, &json!("failed"))
+    );
+    assert_eq!(
+        (&theirs["requested_at"], &theirs["ready_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(report["ended"][1]["mr"], 1);
+}
+
+#[test]
+fn a_time_that_cannot_be_read_is_null_and_the_rest_is_told() {
+    let gitlab = ours_and_theirs();
+    let whole = json(&gitlab, "status");
+    let (source, benchmark) = (
+        gitlab
+            .existing_mr("acme/engine", 1)
+            .head_pipeline_id()
+            .expect("it has one"),
+        gitlab.benchmarks()[0].id,
+    );
+    for (path, field) in [
+        ("/resource_label_events".to_owned(), "requested_at"),
+        (format!("/pipelines/{source}"), "ready_at"),
+        (format!("/pipelines/{benchmark}"), "started_at"),
+    ] {
+        assert!(whole["ended"][1][field].is_string(), "{field}");
+        let mut expected = whole.clone();
+        expected["ended"][1][field] = Value::Null;
+        for (fault, code) in [
+            (Fault::server_error(), 1),
+            (
+                Fault::answer(403, "application/json", r#"{"message":"403 Forbidden"}"#),
+                1,
+            ),
+            (
+                Fault::answer(404, "application/json", r#"{"message":"404 Not found"}"#),
+                0,
+            ),
+        ] {
+            let path = path.clone();
+            gitlab.fault(move |request| request.path.ends_with(&path).then(|| fault.clone()));
+            let ran = bot(&gitlab, "status --format json").exits(code);
+            assert_eq!(ran.json(), expected, "{field}");
+            assert_eq!(ran.stderr.lines().count(), code as usize, "{}", ran.stderr);
+        }
+    }
+    gitlab.fault(|request| {
+        request
+            .path
+            .ends_with("/resource_label_events")
+            .then(Fault::server_error)
+    });
+    let page = bot(&gitlab, "status --format html").exits(1).stdout;
+    assert!(page.contains("when !1 was labelled cannot be read"));
+}
+
+/// Names that Git allows for a branch and some that it does not.
+const HOSTILE: [&str; 8] = [
+    "<img src=x onerror=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "\" onmouseover=\"alert(1)\" x=\"",
+    "' autofocus onfocus='alert(1)",
+    "</style></svg></table><iframe src=//evil.test>",
+    "\u{202e}gnp.exe\u{2066}",
+    "javascript:alert(1)",
+    "a-very-long-name-without-any-place-to-break-it-which-goes-on-and-on-and-on-and-on-and-on-and-on-and-on",
+];
+
+/// Each name queued, waiting and ended.
+fn hostile() -> Gitlab {
+    let gitlab = Gitlab::start();
+    let ended: Vec<Mr> = HOSTILE
+        .iter()
+        .map(|name| gitlab.mr(name).passed().labelled())
+        .collect();
+    run(&gitlab, "scan --max-in-flight 99");
+    gitlab.later(9 * MINUTE);
+    for benchmark in gitlab.benchmarks() {
+        gitlab.benchmark_runs(benchmark.id);
+        gitlab.later(4 * MINUTE);
+        gitlab.benchmark_ends(benchmark.id, "success");
+    }
+    run(&gitlab, "reconcile");
+    ended[0].relabel();
+    run(&gitlab, "scan");
+    for name in HOSTILE {
+        gitlab.mr(name).passed().labelled();
+        gitlab.mr(name).failed().labelled();
+    }
+    gitlab
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let gitlab = hostile();
+    let page = run(&gitlab, "status --format html").stdout;
+    for markup in [
+        "<img",
+        "<script",
+        "<iframe",
+        "\u{202e}",
+        "\u{2066}",
+        "href=\"javascript",
+    ] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+    // Escaped, a quote ends no attribute; and no attribute holds a name.
+    assert_eq!(
+        page.matches("onmouseover").count(),
+        page.matches("&quot; onmouseover=&quot;").count()
+    );
+    assert!(page.matches("&lt;img src=x onerror=alert(1)&gt;").count() > 4);
+    for command in ["status", "status --mr 7"] {
+        assert!(!run(&gitlab, command).stdout.contains('\u{202e}'));
+    }
+}
