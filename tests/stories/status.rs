@@ -1,5 +1,7 @@
 //! What is going on, and why nothing happens: told without writing anything.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use in_memory_gitlab::{Fault, Gitlab, Mr};
@@ -358,4 +360,34 @@ fn hostile_names_stay_text() {
     for command in ["status", "status --mr 7"] {
         assert!(!run(&gitlab, command).stdout.contains('\u{202e}'));
     }
+}
+
+/// Needs node with playwright-core, and Chromium: `.ci/run` has them. Leaves the pages and how they look in `PAGES`,
+/// if that is set.
+#[test]
+#[ignore]
+fn the_page_holds_up_in_a_browser() {
+    let temp = std::env::temp_dir().join(format!("bench-bot-pages-{}", std::process::id()));
+    let folder = std::env::var("PAGES").map_or(temp, |pages| Path::new(&pages).to_owned());
+    std::fs::create_dir_all(&folder).expect("there is room");
+    let worlds = [
+        ("busy", two_days()),
+        ("quiet", Gitlab::start()),
+        ("hostile", hostile()),
+    ];
+    for (name, gitlab) in &worlds {
+        let page = run(gitlab, "status --format html").stdout;
+        std::fs::write(folder.join(format!("{name}.html")), page).expect("there is room");
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.cjs");
+    let ran = Command::new("node")
+        .arg(script)
+        .arg(&folder)
+        .output()
+        .expect("node is there");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }

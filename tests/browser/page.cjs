@@ -1,0 +1,54 @@
+// node page.cjs FOLDER: opens each FOLDER/*.html in Chromium, light and dark, at a desk and on a phone, and fails
+// if the page runs or loads anything, complains, or has to be scrolled sideways. Leaves a screenshot of each.
+// Needs playwright-core (NODE_PATH) and a Chromium (CHROMIUM, else chromium).
+const { chromium } = require("playwright-core");
+const { execFileSync } = require("node:child_process");
+const fs = require("node:fs");
+const path = require("node:path");
+const url = require("node:url");
+
+const folder = path.resolve(process.argv[2]);
+const executablePath = execFileSync("which", [process.env.CHROMIUM || "chromium"]).toString().trim();
+const looks = [
+  { name: "light", width: 1280, colorScheme: "light" },
+  { name: "dark", width: 1280, colorScheme: "dark" },
+  { name: "phone", width: 390, colorScheme: "light" },
+  { name: "phone-dark", width: 390, colorScheme: "dark" },
+];
+
+(async () => {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  const browser = await chromium.launch({ executablePath, args });
+  const faults = [];
+  for (const file of fs.readdirSync(folder).filter((name) => name.endsWith(".html"))) {
+    const address = url.pathToFileURL(path.join(folder, file)).href;
+    for (const { name, width, colorScheme } of looks) {
+      const fault = (text) => faults.push(`${file}, ${name}: ${text}`);
+      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+      page.on("console", (message) => fault(`console: ${message.text()}`));
+      page.on("pageerror", (error) => fault(`error: ${error}`));
+      page.on("dialog", (dialog) => { fault("a dialog"); dialog.dismiss(); });
+      page.on("request", (request) => {
+        if (request.url() !== address && !request.url().startsWith("data:")) fault(`loads ${request.url()}`);
+      });
+      await page.goto(address);
+      const seen = await page.evaluate(() => ({
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        foreign: [...document.querySelectorAll("*")].filter((element) =>
+          ["SCRIPT", "IMG", "IFRAME", "OBJECT", "EMBED", "FORM", "BASE"].includes(element.tagName.toUpperCase())
+          || [...element.attributes].some((attribute) => attribute.name.startsWith("on"))
+          || (element.tagName === "A" && !/^https?:$/.test(element.protocol))).map((element) => element.outerHTML),
+        titles: document.querySelectorAll("head title").length,
+      }));
+      if (seen.wide > 0) fault(`has to be scrolled sideways by ${seen.wide} pixels`);
+      if (seen.titles !== 1) fault(`has ${seen.titles} titles`);
+      for (const element of seen.foreign) fault(`holds ${element}`);
+      await page.screenshot({ path: path.join(folder, `${path.parse(file).name}-${name}.png`), fullPage: true });
+      await page.close();
+    }
+  }
+  await browser.close();
+  faults.forEach((fault) => console.error(fault));
+  process.exit(faults.length ? 1 : 0);
+})();
