@@ -63,7 +63,7 @@ struct Over {
 
 enum Step {
     GoesOn,
-    Over(Over),
+    Over(Box<Over>),
     Deleted,
 }
 
@@ -133,7 +133,7 @@ impl Run {
         loop {
             thread::sleep(pause);
             let error = match self.look_and_close(following) {
-                Ok(Step::Over(over)) => return Ok(over),
+                Ok(Step::Over(over)) => return Ok(*over),
                 Ok(Step::Deleted) => bail!(
                     "its benchmark {} has been deleted",
                     following.benchmark.web_url
@@ -236,7 +236,7 @@ impl Run {
                 *status == Status::Ended(Outcome::Success)
             }
         };
-        Ok(Step::Over(Over { snapshot, success }))
+        Ok(Step::Over(Box::new(Over { snapshot, success })))
     }
 
     fn begin_showing(&self, following: &Following) {

@@ -39,6 +39,8 @@ fn ready(gitlab: &Gitlab, count: usize) -> Vec<Mr> {
 
 /// Who the bot is, the two projects, the labelled merge requests, and its pipelines that changed lately.
 const EVERY_SCAN: usize = 1 + 2 + 1 + 1;
+/// The same, what bears the label and has changed lately, and the newest pipelines.
+const EVERY_RECONCILE: usize = EVERY_SCAN + 1 + 1;
 /// The merge request, and its label events.
 const EACH: usize = 2;
 /// The new discussion, once more the merge request, the pipeline, the link.
@@ -70,8 +72,7 @@ fn discussions_are_looked_up_where_somebody_wrote_something() {
 #[test]
 fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
     let gitlab = Gitlab::start();
-    let (lately_changed_labelled, newest_pipelines) = (1, 1);
-    let every = EVERY_SCAN + lately_changed_labelled + newest_pipelines;
+    let every = EVERY_RECONCILE;
     assert_eq!(requests(&gitlab, "reconcile"), every);
     ready(&gitlab, 1);
     run(&gitlab, "scan");
@@ -101,10 +102,10 @@ fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
         gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", "2x");
         gitlab.benchmark_ends(id, status);
         let first = requests(&gitlab, &format!("reconcile {arguments}"));
-        let every = EVERY_SCAN + 1;
+        let (variables, discussions) = (1, 1);
         assert_eq!(
             requests(&gitlab, &format!("reconcile {arguments}")),
-            every + 2 + EACH
+            EVERY_RECONCILE + variables + EACH + discussions
         );
         first
     };
