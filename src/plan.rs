@@ -350,6 +350,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let asked = mr.request.filter(|request| request.id == task.request);
     let lowest = of_request(snapshot, task.mr, task.request).next();
     let stands = lowest.is_some_and(|lowest| lowest.pipeline == record.pipeline);
+    let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
     match (&record.status, asked) {
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
         (Status::Ended(outcome), _)
@@ -361,6 +362,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
                 labelled: asked.is_some(),
             })
         }
+        // A run stopped when it had told the outcome, and then the label went.
+        (Status::Ended(_), _) if stands && told.is_some() && !mended => Some(What::Link),
         (Status::Ended(_), _) => None,
         // Somebody retried it when all had been told: that is theirs to end.
         (Status::Alive(_), None) if told.is_some_and(|told| !told.cancels) => None,
@@ -369,10 +372,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         (Status::Alive(_), None) => Some(What::Withdraw(reply)),
         (Status::Alive(_), Some(_)) if !stands => (!cancelling).then_some(What::Cancel),
         (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),
-        (Status::Alive(_), Some(_)) => {
-            let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
-            (!mended).then_some(What::Link)
-        }
+        (Status::Alive(_), Some(_)) => (!mended).then_some(What::Link),
     }
 }
 

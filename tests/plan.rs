@@ -587,6 +587,16 @@ fn what_reconcile_does_about_a_record() {
             Some("finish success untold, label gone"),
         ),
         (
+            "ended, told without the link, put on anew",
+            relabelled(),
+            ends("success"),
+            Thread {
+                outcomes: told().outcomes,
+                ..thread(1, None)
+            },
+            Some("link"),
+        ),
+        (
             "label gone",
             unlabelled(),
             ends("running"),
