@@ -1,5 +1,8 @@
 //! `cargo run --example sandbox`: bench-bot through its whole story, against an in-memory GitLab.
 //! `cargo run --example sandbox -- --serve`: that GitLab kept up, to be driven by hand.
+//! `cargo run --example sandbox -- --picture`: the README's picture of it, as a page.
+
+mod picture;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,10 +22,11 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => tell_the_story()?,
+        ["--picture"] => print!("{}", picture::draw()?),
         ["--serve"] => serve(0)?,
         ["--serve", "--port", port] => serve(port.parse().context("--port takes a number")?)?,
         _ => {
-            eprintln!("usage: cargo run --example sandbox [-- --serve [--port N]]");
+            eprintln!("usage: cargo run --example sandbox [-- --serve [--port N] | -- --picture]");
             return Ok(ExitCode::from(2));
         }
     }
@@ -132,7 +136,13 @@ fn serve(port: u16) -> Result<()> {
     for (variable, value) in settings(&gitlab) {
         println!("  export {variable}={value}");
     }
-    println!("\n  cargo run -- scan --dry-run\n  cargo run -- scan\n  cargo run -- reconcile");
+    let commands = ["doctor", "scan --dry-run", "scan", "status", "reconcile"];
+    println!(
+        "\n{}",
+        commands
+            .map(|command| format!("  cargo run -- {command}"))
+            .join("\n")
+    );
     println!(
         "\nA benchmark takes {} seconds. The pages:\n",
         SERVED_BENCHMARK.as_secs()
