@@ -1,23 +1,22 @@
 //! Flags and environment. What was typed becomes what is meant here, once: nothing further on sees a flag.
 
+mod mr_name;
+mod settle;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use secrecy::SecretString;
 
+pub use self::mr_name::MrName;
+pub use self::settle::{Environment, Settled};
 use crate::gitlab::answer::Variable;
-use crate::gitlab::{Connection, Limits, ProjectName, Url};
-use crate::id::Iid;
-use crate::plan::{Order, Resolve, Rules};
+use crate::plan::{Order, Resolve};
 use crate::record;
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
@@ -275,55 +274,10 @@ fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value
     })
 }
 
-/// A merge request as people name it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MrName {
-    Number(Iid),
-    Url { url: Url, iid: Iid },
-}
-
 /// A setting that has to be changed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongSetting(pub String);
-
-/// What is taken from the environment alone: a secret never stands on a command line.
-#[derive(Clone)]
-pub struct Environment {
-    pub token: Option<SecretString>,
-    pub benchmark_token: Option<SecretString>,
-    /// In a job: the server that it runs for, and the certificates to trust there.
-    pub server_url: Option<String>,
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Environment {
-    pub fn of_process() -> Self {
-        let text = |variable| {
-            let value = std::env::var(variable)
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            (!value.is_empty()).then_some(value)
-        };
-        Self {
-            token: text("BENCH_BOT_TOKEN").map(SecretString::from),
-            benchmark_token: text("BENCH_BOT_BENCHMARK_TOKEN").map(SecretString::from),
-            server_url: text("CI_SERVER_URL"),
-            ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
-        }
-    }
-}
-
-/// What a run is given, ready to use.
-pub struct Settled {
-    pub connection: Connection,
-    pub ref_name: Option<String>,
-    pub label: String,
-    pub rules: Rules,
-    pub resolve: Resolve,
-    pub results_job: Option<String>,
-}
 
 impl Cli {
     /// Parses the command line, or prints help or what is wrong with it, and exits.
@@ -367,122 +321,11 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
     error
 }
 
-impl Settings {
-    pub fn settle(&self, environment: &Environment) -> Result<Settled, WrongSetting> {
-        let gitlab_url = self.gitlab_url(environment)?;
-        let connection = Connection {
-            gitlab_url,
-            project: project(&self.project, "--project (BENCH_BOT_PROJECT)")?,
-            benchmark_project: project(
-                &self.benchmark_project,
-                "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
-            )?,
-            token: environment.token.clone().ok_or_else(|| {
-                WrongSetting(
-                    "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
-                     (a protected CI variable is not there on an unprotected branch)"
-                        .to_owned(),
-                )
-            })?,
-            benchmark_token: environment.benchmark_token.clone(),
-            limits: Limits {
-                http_timeout: self.http_timeout,
-                retries: self.retries,
-                run_time: RUN_TIME,
-                ca_file: environment.ca_file.clone(),
-            },
-        };
-        let label = self.label.trim();
-        if label.is_empty() || label.contains(',') {
-            return Err(WrongSetting(format!(
-                "{:?} is no label: --label (BENCH_BOT_LABEL) takes the name of one, without comma",
-                self.label
-            )));
-        }
-        let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
-        Ok(Settled {
-            connection,
-            ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
-            label: label.to_owned(),
-            rules: Rules {
-                order: self.order,
-                max_in_flight: self.max_in_flight,
-                timeout,
-            },
-            resolve: self.resolve,
-            results_job: self.results_job.clone().filter(|name| !name.is_empty()),
-        })
-    }
-
-    fn gitlab_url(&self, environment: &Environment) -> Result<Url, WrongSetting> {
-        let given = self.gitlab_url.clone().filter(|url| !url.is_empty());
-        let (text, setting) = match (given, environment.server_url.clone()) {
-            (Some(url), _) => (url, "--gitlab-url (BENCH_BOT_GITLAB_URL)"),
-            (None, Some(url)) => (url, "CI_SERVER_URL"),
-            (None, None) => (
-                "https://gitlab.com".to_owned(),
-                "--gitlab-url (BENCH_BOT_GITLAB_URL)",
-            ),
-        };
-        let wrong = |why: &str| WrongSetting(format!("{setting} {why}"));
-        let url = Url::parse(&text)
-            .ok()
-            .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| {
-                let shown = without_credentials(&text);
-                wrong(&format!(
-                    "is {shown:?}: write it as https://gitlab.example.com"
-                ))
-            })?;
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return Err(wrong(
-                "holds more than an address: a token belongs into BENCH_BOT_TOKEN",
-            ));
-        }
-        if url.scheme() == "http" && !self.allow_http && !loopback(&url) {
-            return Err(wrong(&format!(
-                "is {url}: the token would travel unencrypted; use https://, or allow it with \
-                 --allow-http (BENCH_BOT_ALLOW_HTTP=true)"
-            )));
-        }
-        Ok(url)
-    }
-}
-
 /// What is typed into the wrong place can hold a token.
 fn without_credentials(text: &str) -> String {
     text.rsplit_once('@')
         .map_or(text.to_owned(), |(_, host)| format!("…@{host}"))
 }
-
-fn loopback(url: &Url) -> bool {
-    let host = url
-        .host_str()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
-fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSetting> {
-    match name.as_deref().unwrap_or_default() {
-        "" => Err(WrongSetting(format!(
-            "{setting} is missing: give group/name or a project's id"
-        ))),
-        name => name.parse().map_err(|why| {
-            WrongSetting(format!(
-                "{setting} is {:?}: {why}",
-                without_credentials(name)
-            ))
-        }),
-    }
-}
-
-/// A scheduled job has to come to its end before the next one, or its own time limit.
-const RUN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Longer than this nothing is meant to run, and sums of times stay far from their limits.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
@@ -516,50 +359,4 @@ fn variable(text: &str) -> Result<Variable, String> {
         return Err("it would override a variable that the job itself depends on".to_owned());
     }
     Ok(record::literal(key, value))
-}
-
-impl FromStr for MrName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |digits: &str| digits.parse().ok().filter(|number| *number > 0).map(Iid);
-        if let Some(iid) = number(text.strip_prefix('!').unwrap_or(text)) {
-            return Ok(Self::Number(iid));
-        }
-        let url = Url::parse(text).ok();
-        let iid = url.as_ref().and_then(|url| {
-            let (_, after) = url.path().split_once("/-/merge_requests/")?;
-            number(after.split('/').next()?)
-        });
-        match (url, iid) {
-            (Some(url), Some(iid)) => Ok(Self::Url { url, iid }),
-            _ => Err(
-                "write 12, !12 or https://gitlab.example.com/group/name/-/merge_requests/12"
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-impl MrName {
-    /// The number, if the merge request is one of the project with that address.
-    pub fn in_project(&self, web_url: &str) -> Result<Iid, WrongSetting> {
-        match self {
-            Self::Number(iid) => Ok(*iid),
-            Self::Url { url, iid } => {
-                let path = |url: &Url| url.path().trim_matches('/').to_lowercase();
-                let project = Url::parse(web_url)
-                    .map(|url| path(&url))
-                    .unwrap_or_default();
-                match path(url).split_once("/-/") {
-                    Some((of, _)) if of == project => Ok(*iid),
-                    _ => Err(WrongSetting(format!(
-                        "--mr {} is no merge request of {web_url}, which is --project \
-                         (BENCH_BOT_PROJECT)",
-                        without_credentials(url.as_str())
-                    ))),
-                }
-            }
-        }
-    }
 }

@@ -11,9 +11,10 @@ use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::record::Record;
 use crate::report::{Explained, Status};
+use crate::run::Run;
 use crate::snapshot::Snapshot;
 use crate::survey::Scope;
-use crate::{Exit, Ran, Run};
+use crate::{Exit, Ran};
 
 /// Before anything is asked of GitLab.
 pub fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {

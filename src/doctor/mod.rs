@@ -3,12 +3,15 @@
 pub mod checks;
 pub mod findings;
 
+use anyhow::Result;
 use log::info;
 
 use self::findings::{Findings, LabelFound, Rehearsal};
-use crate::cli::Settled;
+use crate::cli::{Environment, Format, Settings, Settled};
 use crate::gitlab::{ConnectError, Door, both};
-use crate::record;
+use crate::report::{self, Checkup};
+use crate::run::{columns, spinner};
+use crate::{Exit, Ran, record};
 
 /// What `doctor` may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,38 @@ pub struct Writes {
     pub fix: bool,
     /// A pipeline that is cancelled at once.
     pub rehearse: bool,
+}
+
+/// A missing token is itself something that this finds out.
+pub fn doctor(settings: &Settings, environment: &Environment, writes: Writes) -> Result<Ran> {
+    let given = environment.token.is_some();
+    let environment = Environment {
+        token: Some(environment.token.clone().unwrap_or_default()),
+        ..environment.clone()
+    };
+    let settled = settings.settle(&environment)?;
+    let progress = spinner("looking at tokens and projects");
+    let findings = examine(&settled, given, writes)?;
+    progress.finish_and_clear();
+    let checks = checks::checks(&findings);
+    let checkup = Checkup {
+        dry_run: !writes.fix && !writes.rehearse,
+        source: findings.source.path(),
+        benchmark: findings.benchmark.path(),
+        checks: &checks,
+    };
+    Ok(Ran {
+        report: match settings.format {
+            Format::Json => report::checkup_json(&checkup),
+            // Only `status` has a page; elsewhere the word is refused.
+            Format::Text | Format::Html => report::checkup_text(&checkup, columns()),
+        },
+        errors: Vec::new(),
+        exit: match checks.iter().any(|check| check.verdict.hinders()) {
+            true => Exit::Failed,
+            false => Exit::Done,
+        },
+    })
 }
 
 /// `given` tells whether there is any token.

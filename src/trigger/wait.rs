@@ -15,9 +15,10 @@ use crate::id::{Iid, RequestId};
 use crate::inert::one_line;
 use crate::note::End;
 use crate::plan::{self, Plan};
+use crate::run::Run;
 use crate::snapshot::{Request, Snapshot};
 use crate::survey::{self, Scope};
-use crate::{AFTERCARE, Exit, Ran, Run};
+use crate::{AFTERCARE, Exit, Ran};
 
 /// Between two looks at a benchmark: doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -1,0 +1,161 @@
+//! From what was typed to what is meant: checked, and with the environment's share.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+
+use super::{Settings, WrongSetting, without_credentials};
+use crate::gitlab::{Connection, Limits, ProjectName, Url};
+use crate::plan::{Resolve, Rules};
+
+/// What is taken from the environment alone: a secret never stands on a command line.
+#[derive(Clone)]
+pub struct Environment {
+    pub token: Option<SecretString>,
+    pub benchmark_token: Option<SecretString>,
+    /// In a job: the server that it runs for, and the certificates to trust there.
+    pub server_url: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Environment {
+    pub fn of_process() -> Self {
+        let text = |variable| {
+            let value = std::env::var(variable)
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        Self {
+            token: text("BENCH_BOT_TOKEN").map(SecretString::from),
+            benchmark_token: text("BENCH_BOT_BENCHMARK_TOKEN").map(SecretString::from),
+            server_url: text("CI_SERVER_URL"),
+            ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
+        }
+    }
+}
+
+/// What a run is given, ready to use.
+pub struct Settled {
+    pub connection: Connection,
+    pub ref_name: Option<String>,
+    pub label: String,
+    pub rules: Rules,
+    pub resolve: Resolve,
+    pub results_job: Option<String>,
+}
+
+impl Settings {
+    pub fn settle(&self, environment: &Environment) -> Result<Settled, WrongSetting> {
+        let gitlab_url = self.gitlab_url(environment)?;
+        let connection = Connection {
+            gitlab_url,
+            project: project(&self.project, "--project (BENCH_BOT_PROJECT)")?,
+            benchmark_project: project(
+                &self.benchmark_project,
+                "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
+            )?,
+            token: environment.token.clone().ok_or_else(|| {
+                WrongSetting(
+                    "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
+                     (a protected CI variable is not there on an unprotected branch)"
+                        .to_owned(),
+                )
+            })?,
+            benchmark_token: environment.benchmark_token.clone(),
+            limits: Limits {
+                http_timeout: self.http_timeout,
+                retries: self.retries,
+                run_time: RUN_TIME,
+                ca_file: environment.ca_file.clone(),
+            },
+        };
+        let label = self.label.trim();
+        if label.is_empty() || label.contains(',') {
+            return Err(WrongSetting(format!(
+                "{:?} is no label: --label (BENCH_BOT_LABEL) takes the name of one, without comma",
+                self.label
+            )));
+        }
+        let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
+        Ok(Settled {
+            connection,
+            ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
+            label: label.to_owned(),
+            rules: Rules {
+                order: self.order,
+                max_in_flight: self.max_in_flight,
+                timeout,
+            },
+            resolve: self.resolve,
+            results_job: self.results_job.clone().filter(|name| !name.is_empty()),
+        })
+    }
+
+    fn gitlab_url(&self, environment: &Environment) -> Result<Url, WrongSetting> {
+        let given = self.gitlab_url.clone().filter(|url| !url.is_empty());
+        let (text, setting) = match (given, environment.server_url.clone()) {
+            (Some(url), _) => (url, "--gitlab-url (BENCH_BOT_GITLAB_URL)"),
+            (None, Some(url)) => (url, "CI_SERVER_URL"),
+            (None, None) => (
+                "https://gitlab.com".to_owned(),
+                "--gitlab-url (BENCH_BOT_GITLAB_URL)",
+            ),
+        };
+        let wrong = |why: &str| WrongSetting(format!("{setting} {why}"));
+        let url = Url::parse(&text)
+            .ok()
+            .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| {
+                let shown = without_credentials(&text);
+                wrong(&format!(
+                    "is {shown:?}: write it as https://gitlab.example.com"
+                ))
+            })?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return Err(wrong(
+                "holds more than an address: a token belongs into BENCH_BOT_TOKEN",
+            ));
+        }
+        if url.scheme() == "http" && !self.allow_http && !loopback(&url) {
+            return Err(wrong(&format!(
+                "is {url}: the token would travel unencrypted; use https://, or allow it with \
+                 --allow-http (BENCH_BOT_ALLOW_HTTP=true)"
+            )));
+        }
+        Ok(url)
+    }
+}
+
+fn loopback(url: &Url) -> bool {
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSetting> {
+    match name.as_deref().unwrap_or_default() {
+        "" => Err(WrongSetting(format!(
+            "{setting} is missing: give group/name or a project's id"
+        ))),
+        name => name.parse().map_err(|why| {
+            WrongSetting(format!(
+                "{setting} is {:?}: {why}",
+                without_credentials(name)
+            ))
+        }),
+    }
+}
+
+/// A scheduled job has to come to its end before the next one, or its own time limit.
+const RUN_TIME: Duration = Duration::from_secs(10 * 60);

@@ -1,0 +1,281 @@
+//! One request: how it is sent, when it is repeated, and what its failure means.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::DateTime;
+use log::{debug, info, warn};
+use reqwest::blocking::Response;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Http, Token};
+use crate::gitlab::error::{Error, Kind, Result, cause, reason};
+
+/// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const MOST_REDIRECTS: usize = 5;
+
+/// Whether the same request may be sent again when it is not known what became of the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    Safe,
+    /// It would make a second note, discussion or pipeline.
+    Never,
+}
+
+/// A failed attempt, and the pause after which another is worth while, if one is.
+pub struct Attempt {
+    error: Error,
+    again: Option<Pause>,
+}
+
+#[derive(Clone, Copy)]
+enum Pause {
+    Backoff,
+    AsTold(Duration),
+}
+
+pub struct Call<'a> {
+    http: &'a Http,
+    token: &'a Token,
+    method: Method,
+    path: &'a str,
+    pub query: Vec<(&'a str, String)>,
+    body: Option<&'a Value>,
+    repeat: Repeat,
+}
+
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} /{}", self.method, self.path)
+    }
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        http: &'a Http,
+        token: &'a Token,
+        method: Method,
+        path: &'a str,
+        repeat: Repeat,
+    ) -> Self {
+        let (query, body) = (Vec::new(), None);
+        Self {
+            http,
+            token,
+            method,
+            path,
+            query,
+            body,
+            repeat,
+        }
+    }
+
+    pub fn with(mut self, body: &'a Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    pub fn send<T: DeserializeOwned>(&self) -> Result<(T, HeaderMap)> {
+        self.repeatedly(|| {
+            let (headers, body) = self.exchange(u64::MAX)?;
+            match serde_json::from_slice(&body) {
+                Ok(answer) => Ok((answer, headers)),
+                Err(error) => Err(self.unclear(format!("answered, but unreadable: {error}"))),
+            }
+        })
+    }
+
+    pub fn repeatedly<R>(
+        &self,
+        attempt: impl Fn() -> std::result::Result<R, Attempt>,
+    ) -> Result<R> {
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(Duration::from_secs(10))
+            .with_max_times(self.http.retries)
+            .with_jitter()
+            .build();
+        loop {
+            let failed = match self.http.pace.keep(&attempt) {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let pause = match (failed.again, pauses.next()) {
+                (Some(Pause::Backoff), Some(pause)) => pause,
+                (Some(Pause::AsTold(told)), Some(_)) => told,
+                _ => return Err(failed.error),
+            };
+            if pause >= self.time_left() {
+                return Err(failed.error);
+            }
+            warn!("{}; again in {pause:.1?}", failed.error);
+            self.http.pace.repeated();
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn time_left(&self) -> Duration {
+        self.http.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// One request, and at most so many bytes of its answer.
+    pub fn exchange(&self, most: u64) -> std::result::Result<(HeaderMap, Vec<u8>), Attempt> {
+        if self.time_left().is_zero() {
+            let message = "the run has taken as long as it may; the next one goes on".to_owned();
+            return Err(self.failed(Kind::Passing, message, None));
+        }
+        let response = self.follow().map_err(|error| self.broken(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(date) = text(&headers, DATE.as_str())
+            && let Ok(date) = DateTime::parse_from_rfc2822(date)
+        {
+            self.http
+                .server_time
+                .fetch_max(date.timestamp(), Ordering::Relaxed);
+        }
+        let number = |name| text(&headers, name).and_then(|number| number.parse().ok());
+        if let (Some(left), Some(reset)) =
+            (number("ratelimit-remaining"), number("ratelimit-reset"))
+        {
+            let reset_in = reset - self.http.now().timestamp();
+            self.http
+                .pace
+                .heed(left, Duration::from_secs(reset_in.try_into().unwrap_or(0)));
+        }
+        let mut body = Vec::new();
+        let received = response.take(most).read_to_end(&mut body);
+        received.map_err(|error| match error.downcast() {
+            Ok(error) => self.broken(&error),
+            Err(error) => self.unclear(format!("connection broken: {error}")),
+        })?;
+        debug!("{self}: {}", String::from_utf8_lossy(&body));
+        if !status.is_success() {
+            return Err(self.declined(status, &headers, &body));
+        }
+        // What is deleted is answered with nothing.
+        if status == StatusCode::NO_CONTENT {
+            body = b"null".to_vec();
+        }
+        Ok((headers, body))
+    }
+
+    /// Sends the request, and follows where a read is sent elsewhere on the same server: so GitLab answers for
+    /// a project's path of before it was renamed.
+    fn follow(&self) -> reqwest::Result<Response> {
+        let mut url = self.http.api.clone();
+        url.set_path(&format!("{}{}", url.path(), self.path));
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        for _ in 0..MOST_REDIRECTS {
+            let started = Instant::now();
+            let response = self.request(url.clone()).send()?;
+            let took = started.elapsed();
+            info!(
+                "{} {}: {} ({took:.0?})",
+                self.method,
+                url.path(),
+                response.status()
+            );
+            let onward = text(response.headers(), LOCATION.as_str())
+                .filter(|_| self.method == Method::GET && response.status().is_redirection())
+                .and_then(|location| url.join(location).ok())
+                .filter(|onward| onward.origin() == url.origin());
+            match onward {
+                Some(onward) => url = onward,
+                None => return Ok(response),
+            }
+        }
+        self.request(url).send()
+    }
+
+    fn request(&self, url: Url) -> reqwest::blocking::RequestBuilder {
+        let request = self.http.client.request(self.method.clone(), url);
+        let request = request
+            .header(AUTHORIZATION, self.token.0.clone())
+            .timeout(self.http.http_timeout.min(self.time_left()));
+        match self.body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+
+    /// No answer, or not all of it.
+    fn broken(&self, error: &reqwest::Error) -> Attempt {
+        let cause = cause(error);
+        if cause.contains("invalid peer certificate") {
+            let message = format!(
+                "its certificate is not trusted, neither by the system nor by CI_SERVER_TLS_CA_FILE: {cause}"
+            );
+            return self.failed(Kind::Passing, message, None);
+        }
+        if error.is_connect() {
+            let message = format!("no connection: {cause}");
+            return self.failed(Kind::Passing, message, Some(Pause::Backoff));
+        }
+        self.unclear(match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => format!("connection broken: {cause}"),
+        })
+    }
+
+    /// An answer other than success.
+    fn declined(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Attempt {
+        let message = match text(headers, LOCATION.as_str()) {
+            Some(onward) => format!("{}: sent on to {onward}", status.as_u16()),
+            None => reason(status, body),
+        };
+        let told = text(headers, RETRY_AFTER.as_str())
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                let again = match told {
+                    Some(told) if told > LONGEST_PAUSE => None,
+                    Some(told) => Some(Pause::AsTold(told)),
+                    None => Some(Pause::Backoff),
+                };
+                self.failed(Kind::Passing, message, again)
+            }
+            StatusCode::CONFLICT if message.contains("Resource lock") => {
+                self.failed(Kind::Passing, message, Some(Pause::Backoff))
+            }
+            // A 400 in GitLab, though it is a rate limit; a minute's wait is the next run's.
+            StatusCode::BAD_REQUEST
+                if message.contains("Too many pipelines") || message.contains("Retry later") =>
+            {
+                self.failed(Kind::Passing, message, None)
+            }
+            StatusCode::REQUEST_TIMEOUT => self.unclear(message),
+            status if status.is_server_error() => self.unclear(message),
+            status => self.failed(Kind::Refused(status), message, None),
+        }
+    }
+
+    fn unclear(&self, message: String) -> Attempt {
+        let again = (self.repeat == Repeat::Safe).then_some(Pause::Backoff);
+        self.failed(Kind::Unclear, message, again)
+    }
+
+    fn failed(&self, kind: Kind, message: String, again: Option<Pause>) -> Attempt {
+        Attempt {
+            error: Error {
+                kind,
+                request: self.to_string(),
+                message,
+            },
+            again,
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

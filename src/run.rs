@@ -1,0 +1,175 @@
+//! The course of a command: settings, survey, and after the plan what is done about it, and the report.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use indicatif::ProgressBar;
+
+use crate::act::{self, Action, Actor, Effect};
+use crate::cli::{Environment, Format, Settings, Settled, WrongSetting};
+use crate::gitlab::Gitlab;
+use crate::gitlab::answer::Variable;
+use crate::id::Iid;
+use crate::plan::Plan;
+use crate::report::{self, Report, Status};
+use crate::snapshot::Snapshot;
+use crate::survey::{Scope, survey};
+use crate::{Exit, Ran};
+
+/// A run that has found GitLab and its projects.
+pub struct Run {
+    pub command: &'static str,
+    pub settings: Settings,
+    pub dry_run: bool,
+    pub settled: Settled,
+    pub gitlab: Gitlab,
+    pub ref_name: String,
+    pub variables: Vec<Variable>,
+    pub progress: ProgressBar,
+}
+
+impl Run {
+    /// `of_all`: whether the open merge requests with the label will be asked for.
+    pub fn begin(
+        command: &'static str,
+        settings: Settings,
+        environment: &Environment,
+        of_all: bool,
+    ) -> Result<Self> {
+        let settled = settings.settle(environment)?;
+        let progress = spinner("finding the projects");
+        let label = of_all.then_some(&*settled.label);
+        let gitlab = Gitlab::connect(&settled.connection, label)?;
+        let default = gitlab.benchmark.project().default_branch.clone();
+        let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
+            WrongSetting(format!(
+                "{} has no default branch yet: push a .gitlab-ci.yml there, or name a branch with \
+                 --ref (BENCH_BOT_REF)",
+                gitlab.benchmark.project().path_with_namespace
+            ))
+        })?;
+        Ok(Self {
+            command,
+            settings,
+            dry_run: false,
+            settled,
+            gitlab,
+            ref_name,
+            variables: Vec::new(),
+            progress,
+        })
+    }
+
+    /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
+    /// notice, before it falls out of sight.
+    pub fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
+        self.progress
+            .set_message("reading merge requests and benchmarks");
+        let lookback = (self.settled.rules.timeout * 2).max(since.unwrap_or_default());
+        let source = &self.gitlab.source.project().path_with_namespace;
+        survey(&self.gitlab, &self.settled.label, lookback, scope)
+            .with_context(|| format!("cannot survey {source}; nothing was written"))
+    }
+
+    /// Carries the plan out, or tells it where the run is a dry one.
+    pub fn act(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        carry_out: impl FnOnce(&Actor) -> Vec<Action>,
+    ) -> Ran {
+        self.progress.set_message("carrying out");
+        let actions = match self.dry_run {
+            true => act::planned(plan),
+            false => carry_out(&self.actor(snapshot)),
+        };
+        self.report(snapshot, plan, &actions)
+    }
+
+    pub fn actor<'a>(&'a self, snapshot: &'a Snapshot) -> Actor<'a> {
+        Actor {
+            gitlab: &self.gitlab,
+            label: &self.settled.label,
+            ref_name: &self.ref_name,
+            variables: &self.variables,
+            resolve: self.settled.resolve,
+            results_job: self.settled.results_job.as_deref(),
+            records: &snapshot.records,
+        }
+    }
+
+    /// A person gets the sentence alone, a machine the report that it expects as well.
+    pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
+        let refused = [Action::start(mr, Effect::Failed(why.clone()), None)];
+        let mut ran = self.report(snapshot, plan, &refused);
+        if self.settings.format == Format::Text {
+            ran.report.clear();
+        }
+        ran.errors.push(format!("!{mr}: {why}"));
+        ran
+    }
+
+    /// Why nothing is known of a merge request that was asked for.
+    pub fn unknown(&self, snapshot: &Snapshot, mr: Iid) -> String {
+        let path = &self.gitlab.source.project().path_with_namespace;
+        match snapshot.gone.contains(&mr) {
+            true => format!("there is no such merge request in {path}"),
+            false => "it could not be read".to_owned(),
+        }
+    }
+
+    pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
+        self.tell(snapshot, plan, actions, None)
+    }
+
+    pub fn tell(
+        &self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        actions: &[Action],
+        status: Option<Status>,
+    ) -> Ran {
+        self.progress.finish_and_clear();
+        log::info!("{}", self.gitlab.figures());
+        let report = Report {
+            command: self.command,
+            dry_run: self.dry_run,
+            source: self.gitlab.source.project(),
+            benchmark: self.gitlab.benchmark.project(),
+            now: snapshot.now,
+            order: self.settled.rules.order,
+            max_in_flight: self.settled.rules.max_in_flight,
+            plan,
+            actions,
+            status,
+        };
+        let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
+        let troubled = !snapshot.troubles.is_empty() || actions.iter().any(failed);
+        Ran {
+            report: match self.settings.format {
+                Format::Json => report::json(&report),
+                Format::Text => report::text(&report, columns()),
+                Format::Html => report::html(&report),
+            },
+            errors: snapshot.troubles.clone(),
+            exit: if troubled { Exit::Failed } else { Exit::Done },
+        }
+    }
+}
+
+/// As wide as the terminal, within reason; 80 elsewhere.
+pub fn columns() -> usize {
+    match terminal_size::terminal_size() {
+        Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(60, 120),
+        _ => 80,
+    }
+}
+
+/// Draws on standard error, and only if that is a terminal.
+pub fn spinner(message: &'static str) -> ProgressBar {
+    let progress = ProgressBar::new_spinner().with_message(message);
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}

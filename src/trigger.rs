@@ -1,0 +1,47 @@
+//! `bench-bot trigger`: one merge request ahead of the queue.
+
+mod wait;
+
+use anyhow::Result;
+
+use crate::act::{self, BenchmarkPipeline, Verb};
+use crate::cli::MrName;
+use crate::plan::{self, Plan, Trigger};
+use crate::run::Run;
+use crate::survey::Scope;
+use crate::{Ran, report};
+
+impl Run {
+    pub fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
+        let source = self.gitlab.source.project();
+        let iid = name.in_project(&source.web_url)?;
+        let snapshot = self.survey(None, Scope::One(iid))?;
+        let rules = &self.settled.rules;
+        let plan = Plan {
+            free: 0,
+            ..plan::scan(&snapshot, rules)
+        };
+        let refuse = |why| Ok(self.refuse(&snapshot, &plan, iid, why));
+        let Some(mr) = snapshot.merge_requests.get(&iid) else {
+            return refuse(self.unknown(&snapshot, iid));
+        };
+        let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
+            Err(refusal) => return refuse(report::refusal(&refusal)),
+            Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
+            Ok(Trigger::Start { finish }) => {
+                self.progress.set_message("carrying out");
+                let actions = match self.dry_run {
+                    true => act::planned_trigger(iid, finish.as_ref()),
+                    false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
+                };
+                let started = actions.iter().find(|action| action.verb == Verb::Start);
+                let pipeline = started.and_then(|start| start.pipeline.clone());
+                (actions, pipeline)
+            }
+        };
+        match benchmark.filter(|_| wait && !self.dry_run) {
+            Some(benchmark) => Ok(self.wait(iid, benchmark, actions, &snapshot, &plan)),
+            None => Ok(self.report(&snapshot, &plan, &actions)),
+        }
+    }
+}
