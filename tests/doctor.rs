@@ -8,6 +8,7 @@ use bench_bot::gitlab::{
     Version,
 };
 use bench_bot::id::{ProjectId, UserId};
+use bench_bot::plan::Resolve;
 use chrono::{DateTime, TimeDelta};
 
 const BOT: UserId = UserId(20);
@@ -73,6 +74,7 @@ fn well() -> Findings {
         now: DateTime::UNIX_EPOCH,
         label: "benchmarking".to_owned(),
         timeout: TimeDelta::hours(24),
+        resolve: Resolve::Never,
         version: Ok(Version {
             version: "18.5.1-ee".to_owned(),
         }),
@@ -112,7 +114,16 @@ fn settings(place: &mut Place) -> &mut ProjectSettings {
 #[test]
 fn one_thing_amiss_is_one_check() {
     type Change = fn(&mut Findings);
-    let table: [(Change, &str, Verdict, &str); 18] = [
+    let table: [(Change, &str, Verdict, &str); 19] = [
+        (
+            |f| {
+                let settings = settings(&mut f.source);
+                settings.only_allow_merge_if_all_discussions_are_resolved = Some(true);
+            },
+            "threads",
+            Verdict::Warning,
+            "--resolve success",
+        ),
         (
             |f| {
                 let message = "no connection: its certificate is not trusted, neither by …";
@@ -361,5 +372,16 @@ fn a_ci_file_may_spare_the_benchmarks_that_wait() {
             text: Ok(Some(yaml.to_owned())),
         });
         assert_eq!(amiss(&findings).is_empty(), spares, "{yaml}");
+    }
+}
+
+#[test]
+fn threads_that_the_bot_resolves_hold_nobody_up() {
+    for resolve in [Resolve::Success, Resolve::Always] {
+        let mut findings = well();
+        findings.resolve = resolve;
+        settings(&mut findings.source).only_allow_merge_if_all_discussions_are_resolved =
+            Some(true);
+        assert_eq!(amiss(&findings), []);
     }
 }

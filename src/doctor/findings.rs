@@ -7,6 +7,7 @@ use crate::gitlab::answer::User;
 use crate::gitlab::{
     Branch, Door, Error, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version, both,
 };
+use crate::plan::Resolve;
 
 /// `None` is what was not looked for, since what it depends on was not found.
 pub struct Findings {
@@ -16,6 +17,7 @@ pub struct Findings {
     pub now: DateTime<Utc>,
     pub label: String,
     pub timeout: TimeDelta,
+    pub resolve: Resolve,
     pub version: Result<Version, Error>,
     pub token: Identity,
     /// Where the benchmark project has a token of its own.
@@ -103,6 +105,7 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
         now: source.now(),
         label: settled.label.clone(),
         timeout: settled.rules.timeout,
+        resolve: settled.resolve,
         version,
         token,
         benchmark_token,

@@ -4,6 +4,7 @@ use super::super::findings::{Findings, LabelFound, Place};
 use super::{Check, Verdict};
 use crate::gitlab::answer::User;
 use crate::gitlab::{ProjectSettings, Role};
+use crate::plan::Resolve;
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.source;
@@ -26,7 +27,12 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let role = role("project-role", place, settings, user, &needs);
     let label = findings.label_found.as_ref();
     let label = label.map(|found| label_check(found, &findings.label, settings));
-    let checks = [Some(found), Some(role), label, Some(threads(settings))];
+    let checks = [
+        Some(found),
+        Some(role),
+        label,
+        Some(threads(settings, findings.resolve)),
+    ];
     checks.into_iter().flatten().collect()
 }
 
@@ -125,19 +131,30 @@ fn label_check(found: &LabelFound, label: &str, settings: &ProjectSettings) -> C
 }
 
 /// The bot's discussions are such threads.
-fn threads(settings: &ProjectSettings) -> Check {
+fn threads(settings: &ProjectSettings, resolve: Resolve) -> Check {
     let name = "threads";
-    match settings.only_allow_merge_if_all_discussions_are_resolved {
-        Some(false) => Check::holds(name, "merging does not wait for them to be resolved"),
-        Some(true) => Check::warning(
+    match (
+        settings.only_allow_merge_if_all_discussions_are_resolved,
+        resolve,
+    ) {
+        (Some(false), _) => Check::holds(name, "merging does not wait for them to be resolved"),
+        (Some(true), Resolve::Always) => {
+            Check::holds(name, "merging waits for them, and the bot resolves its own")
+        }
+        (Some(true), Resolve::Success) => Check::holds(
+            name,
+            "merging waits for the bot's where a benchmark did not succeed",
+        ),
+        (Some(true), Resolve::Never) => Check::warning(
             name,
             "merging waits until the bot's discussion is resolved",
             format!(
                 "tell people to resolve it once they have read the outcome\n\
+                 let the bot do that: --resolve success, or always (BENCH_BOT_RESOLVE)\n\
                  untick \"All threads must be resolved\": {}/-/settings/merge_requests",
                 settings.project.web_url
             ),
         ),
-        None => Check::untold(name, "whether merging waits for them is not shown"),
+        (None, _) => Check::untold(name, "whether merging waits for them is not shown"),
     }
 }
