@@ -56,10 +56,9 @@ impl Resolve {
     }
 }
 
-/// Where a request stands.
+/// Why a request waits; one that is ready is queued instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Ready,
     NoPipeline,
     PipelineOutdated,
     PipelineUnfinished,
@@ -76,7 +75,6 @@ impl Verdict {
     /// The word for it in the JSON report.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Ready => "ready",
             Self::NoPipeline => "no-pipeline",
             Self::PipelineOutdated => "pipeline-outdated",
             Self::PipelineUnfinished => "pipeline-unfinished",

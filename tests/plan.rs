@@ -135,11 +135,14 @@ fn thread(iid: u64, linked: Option<u64>) -> Thread {
     }
 }
 
-fn verdict(snapshot: &Snapshot) -> Verdict {
+const READY: Result<(), Verdict> = Ok(());
+
+/// Of the only merge request.
+fn verdict(snapshot: &Snapshot) -> Result<(), Verdict> {
     let plan = plan::scan(snapshot, &RULES);
     match (&plan.queue[..], &plan.waiting[..]) {
-        ([_], []) => Verdict::Ready,
-        ([], [waiting]) => waiting.verdict,
+        ([_], []) => READY,
+        ([], [waiting]) => Err(waiting.verdict),
         _ => panic!("{plan:?}"),
     }
 }
@@ -149,56 +152,68 @@ fn what_a_merge_request_without_record_waits_for() {
     let fork = |head_when_labelled| with(1, |mr| mr.origin = Origin::Fork { head_when_labelled });
     let status = |status: &'static str| pipeline(move |pipeline| pipeline.status = word(status));
     let cases = [
-        ("passed", mr(1), Verdict::Ready),
+        ("passed", mr(1), READY),
         (
             "no pipeline",
             with(1, |mr| mr.pipeline = None),
-            Verdict::NoPipeline,
+            Err(Verdict::NoPipeline),
         ),
         (
             "no commit yet",
             with(1, |mr| mr.head = None),
-            Verdict::NoPipeline,
+            Err(Verdict::NoPipeline),
         ),
         (
             "of an older commit",
             pipeline(|p| p.sha = sha("c")),
-            Verdict::PipelineOutdated,
+            Err(Verdict::PipelineOutdated),
         ),
         (
             "of a merge of the head",
             pipeline(|p| (p.sha, p.parents) = (sha("d"), vec![sha("b"), sha("a")])),
-            Verdict::Ready,
+            READY,
         ),
         (
             "of a merge of an older commit",
             pipeline(|p| (p.sha, p.parents) = (sha("d"), vec![sha("b"), sha("c")])),
-            Verdict::PipelineOutdated,
+            Err(Verdict::PipelineOutdated),
         ),
-        ("running", status("running"), Verdict::PipelineUnfinished),
-        ("manual", status("manual"), Verdict::PipelineUnfinished),
+        (
+            "running",
+            status("running"),
+            Err(Verdict::PipelineUnfinished),
+        ),
+        ("manual", status("manual"), Err(Verdict::PipelineUnfinished)),
         (
             "a word of the future",
             status("dreaming"),
-            Verdict::PipelineUnfinished,
+            Err(Verdict::PipelineUnfinished),
         ),
-        ("failed", status("failed"), Verdict::PipelineUnsuccessful),
+        (
+            "failed",
+            status("failed"),
+            Err(Verdict::PipelineUnsuccessful),
+        ),
         (
             "canceled",
             status("canceled"),
-            Verdict::PipelineUnsuccessful,
+            Err(Verdict::PipelineUnsuccessful),
         ),
-        ("skipped", status("skipped"), Verdict::PipelineUnsuccessful),
-        ("fork as labelled", fork(Some(sha("a"))), Verdict::Ready),
+        (
+            "skipped",
+            status("skipped"),
+            Err(Verdict::PipelineUnsuccessful),
+        ),
+        ("fork as labelled", fork(Some(sha("a"))), READY),
         (
             "fork changed",
             fork(Some(sha("c"))),
-            Verdict::ChangedSinceRequest,
+            Err(Verdict::ChangedSinceRequest),
         ),
         (
             "fork labelled by nobody known",
             fork(None),
-            Verdict::ChangedSinceRequest,
+            Err(Verdict::ChangedSinceRequest),
         ),
     ];
     for (case, mr, expected) in cases {
@@ -217,43 +232,47 @@ fn what_a_merge_request_with_a_record_waits_for() {
         (
             "in flight",
             vec![record(9, 1, "running")],
-            Verdict::InFlight,
+            Err(Verdict::InFlight),
         ),
         (
             "a word of the future",
             vec![record(9, 1, "dreaming")],
-            Verdict::InFlight,
+            Err(Verdict::InFlight),
         ),
         (
             "just in time",
             vec![changed(|r| r.created_at = at(-24 * 60))],
-            Verdict::InFlight,
+            Err(Verdict::InFlight),
         ),
         (
             "too long",
             vec![changed(|r| r.created_at = at(-24 * 60 - 1))],
-            Verdict::Stuck,
+            Err(Verdict::Stuck),
         ),
-        ("ended", vec![record(9, 1, "failed")], Verdict::Finished),
+        (
+            "ended",
+            vec![record(9, 1, "failed")],
+            Err(Verdict::Finished),
+        ),
         (
             "the lowest stands",
             vec![record(8, 1, "success"), record(9, 1, "running")],
-            Verdict::Finished,
+            Err(Verdict::Finished),
         ),
         (
             "of an earlier request",
             vec![changed(|r| r.task.request = RequestId(50))],
-            Verdict::Ready,
+            READY,
         ),
         (
             "of another MR",
             vec![changed(|r| r.task.mr = Iid(2))],
-            Verdict::Ready,
+            READY,
         ),
         (
             "of another project",
             vec![changed(|r| r.task.project = ProjectId(70))],
-            Verdict::Ready,
+            READY,
         ),
     ];
     for (case, records, expected) in cases {
@@ -352,15 +371,11 @@ fn half_knowledge_is_not_absence() {
     snapshot.unreadable = vec![unreadable(-59)];
     assert_eq!(
         verdict(&snapshot),
-        Verdict::Unknown,
+        Err(Verdict::Unknown),
         "it may be the record of this request"
     );
     snapshot.unreadable = vec![unreadable(-61)];
-    assert_eq!(
-        verdict(&snapshot),
-        Verdict::Ready,
-        "it is older than the request"
-    );
+    assert_eq!(verdict(&snapshot), READY, "it is older than the request");
     snapshot.unreadable = vec![Unreadable {
         ended: false,
         ..unreadable(-61)
@@ -372,7 +387,7 @@ fn half_knowledge_is_not_absence() {
     );
     snapshot.merge_requests.clear();
     snapshot.unread.insert(Iid(1));
-    assert_eq!(verdict(&snapshot), Verdict::Unknown);
+    assert_eq!(verdict(&snapshot), Err(Verdict::Unknown));
 }
 
 #[test]

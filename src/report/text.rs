@@ -192,7 +192,6 @@ pub fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
             .map_or("?", |found| found.status.word())
     };
     match verdict {
-        Verdict::Ready => "ready".to_owned(),
         Verdict::NoPipeline => "no pipeline".to_owned(),
         Verdict::PipelineOutdated => "no pipeline for its head".to_owned(),
         Verdict::PipelineUnfinished | Verdict::PipelineUnsuccessful => {
