@@ -139,9 +139,10 @@ fn queue(out: &mut String, report: &Report, width: usize) {
                 .request
                 .at
                 .map_or("?".to_owned(), |at| ago(report.now, at)),
-            match index < report.plan.free {
-                true => "goes now".to_owned(),
-                false => "ready".to_owned(),
+            match (index < report.plan.free, report.status.is_some()) {
+                (true, false) => "goes now".to_owned(),
+                (true, true) => "goes next".to_owned(),
+                (false, _) => "ready".to_owned(),
             },
         ],
         branch: &queued.mr.branch,

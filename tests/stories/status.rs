@@ -97,6 +97,14 @@ fn nothing_is_going_on() {
 }
 
 #[test]
+fn what_a_scan_would_start_goes_next() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    assert!(run(&gitlab, "status").stdout.contains("goes next"));
+    assert!(gitlab.writes().is_empty());
+}
+
+#[test]
 fn every_state_of_a_merge_request_explained() {
     let gitlab = two_days();
     gitlab.mr("unlabelled").failed();
