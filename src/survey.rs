@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use log::{debug, warn};
 
 use crate::gitlab::answer::{self, LabelEvent, Pipeline, Variable};
-use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, side_by_side};
+use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, by_id, side_by_side};
 use crate::id::{Iid, PipelineId, RequestId, Sha, UserId};
 use crate::note::{self, Thread};
 use crate::record::{Record, Task};
@@ -77,7 +77,7 @@ pub fn survey(
     if let Some(oldest) = oldest_request(&snapshot, |mr| mr.state == "opened")
         && oldest < since
     {
-        others = gitlab.benchmark.own_pipelines(oldest)?;
+        others = gitlab.benchmark.created_since(oldest)?;
         let known: BTreeSet<PipelineId> = read.iter().map(|(pipeline, _)| pipeline.id).collect();
         others.retain(|pipeline| !known.contains(&pipeline.id));
     }
@@ -125,28 +125,20 @@ fn listed(
     }
 }
 
-/// The newest in any case where records are looked after: one that waits for its turn for days does not change.
+/// Where ended ones matter as well, also those that were made before then and have changed since.
 fn own_pipelines(
     gitlab: &Gitlab,
     since: DateTime<Utc>,
     scope: Scope,
 ) -> Result<Vec<Pipeline>, Error> {
     let benchmark = &gitlab.benchmark;
-    let Scope::Records { .. } = scope else {
-        return benchmark.own_pipelines(since);
-    };
-    let (changed, newest) = both(
-        || benchmark.own_pipelines(since),
-        || benchmark.newest_own_pipelines(),
+    let ended_too = matches!(scope, Scope::Records { .. } | Scope::Courses { .. });
+    let (created, changed) = both(
+        || benchmark.created_since(since),
+        || ended_too.then(|| benchmark.changed_since(since)),
     );
-    let mut pipelines = changed?;
-    let known: BTreeSet<PipelineId> = pipelines.iter().map(|pipeline| pipeline.id).collect();
-    pipelines.extend(
-        newest?
-            .into_iter()
-            .filter(|pipeline| !known.contains(&pipeline.id)),
-    );
-    Ok(pipelines)
+    let changed = changed.transpose()?.unwrap_or_default();
+    Ok(by_id([created?, changed].concat()))
 }
 
 fn oldest_request(

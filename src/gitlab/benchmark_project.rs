@@ -26,33 +26,40 @@ impl BenchmarkProject {
     }
 
     /// The pipelines that the bot started through the API and that changed since then, lowest id first.
-    pub fn own_pipelines(&self, changed_since: DateTime<Utc>) -> Result<Vec<Pipeline>> {
-        let since = changed_since.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let query = self.own(&[("sort", "asc".to_owned()), ("updated_after", since)]);
-        let (http, token) = (&self.0.http, &self.0.token);
-        let mut pipelines = http.get_all(token, &self.pipelines_path(), &query)?;
+    pub fn changed_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
+        let since = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.own("asc", &[("updated_after", since)], |_| false)
+    }
+
+    /// Those of them that were created since then, and the newest hundred in any case.
+    pub fn created_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
+        let older = |page: &[Pipeline]| page.iter().any(|pipeline| pipeline.created_at < time);
+        let mut pipelines = self.own("desc", &[], older)?;
         // Where one is deleted while pages are read, the next slips onto a page already read.
-        if pipelines.len() >= PER_PAGE {
-            pipelines.extend(self.newest_own_pipelines()?);
+        if pipelines.len() > PER_PAGE {
+            pipelines = by_id([pipelines, self.changed_since(time)?].concat());
         }
-        Ok(by_id(pipelines))
+        Ok(pipelines)
     }
 
-    /// The newest hundred of them, lowest id first.
-    pub fn newest_own_pipelines(&self) -> Result<Vec<Pipeline>> {
-        let query = self.own(&[("sort", "desc".to_owned())]);
-        let (http, token) = (&self.0.http, &self.0.token);
-        let pipelines = http.get_page(token, &self.pipelines_path(), &query)?;
-        Ok(by_id(pipelines))
-    }
-
-    fn own(&self, query: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    fn own(
+        &self,
+        sort: &str,
+        more: &[(&str, String)],
+        enough: impl Fn(&[Pipeline]) -> bool,
+    ) -> Result<Vec<Pipeline>> {
         let own = [
             ("username", self.0.user.username.clone()),
             ("source", "api".to_owned()),
             ("order_by", "id".to_owned()),
+            ("sort", sort.to_owned()),
         ];
-        [&own, query].concat()
+        let (path, query) = (self.pipelines_path(), [&own, more].concat());
+        let pipelines = self
+            .0
+            .http
+            .get_until(&self.0.token, &path, &query, enough)?;
+        Ok(by_id(pipelines))
     }
 
     /// With the times that lists do not have.
@@ -97,8 +104,8 @@ impl BenchmarkProject {
     }
 }
 
-/// Each once, and none of another source, should a server not heed that parameter.
-fn by_id(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
+/// Lowest id first, each once, and none of another source, should a server not heed that parameter.
+pub fn by_id(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
     pipelines.retain(|pipeline| pipeline.source.as_deref() == Some("api"));
     pipelines.sort_by_key(|pipeline| pipeline.id);
     pipelines.dedup_by_key(|pipeline| pipeline.id);

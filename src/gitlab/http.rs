@@ -144,16 +144,6 @@ impl Http {
         Ok(body)
     }
 
-    /// The first hundred rows of a list.
-    pub fn get_page<T: DeserializeOwned>(
-        &self,
-        token: &Token,
-        path: &str,
-        query: &[(&str, String)],
-    ) -> Result<Vec<T>> {
-        Ok(self.page_call(token, path, query, 1).send()?.0)
-    }
-
     fn page_call<'a>(
         &'a self,
         token: &'a Token,
@@ -168,20 +158,35 @@ impl Http {
         call
     }
 
-    /// All pages of a list. It is complete or an error: a page's length says nothing about whether another
-    /// follows, since GitLab drops rows that may not be seen after it has cut the pages.
+    /// All pages of a list.
     pub fn get_all<T: DeserializeOwned>(
         &self,
         token: &Token,
         path: &str,
         query: &[(&str, String)],
     ) -> Result<Vec<T>> {
+        self.get_until(token, path, query, |_| false)
+    }
+
+    /// The pages of a list up to one that is enough. They are complete or an error: a page's length says nothing about
+    /// whether another follows, since GitLab drops rows that may not be seen after it has cut the pages.
+    pub fn get_until<T: DeserializeOwned>(
+        &self,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+        enough: impl Fn(&[T]) -> bool,
+    ) -> Result<Vec<T>> {
         let mut rows = Vec::new();
         let mut page = 1;
         loop {
             let call = self.page_call(token, path, query, page);
             let (more, headers): (Vec<T>, HeaderMap) = call.send()?;
+            let last = enough(&more);
             rows.extend(more);
+            if last {
+                return Ok(rows);
+            }
             let next = headers
                 .get("x-next-page")
                 .and_then(|next| next.to_str().ok());

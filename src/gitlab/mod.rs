@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-pub use self::benchmark_project::BenchmarkProject;
+pub use self::benchmark_project::{BenchmarkProject, by_id};
 pub use self::error::{Error, Kind};
 pub use self::http::Limits;
 pub use self::setup::{

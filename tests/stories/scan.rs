@@ -302,3 +302,15 @@ fn a_refused_start_is_told_once_and_gives_its_place_to_the_next() {
         first.page()
     );
 }
+
+#[test]
+fn one_that_has_waited_for_days_takes_its_place_though_its_label_has_gone() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("slow").passed().labelled();
+    run(&gitlab, "scan");
+    mr.unlabelled();
+    gitlab.later(Duration::from_secs(5 * 24 * 60 * 60));
+    gitlab.mr("speed-up").passed().labelled();
+    run(&gitlab, "scan");
+    assert_eq!(gitlab.benchmarks().len(), 1);
+}
