@@ -15,7 +15,7 @@ use crate::report::{Report, Status, timeline};
 const LONGEST: TimeDelta = TimeDelta::hours(24);
 const MOST_TICKS: i64 = 6;
 /// In percent of the width: less would not be seen.
-const NARHEIGHTEST: f64 = 0.4;
+const NARROWEST: f64 = 0.4;
 /// Of a row, in pixels.
 const HEIGHT: u8 = 24;
 
@@ -168,8 +168,8 @@ fn track(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
                 @let (from, to) = (axis.place(stretch.from), axis.place(stretch.to));
                 @if stretch.to >= axis.from {
                     @let (class, height, _) = look(stretch.stage);
-                    rect class=(class) x=(percent(from.min(100.0 - NARHEIGHTEST)))
-                        width=(percent((to - from).max(NARHEIGHTEST)))
+                    rect class=(class) x=(percent(from.min(100.0 - NARROWEST)))
+                        width=(percent((to - from).max(NARROWEST)))
                         y=((HEIGHT - height) / 2) height=(height) {}
                 }
             }
