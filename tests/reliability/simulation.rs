@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bench_bot::Ran;
-use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, Mr, People, Request};
+use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, Mr, People, Pipeline, Request};
 
 use crate::bot::{end_all, run};
 use crate::promise::{self, kept};
@@ -296,7 +296,8 @@ type NotesAndIds = Vec<(u64, String)>;
 struct Sim {
     people: People,
     seed: u64,
-    /// Merge requests of which people have deleted notes, or that two runs looked after at the same time.
+    /// Merge requests of which people have deleted notes or run twin benchmarks again, or that two runs looked after at
+    /// the same time.
     excused: Arc<Mutex<BTreeSet<u64>>>,
 }
 
@@ -444,7 +445,24 @@ impl Sim {
             return;
         };
         match fortune {
-            Fortune::Runs | Fortune::Retried => self.people.benchmark_runs(benchmark.id),
+            Fortune::Runs => self.people.benchmark_runs(benchmark.id),
+            Fortune::Retried => {
+                self.people.benchmark_runs(benchmark.id);
+                let of = |found: &Pipeline| {
+                    ["BENCH_MR_IID", "BENCH_REQUEST_ID"]
+                        .map(|key| found.variable(key).map(str::to_owned))
+                };
+                // Of two that served one request, both may be run again once all is told.
+                if all
+                    .iter()
+                    .filter(|other| of(other) == of(benchmark))
+                    .count()
+                    > 1
+                    && let Some(Ok(iid)) = benchmark.variable("BENCH_MR_IID").map(str::parse)
+                {
+                    self.excuse(iid);
+                }
+            }
             Fortune::Ends(status) => {
                 if choice.is_multiple_of(2) {
                     let file = "bench-summary.md";
