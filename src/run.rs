@@ -100,14 +100,18 @@ impl Run {
         }
     }
 
-    /// A person gets the sentence alone, a machine the report that it expects as well.
     pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
         let refused = [Action::start(mr, Effect::Failed(why.clone()), None)];
-        let mut ran = self.report(snapshot, plan, &refused);
+        self.say_why(self.report(snapshot, plan, &refused), mr, &why)
+    }
+
+    /// A person gets the sentence alone, a machine the report that it expects as well.
+    pub fn say_why(&self, mut ran: Ran, mr: Iid, why: &str) -> Ran {
         if self.settings.format == Format::Text {
             ran.report.clear();
         }
         ran.errors.push(format!("!{mr}: {why}"));
+        ran.exit = Exit::Failed;
         ran
     }
 

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use anyhow::Result;
 use chrono::TimeDelta;
 
+use crate::Ran;
 use crate::cli::{Format, MrName, Settings, WrongSetting};
 use crate::course::Course;
 use crate::id::Iid;
@@ -14,7 +15,6 @@ use crate::report::{Explained, Status};
 use crate::run::Run;
 use crate::snapshot::Snapshot;
 use crate::survey::Scope;
-use crate::{Exit, Ran};
 
 /// Before anything is asked of GitLab.
 pub fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
@@ -45,16 +45,13 @@ impl Run {
             ended: ended(&snapshot),
             explained,
         };
-        let mut ran = self.tell(&snapshot, &plan, &[], Some(status));
-        if let Some(iid) = of.filter(|iid| !snapshot.merge_requests.contains_key(iid)) {
-            if self.settings.format == Format::Text {
-                ran.report.clear();
+        let ran = self.tell(&snapshot, &plan, &[], Some(status));
+        Ok(match of {
+            Some(iid) if !snapshot.merge_requests.contains_key(&iid) => {
+                self.say_why(ran, iid, &self.unknown(&snapshot, iid))
             }
-            ran.errors
-                .push(format!("!{iid}: {}", self.unknown(&snapshot, iid)));
-            ran.exit = Exit::Failed;
-        }
-        Ok(ran)
+            _ => ran,
+        })
     }
 
     /// Leaves of the plan what concerns that merge request.

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::json::escaped;
-use super::text::{BOLD, DIM, GREEN, RED, line};
+use super::json::{Checked, printed};
+use super::text::{BOLD, DIM, GREEN, RED, line, wrapped};
 use crate::doctor::checks::{Check, Verdict};
 use crate::inert::one_line;
 
@@ -89,25 +89,6 @@ fn unknown(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::UnknownNeed | Verdict::UnknownRisk)
 }
 
-/// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.
-fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut wrapped = String::new();
-    let mut used = indent;
-    for word in text.split_whitespace() {
-        let wide = word.width();
-        if used > indent && used + 1 + wide > width {
-            let _ = write!(wrapped, "\n{:indent$}", "");
-            used = indent;
-        } else if used > indent {
-            wrapped.push(' ');
-            used += 1;
-        }
-        wrapped.push_str(word);
-        used += wide;
-    }
-    wrapped
-}
-
 #[derive(Serialize)]
 struct Json<'a> {
     version: u32,
@@ -115,15 +96,7 @@ struct Json<'a> {
     dry_run: bool,
     project: &'a str,
     benchmark_project: &'a str,
-    checks: Vec<Told<'a>>,
-}
-
-#[derive(Serialize)]
-struct Told<'a> {
-    name: &'a str,
-    ok: Option<bool>,
-    detail: &'a str,
-    hint: Option<&'a str>,
+    checks: Vec<Checked<'a>>,
 }
 
 pub fn checkup_json(checkup: &Checkup) -> String {
@@ -135,18 +108,18 @@ pub fn checkup_json(checkup: &Checkup) -> String {
         benchmark_project: checkup.benchmark,
         checks: checkup.checks.iter().map(told).collect(),
     };
-    escaped(&serde_json::to_string_pretty(&json).unwrap_or_default()) + "\n"
+    printed(&json)
 }
 
-fn told(check: &Check) -> Told<'_> {
-    Told {
+fn told(check: &Check) -> Checked<'_> {
+    Checked {
         name: check.name,
         ok: match check.verdict {
             Verdict::Holds | Verdict::Warning => Some(true),
             Verdict::Fails => Some(false),
             Verdict::UnknownNeed | Verdict::UnknownRisk => None,
         },
-        detail: &check.detail,
+        detail: check.detail.as_str().into(),
         hint: check.hint.as_deref(),
     }
 }

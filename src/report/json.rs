@@ -1,5 +1,7 @@
 //! The report for machines: version 1 of a format that scripts depend on. Nothing is ever absent, but null or empty.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
@@ -30,7 +32,7 @@ struct Json<'a> {
     ended: Option<Vec<Ended<'a>>>,
     /// Of `status --mr`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    conditions: Option<Vec<Condition>>,
+    conditions: Option<Vec<Checked<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -45,12 +47,13 @@ struct Ended<'a> {
     benchmark_pipeline: Pipeline<'a>,
 }
 
+/// A condition of `status --mr`, or a check of `doctor`.
 #[derive(Serialize)]
-struct Condition {
-    name: &'static str,
-    ok: Option<bool>,
-    detail: String,
-    hint: Option<String>,
+pub(super) struct Checked<'a> {
+    pub name: &'a str,
+    pub ok: Option<bool>,
+    pub detail: Cow<'a, str>,
+    pub hint: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +106,10 @@ struct Acted<'a> {
 pub fn json(report: &Report) -> String {
     let plan = report.plan;
     let waiting = plan.waiting.iter();
+    let sentences = report.status.as_ref().and_then(|status| {
+        let explained = status.explained.as_ref()?;
+        Some(explain::sentences(report, status, explained))
+    });
     let json = Json {
         version: 1,
         command: report.command,
@@ -130,18 +137,20 @@ pub fn json(report: &Report) -> String {
             all.map(|(record, course)| ended(record, course, report.source.id))
                 .collect()
         }),
-        conditions: report.status.as_ref().and_then(|status| {
-            let explained = status.explained.as_ref()?;
-            let sentences = explain::sentences(report, status, explained).into_iter();
-            Some(sentences.map(condition).collect())
-        }),
+        conditions: sentences
+            .as_ref()
+            .map(|sentences| sentences.iter().map(condition).collect()),
     };
+    printed(&json)
+}
+
+pub(super) fn printed(json: &impl Serialize) -> String {
     // Strings, numbers and lists of them: there is nothing here that could fail.
-    escaped(&serde_json::to_string_pretty(&json).unwrap_or_default()) + "\n"
+    escaped(&serde_json::to_string_pretty(json).unwrap_or_default()) + "\n"
 }
 
 /// Inside the strings of JSON, what a terminal might act on can be written as an escape as well.
-pub(super) fn escaped(json: &str) -> String {
+fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if acts(c) && c != '\n' {
@@ -186,15 +195,15 @@ fn ended<'a>(record: &'a Record, course: &Course, source: ProjectId) -> Ended<'a
     }
 }
 
-fn condition(sentence: Sentence) -> Condition {
-    Condition {
+fn condition(sentence: &Sentence) -> Checked<'_> {
+    Checked {
         name: sentence.name,
         ok: sentence.holds,
-        detail: match sentence.link {
-            Some(link) => format!("{}: {link}", sentence.detail),
-            None => sentence.detail,
+        detail: match &sentence.link {
+            Some(link) => format!("{}: {link}", sentence.detail).into(),
+            None => sentence.detail.as_str().into(),
         },
-        hint: sentence.hint,
+        hint: sentence.hint.as_deref(),
     }
 }
 

@@ -55,19 +55,26 @@ pub fn text(report: &Report, width: usize) -> String {
 
 /// Broken between words.
 fn paragraph(out: &mut String, sentence: &str, width: usize) {
-    const INDENT: &str = "  ";
-    let mut row = String::new();
-    for word in sentence.split_whitespace() {
-        if !row.is_empty() && INDENT.len() + row.width() + 1 + word.width() > width {
-            let _ = writeln!(out, "{INDENT}{row}");
-            row.clear();
+    let _ = writeln!(out, "  {}", wrapped(sentence, width, 2));
+}
+
+/// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.
+pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut wrapped = String::new();
+    let mut used = indent;
+    for word in text.split_whitespace() {
+        let wide = word.width();
+        if used > indent && used + 1 + wide > width {
+            let _ = write!(wrapped, "\n{:indent$}", "");
+            used = indent;
+        } else if used > indent {
+            wrapped.push(' ');
+            used += 1;
         }
-        if !row.is_empty() {
-            row.push(' ');
-        }
-        row.push_str(word);
+        wrapped.push_str(word);
+        used += wide;
     }
-    let _ = writeln!(out, "{INDENT}{row}");
+    wrapped
 }
 
 pub(super) fn line(out: &mut String, style: Style, text: &str) {

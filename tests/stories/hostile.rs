@@ -230,15 +230,20 @@ fn a_report_is_as_wide_as_ever_and_nothing_in_it_acts_on_a_terminal() {
     }
 }
 
+/// Hostile names, a plain one last to compare with, and a merge request for each.
+fn ready_for_names(gitlab: &Gitlab) -> (Vec<(String, String)>, Vec<Mr>) {
+    let plain = ("plain".to_owned(), "plain".to_owned());
+    let names: Vec<_> = names().into_iter().chain([plain]).collect();
+    let mrs = names.iter();
+    let mrs = mrs.map(|_| gitlab.mr("faster").passed().labelled());
+    let mrs = mrs.collect();
+    (names, mrs)
+}
+
 #[test]
 fn a_message_of_gitlabs_does_nothing_either() {
     let gitlab = Gitlab::start();
-    let plain = ("plain".to_owned(), "plain".to_owned());
-    let names: Vec<_> = names().into_iter().chain([plain]).collect();
-    let mrs: Vec<Mr> = names
-        .iter()
-        .map(|_| gitlab.mr("faster").passed().labelled())
-        .collect();
+    let (names, mrs) = ready_for_names(&gitlab);
     let messages = names.clone();
     gitlab.fault(move |request| {
         let variables = request.body["variables"].as_array()?;
@@ -281,12 +286,7 @@ fn refusal(message: Value) -> Fault {
 #[test]
 fn what_a_job_is_called_and_what_it_leaves_does_nothing_either() {
     let gitlab = Gitlab::start();
-    let plain = ("plain".to_owned(), "plain".to_owned());
-    let names: Vec<_> = names().into_iter().chain([plain]).collect();
-    let mrs: Vec<Mr> = names
-        .iter()
-        .map(|_| gitlab.mr("faster").passed().labelled())
-        .collect();
+    let (names, mrs) = ready_for_names(&gitlab);
     run(&gitlab, "scan --max-in-flight 99");
     for (benchmark, (name, _)) in gitlab.benchmarks().iter().zip(&names) {
         gitlab.job_fails(benchmark.id, name, name);

@@ -41,12 +41,17 @@ fn world() -> Gitlab {
         .pipeline_started(25)
         .labelled();
     gitlab.later(Duration::from_secs(3 * 60));
+    wait_for_every_reason(&gitlab);
+    gitlab
+}
+
+/// A merge request for each reason to wait.
+pub fn wait_for_every_reason(gitlab: &Gitlab) {
     gitlab.mr("running").running().labelled();
     gitlab.mr("failed").failed().labelled();
     gitlab.mr("pushed").passed().labelled().push();
     gitlab.fork_mr("changed").passed().labelled().push();
     gitlab.mr("bare").labelled();
-    gitlab
 }
 
 #[test]

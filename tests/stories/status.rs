@@ -8,7 +8,7 @@ use in_memory_gitlab::{Fault, Gitlab, Mr};
 use serde_json::{Value, json};
 
 use crate::bot::{bot, json, run};
-use crate::reports::snapshot;
+use crate::reports::{snapshot, wait_for_every_reason};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,11 +56,7 @@ fn two_days() -> Gitlab {
     gitlab.later(4 * MINUTE);
     gitlab.fork_mr("schneller-lösen-数独").passed().labelled();
     gitlab.later(3 * MINUTE);
-    gitlab.mr("running").running().labelled();
-    gitlab.mr("failed").failed().labelled();
-    gitlab.mr("pushed").passed().labelled().push();
-    gitlab.fork_mr("changed").passed().labelled().push();
-    gitlab.mr("bare").labelled();
+    wait_for_every_reason(&gitlab);
     gitlab
 }
 
