@@ -156,15 +156,25 @@ pub struct Settings {
         hide_env_values = true
     )]
     ref_name: Option<String>,
-    /// Label that asks for a benchmark
+    /// Label that asks for a benchmark; repeatable, or several with commas: each label asks for one of its own
     #[arg(
-        long,
+        long = "label",
         value_name = "NAME",
         env = "BENCH_BOT_LABEL",
         hide_env_values = true,
+        value_delimiter = ',',
         default_value = "benchmarking"
     )]
-    label: String,
+    labels: Vec<String>,
+    /// Username of the bot, to look at the queue with a token of your own (two with a comma where each project has a bot
+    /// user: source, then benchmark project) [default: the token's user]
+    #[arg(
+        long,
+        value_name = "USERNAME",
+        env = "BENCH_BOT_USER",
+        hide_env_values = true
+    )]
+    bot: Option<String>,
     /// Which request goes first
     #[arg(
         long,

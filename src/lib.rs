@@ -26,14 +26,14 @@ mod trigger;
 use anyhow::Result;
 use chrono::TimeDelta;
 
-use crate::cli::{Command, Environment, WrongSetting};
+use crate::cli::{Command, Environment, Writing, WrongSetting};
 use crate::doctor::Writes;
 use crate::gitlab::ConnectError;
 use crate::run::Run;
 use crate::survey::Scope;
 
-/// For so long after its end a benchmark's outcome is told though its label has gone: longer than a schedule's
-/// interval, and short enough to concern few.
+/// How long after a benchmark ends its outcome is still posted if the label is already gone and the merge request is not
+/// marked: longer than a schedule's interval, and short enough to concern few.
 const AFTERCARE: TimeDelta = TimeDelta::hours(1);
 
 /// What came of a run.
@@ -42,6 +42,7 @@ pub struct Ran {
     /// For standard output; in colour where it is for people.
     pub report: String,
     /// For standard error, each in a sentence.
+    pub warnings: Vec<String>,
     pub errors: Vec<String>,
     pub exit: Exit,
 }
@@ -59,34 +60,37 @@ pub enum Exit {
 
 /// Carries out a command. An error is one that kept all of it from being done.
 pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
-    let begin = |name, settings, of_all| Run::begin(name, settings, environment, of_all);
+    let begin =
+        |name, settings, scope, writes| Run::begin(name, settings, environment, scope, writes);
     match command {
         Command::Scan {
-            writing,
+            writing: Writing { dry_run },
             settings,
             benchmark,
         } => {
+            let scope = Scope::Queue;
             let run = Run {
-                dry_run: writing.dry_run,
+                dry_run,
                 variables: benchmark.variables()?,
-                ..begin("scan", settings, true)?
+                ..begin("scan", settings, Some(scope), !dry_run)?
             };
-            let snapshot = run.survey(None, Scope::Queue)?;
+            let snapshot = run.survey(None, scope)?;
             let plan = plan::scan(&snapshot, &run.settled.rules);
             Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
         }
         Command::Reconcile {
             since,
-            writing,
+            writing: Writing { dry_run },
             settings,
         } => {
-            let run = Run {
-                dry_run: writing.dry_run,
-                ..begin("reconcile", settings, true)?
-            };
             let since = since.and_then(|since| TimeDelta::from_std(since).ok());
-            let aftercare = since.unwrap_or(AFTERCARE);
-            let snapshot = run.survey(since, Scope::Records { aftercare })?;
+            let aftercare = since.unwrap_or_default().max(AFTERCARE);
+            let scope = Scope::Records { aftercare };
+            let run = Run {
+                dry_run,
+                ..begin("reconcile", settings, Some(scope), !dry_run)?
+            };
+            let snapshot = run.survey(since, scope)?;
             let plan = plan::reconcile(&snapshot, &run.settled.rules);
             Ok(run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs)))
         }
@@ -94,14 +98,14 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             mr,
             force,
             wait,
-            writing,
+            writing: Writing { dry_run },
             settings,
             benchmark,
         } => {
             let run = Run {
-                dry_run: writing.dry_run,
+                dry_run,
                 variables: benchmark.variables()?,
-                ..begin("trigger", settings, false)?
+                ..begin("trigger", settings, None, !dry_run)?
             };
             run.trigger(&mr, force, wait)
         }
@@ -111,8 +115,10 @@ pub fn run(command: Command, environment: &Environment) -> Result<Ran> {
             settings,
         } => {
             status::check(&settings, mr.as_ref())?;
-            let run = begin("status", settings, true)?;
             let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
+            // The labelled ones, whichever is explained beside them.
+            let scope = Scope::Courses { since, of: None };
+            let run = begin("status", settings, Some(scope), false)?;
             run.status(since, mr.as_ref())
         }
         Command::Doctor {
@@ -132,6 +138,7 @@ impl Ran {
     fn done(report: String) -> Self {
         Self {
             report,
+            warnings: Vec::new(),
             errors: Vec::new(),
             exit: Exit::Done,
         }
@@ -142,6 +149,7 @@ impl Ran {
             || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));
         Self {
             report: String::new(),
+            warnings: Vec::new(),
             errors: vec![format!("{error:#}")],
             exit: if setting {
                 Exit::Unusable

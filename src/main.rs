@@ -29,6 +29,9 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
+    for warning in &ran.warnings {
+        eprintln!("warning: {}", inert::one_line(warning));
+    }
     for error in &ran.errors {
         eprintln!("error: {}", inert::one_line(error));
     }

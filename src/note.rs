@@ -4,25 +4,54 @@
 //! a note that the bot itself wrote counts. Text of other people's stands in inline code on a line that begins
 //! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::gitlab::answer::{Discussion, Job, Note, Outcome};
-use crate::id::{DiscussionId, NoteId, PipelineId, RequestId, UserId};
+use crate::id::{DiscussionId, NoteId, PipelineId, RequestId, Sha};
 use crate::record::{Record, Task};
+use crate::snapshot::Request;
 
 const MARKER: (&str, &str) = ("<!-- bench-bot ", " -->");
 
-/// What a marker says its note is.
+/// What a marker says its note is. What is optional was not always written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Marker {
-    /// The discussion's first note. The pipeline is there once the note links to it.
+    /// The discussion's first note.
     Start {
         request: RequestId,
+        /// It is there once the note links to it.
         pipeline: Option<PipelineId>,
+        label: Option<String>,
+        sha: Option<Sha>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<Unstarted>,
     },
-    /// The one reply with the outcome. `cancels` where it announces that the benchmark is cancelled.
-    Outcome { request: RequestId, cancels: bool },
+    /// The one reply with the outcome.
+    Outcome {
+        request: RequestId,
+        /// It announces that the benchmark is to be cancelled.
+        cancels: bool,
+        label: Option<String>,
+        pipeline: Option<PipelineId>,
+        /// Our word for the end.
+        end: Option<String>,
+        /// GitLab's word for how the pipeline ended, as far as the reply says so.
+        status: Option<String>,
+    },
+}
+
+/// Why a discussion has no benchmark, where its first note says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unstarted {
+    /// GitLab refused it, for a reason that may lie in this request.
+    Refused,
+    /// GitLab refused it, for a reason that concerns every request.
+    Unavailable,
+    /// The request went away before its turn.
+    Closed,
 }
 
 /// A discussion of the bot's, as far as its notes go.
@@ -30,62 +59,141 @@ enum Marker {
 pub struct Thread {
     pub id: DiscussionId,
     /// The note that opened it, unless a person deleted that.
-    pub first: Option<First>,
-    pub outcomes: Vec<Told>,
+    pub opening: Option<OpeningNote>,
+    pub outcomes: Vec<OutcomeNote>,
     pub resolved: bool,
 }
 
-/// A note that tells the outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Told {
-    pub note: NoteId,
-    pub request: RequestId,
-    /// It announces that the benchmark is cancelled.
-    pub cancels: bool,
-}
-
 #[derive(Clone, Debug, PartialEq)]
-pub struct First {
+pub struct OpeningNote {
     pub note: NoteId,
     pub body: String,
     pub request: RequestId,
+    pub label: Option<String>,
+    /// What was measured, or was to be when GitLab refused.
+    pub sha: Option<Sha>,
     pub linked: Option<PipelineId>,
+    pub state: Option<Unstarted>,
 }
 
-/// What the bot's own notes say that the discussion is.
-pub fn read(discussion: &Discussion, bot: UserId) -> Thread {
+/// A note that posts the outcome of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutcomeNote {
+    pub note: NoteId,
+    pub body: String,
+    pub posted_at: Option<DateTime<Utc>>,
+    pub request: RequestId,
+    pub label: Option<String>,
+    pub pipeline: Option<PipelineId>,
+    /// Our word for the end.
+    pub end: Option<String>,
+    /// GitLab's word for how the pipeline ended, as far as the note says so.
+    pub status: Option<String>,
+    /// It announces that the benchmark is to be cancelled.
+    pub cancels: bool,
+}
+
+/// Whether a note is about a request. Notes that name no label, as older ones do, are about any.
+fn about(noted: (RequestId, &Option<String>), request: RequestId, label: &str) -> bool {
+    let (id, of) = noted;
+    id == request && (id != RequestId::NONE || of.as_ref().is_none_or(|of| of == label))
+}
+
+impl OpeningNote {
+    pub fn is_about(&self, request: RequestId, label: &str) -> bool {
+        about((self.request, &self.label), request, label)
+    }
+}
+
+impl OutcomeNote {
+    pub fn is_about(&self, request: RequestId, label: &str) -> bool {
+        about((self.request, &self.label), request, label)
+    }
+}
+
+impl Thread {
+    /// The note that opened it, if that was for this request.
+    pub fn opened_for(&self, request: RequestId, label: &str) -> Option<&OpeningNote> {
+        let opening = self.opening.as_ref()?;
+        opening.is_about(request, label).then_some(opening)
+    }
+}
+
+/// The first notes of discussions whose request has neither an outcome there nor gone away.
+pub fn unfinished(threads: &[Thread]) -> impl Iterator<Item = &OpeningNote> {
+    let openings = threads.iter().filter_map(|thread| thread.opening.as_ref());
+    openings.filter(|opening| {
+        let label = opening.label.as_deref().unwrap_or_default();
+        let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);
+        opening.state != Some(Unstarted::Closed)
+            && !outcomes.any(|outcome| outcome.is_about(opening.request, label))
+    })
+}
+
+/// What the bot's own notes say that the discussion is; `None` where it cannot be told whether they are the bot's.
+pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
     let mut thread = Thread {
         id: discussion.id.clone(),
-        first: None,
+        opening: None,
         outcomes: Vec::new(),
         resolved: discussion.notes.iter().all(|note| note.resolved),
     };
-    for note in discussion.notes.iter().filter(|note| written_by(note, bot)) {
-        match marker(&note.body) {
-            Some(Marker::Start { request, pipeline }) if thread.first.is_none() => {
-                let body = note.body.clone();
-                thread.first = Some(First {
+    for note in &discussion.notes {
+        let Some(marker) = marker(&note.body) else {
+            continue;
+        };
+        if note.author.as_ref()?.username != bot || note.system {
+            continue;
+        }
+        match marker {
+            Marker::Start {
+                request,
+                pipeline,
+                label,
+                sha,
+                state,
+            } if thread.opening.is_none() => {
+                thread.opening = Some(OpeningNote {
                     note: note.id,
-                    body,
+                    body: note.body.clone(),
                     request,
+                    label,
+                    sha,
                     linked: pipeline,
+                    state,
                 });
             }
-            Some(Marker::Outcome { request, cancels }) => {
-                thread.outcomes.push(Told {
-                    note: note.id,
-                    request,
-                    cancels,
-                });
-            }
-            _ => {}
+            Marker::Start { .. } => {}
+            Marker::Outcome { .. } => thread.outcomes.extend(as_outcome(note)),
         }
     }
-    thread
+    Some(thread)
 }
 
-fn written_by(note: &Note, bot: UserId) -> bool {
-    !note.system && note.author.as_ref().is_some_and(|author| author.id == bot)
+/// What a note posts, if it posts an outcome.
+pub fn as_outcome(note: &Note) -> Option<OutcomeNote> {
+    let Marker::Outcome {
+        request,
+        cancels,
+        label,
+        pipeline,
+        end,
+        status,
+    } = marker(&note.body)?
+    else {
+        return None;
+    };
+    Some(OutcomeNote {
+        note: note.id,
+        body: note.body.clone(),
+        posted_at: note.created_at,
+        request,
+        label,
+        pipeline,
+        end,
+        status,
+        cancels,
+    })
 }
 
 fn marker(body: &str) -> Option<Marker> {
@@ -96,40 +204,82 @@ fn marker(body: &str) -> Option<Marker> {
 
 fn marked(text: &str, marker: &Marker) -> String {
     let json = serde_json::to_string(marker).unwrap_or_default();
+    // A label may be called `-->`, which would end the comment.
+    let json = json.replace('<', "\\u003c").replace('>', "\\u003e");
     format!("{text}\n\n{}{json}{}", MARKER.0, MARKER.1)
 }
 
+fn opening_marker(task: &Task, pipeline: Option<PipelineId>, state: Option<Unstarted>) -> Marker {
+    Marker::Start {
+        request: task.request,
+        pipeline,
+        label: Some(task.label.clone()),
+        sha: Some(task.sha.clone()),
+        state,
+    }
+}
+
 /// The first note, as the discussion is opened.
-pub fn opening(request: RequestId, branch: &str) -> String {
+pub fn opening(request: &Request, branch: &str, head: Option<&Sha>) -> String {
     let text = format!(
-        "**Benchmark requested**: {} waits to be started, as long as the label is on.",
-        code(branch)
+        "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
+        code(branch),
+        code(&request.label)
     );
-    marked(
-        &text,
-        &Marker::Start {
-            request,
-            pipeline: None,
-        },
-    )
+    let marker = Marker::Start {
+        request: request.id,
+        pipeline: None,
+        label: Some(request.label.clone()),
+        sha: head.cloned(),
+        state: None,
+    };
+    marked(&text, &marker)
 }
 
 /// The first note while GitLab refuses to start the pipeline.
-pub fn refused(task: &Task, reason: &str) -> String {
+pub fn refused(task: &Task, state: Unstarted, reason: &str) -> String {
+    let again = match state {
+        Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
+        Unstarted::Refused | Unstarted::Closed => "Later runs try again",
+    };
     let text = format!(
         "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
-         It is tried again with each run as long as the label is on.",
+         {again}, as long as the label {} is on.",
         code(task.sha.short()),
         code(&task.branch),
-        code(reason)
+        code(reason),
+        code(&task.label)
     );
-    marked(
-        &text,
-        &Marker::Start {
-            request: task.request,
-            pipeline: None,
-        },
-    )
+    marked(&text, &opening_marker(task, None, Some(state)))
+}
+
+/// Why a request went away before its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    Unlabelled,
+    Merged,
+    Closed,
+}
+
+/// The first note of a discussion in which nothing will happen any more.
+pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
+    let label = code(label);
+    let why = match why {
+        Gone::Unlabelled => format!("the label {label} was taken off before its turn"),
+        Gone::Merged => "the merge request was merged before its turn".to_owned(),
+        Gone::Closed => "the merge request was closed before its turn".to_owned(),
+    };
+    let text = format!(
+        "**Benchmark not started**: {why}. To ask again, put the label {label} on an open merge request."
+    );
+    let marker = Marker::Start {
+        request: opening.request,
+        pipeline: None,
+        label: opening.label.clone(),
+        sha: opening.sha.clone(),
+        state: Some(Unstarted::Closed),
+    };
+    marked(&text, &marker)
 }
 
 /// The first note once the pipeline exists.
@@ -143,27 +293,27 @@ pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
         None => String::new(),
     };
     let text = format!(
-        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be told here.",
+        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
+         To cancel it, take the label {} off.",
         link(pipeline, web_url),
         code(task.sha.short()),
-        code(&task.branch)
+        code(&task.branch),
+        code(&task.label)
     );
-    marked(
-        &text,
-        &Marker::Start {
-            request: task.request,
-            pipeline: Some(pipeline),
-        },
-    )
+    marked(&text, &opening_marker(task, Some(pipeline), None))
 }
 
 /// How a benchmark came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Of(Outcome),
-    /// The label was taken off, or put on anew, while it ran.
+    /// Its pipeline passed, though the job that has the results failed.
+    ResultsFailed,
+    /// The label was taken off, or put on again, while it ran.
     Withdrawn,
     TimedOut,
+    /// All its jobs ended but manual ones, which nobody started.
+    Blocked,
 }
 
 impl End {
@@ -171,29 +321,56 @@ impl End {
     pub fn word(self) -> &'static str {
         match self {
             End::Of(outcome) => outcome.word(),
+            End::ResultsFailed => Outcome::Failed.word(),
             End::Withdrawn => "withdrawn",
             End::TimedOut => "timed out",
+            End::Blocked => "blocked",
         }
     }
 
     fn sign(self) -> &'static str {
         match self {
             End::Of(Outcome::Success) => "✅",
-            End::Of(Outcome::Failed) => "❌",
+            End::Of(Outcome::Failed) | End::ResultsFailed => "❌",
             End::Of(Outcome::Canceled) => "🚫",
             End::Of(Outcome::Skipped) => "⏭️",
             End::Withdrawn => "↩️",
             End::TimedOut => "⌛",
+            End::Blocked => "✋",
+        }
+    }
+
+    fn cancels(self) -> bool {
+        matches!(self, End::Withdrawn | End::TimedOut | End::Blocked)
+    }
+
+    /// GitLab's word for what became of the pipeline, where it has ended.
+    fn status(self) -> Option<&'static str> {
+        match self {
+            End::Of(outcome) => Some(outcome.word()),
+            End::ResultsFailed => Some(Outcome::Success.word()),
+            End::Withdrawn | End::TimedOut | End::Blocked => None,
         }
     }
 }
 
-/// What is told of an ended benchmark besides its outcome.
+/// What is posted about an ended benchmark besides its outcome.
 #[derive(Debug, Default)]
 pub struct Details {
-    /// The jobs that made the pipeline fail.
+    /// The jobs that made the pipeline fail, or those that were to leave results.
     pub failed: Vec<Job>,
     pub results: Option<Results>,
+    pub spent: Option<Spent>,
+    /// The word for its first end, where somebody retried it since.
+    pub first_end: Option<String>,
+}
+
+/// What a benchmark that did not end in time spent its time on.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    pub waiting: TimeDelta,
+    /// `None` if it never began.
+    pub running: Option<TimeDelta>,
 }
 
 /// The artifacts of the job that has the results.
@@ -204,38 +381,102 @@ pub struct Results {
     pub summary: Option<String>,
 }
 
-/// The reply that tells the outcome.
+const TO_BE_CANCELLED: &str = "is to be cancelled";
+
+/// The reply that posts the outcome.
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
     let pipeline = link(record.pipeline, &record.web_url);
     let (summary, artifacts) = (summary(details), artifacts(details));
-    let more = match end {
+    let mut more = match end {
         End::Of(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
         End::Of(_) => {
             let failures = failures(details, label);
             format!("{summary}See {artifacts}{pipeline}. {failures}")
         }
+        End::ResultsFailed => {
+            let failures = failures(details, label);
+            format!("Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}")
+        }
         End::Withdrawn => format!(
-            "The label {} was taken off or put on anew, so {pipeline} is cancelled.",
+            "The label {} was taken off or put on again, so {pipeline} {TO_BE_CANCELLED}.",
             code(label)
         ),
         End::TimedOut => format!(
-            "It took too long, so {pipeline} is cancelled. To try again, put the label {} on again.",
+            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, put the label {} on again.",
+            too_long(details.spent),
+            code(label)
+        ),
+        End::Blocked => format!(
+            "{summary}All its jobs have ended but manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
+             {}To try again, put the label {} on again.",
+            match artifacts.is_empty() {
+                true => String::new(),
+                false => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
+            },
             code(label)
         ),
     };
+    if let Some(first) = &details.first_end {
+        more += &format!(" It was {} at first, and somebody retried it.", code(first));
+    }
     let text = format!(
         "{sign} **Benchmark {word}**: commit {}. {more}",
         code(record.task.sha.short())
     );
-    let cancels = !matches!(end, End::Of(_));
-    marked(
-        &text,
-        &Marker::Outcome {
-            request: record.task.request,
-            cancels,
-        },
-    )
+    let marker = Marker::Outcome {
+        request: record.task.request,
+        cancels: end.cancels(),
+        label: Some(record.task.label.clone()),
+        pipeline: Some(record.pipeline),
+        end: Some(word.to_owned()),
+        status: end.status().map(str::to_owned),
+    };
+    marked(&text, &marker)
+}
+
+/// The same reply, once it is known what became of the pipeline that it said is to be cancelled.
+pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
+    let text = note.body.rsplit_once(MARKER.0).map_or("", |(text, _)| text);
+    let became = match outcome {
+        Outcome::Canceled => "was cancelled".to_owned(),
+        ended => format!(
+            "was to be cancelled, but had ended by then: {}",
+            code(ended.word())
+        ),
+    };
+    let marker = Marker::Outcome {
+        request: note.request,
+        cancels: note.cancels,
+        label: note.label.clone(),
+        pipeline: note.pipeline,
+        end: note.end.clone(),
+        status: Some(outcome.word().to_owned()),
+    };
+    marked(text.trim_end().replace(TO_BE_CANCELLED, &became).as_str(), &marker)
+}
+
+fn too_long(spent: Option<Spent>) -> String {
+    // Seconds are of no interest after hours.
+    let lasting = |time: TimeDelta| {
+        let minutes = u64::try_from(time.num_minutes()).unwrap_or(0);
+        humantime::format_duration(std::time::Duration::from_secs(minutes * 60)).to_string()
+    };
+    match spent {
+        None => "It did not end in time".to_owned(),
+        Some(Spent {
+            waiting,
+            running: None,
+        }) => format!("It never began: it waited for {}", lasting(waiting)),
+        Some(Spent {
+            waiting,
+            running: Some(running),
+        }) => format!(
+            "It took too long: it waited for {} and ran for {}",
+            lasting(waiting),
+            lasting(running)
+        ),
+    }
 }
 
 /// In characters; a longer one is cut off.

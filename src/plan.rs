@@ -2,7 +2,10 @@
 //! snapshot always gives the same plan.
 
 mod explain;
+mod places;
+mod refusal;
 mod repair;
+mod requests;
 mod trigger;
 
 use std::cmp::Ordering;
@@ -11,13 +14,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
 pub use self::explain::{Condition, ConditionName, explain};
-pub use self::repair::{Repair, Reply, What, reconcile, surplus, unlinked, unresolved};
+pub use self::places::{InFlight, Place};
+pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
+pub use self::repair::{
+    Closing, Repair, Reply, What, finished_elsewhere, reconcile, surplus, unlinked, unresolved,
+};
+pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};
 
-use crate::gitlab::answer::{Outcome, Status};
-use crate::id::{Iid, RequestId, Sha};
-use crate::record::Record;
-use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot};
+use self::requests::standing;
+use crate::id::{Iid, Sha};
+use crate::snapshot::{HeadPipeline, MergeRequest, Request, Snapshot};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -35,7 +42,7 @@ pub enum Order {
     Request,
 }
 
-/// Which discussions are resolved, once their outcome is told.
+/// Which discussions are resolved, once their outcome is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Resolve {
     /// None: people resolve them
@@ -64,11 +71,25 @@ pub enum Verdict {
     PipelineUnfinished,
     PipelineUnsuccessful,
     ChangedSinceRequest,
+    Unvouched(Unvouched),
     InFlight,
     Stuck,
     Finished,
+    /// The label is on, but GitLab does not show who put it there yet.
+    Unexplained,
     /// Something could not be read that may say otherwise.
     Unknown,
+}
+
+/// Why nobody vouches for the commits of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unvouched {
+    /// The bot put the label on, and it has not looked at anything.
+    ByBot,
+    /// The account of whoever put the label on is gone, or GitLab does not say whose it was.
+    ByNobody,
+    /// Somebody else than the author put the label on before GitLab knew any commit.
+    BeforeCommits,
 }
 
 impl Verdict {
@@ -80,10 +101,11 @@ impl Verdict {
             Self::PipelineUnfinished => "pipeline-unfinished",
             Self::PipelineUnsuccessful => "pipeline-unsuccessful",
             Self::ChangedSinceRequest => "changed-since-request",
+            Self::Unvouched(_) => "unvouched",
             Self::InFlight => "in-flight",
             Self::Stuck => "stuck",
             Self::Finished => "finished",
-            Self::Unknown => "unknown",
+            Self::Unexplained | Self::Unknown => "unknown",
         }
     }
 }
@@ -92,190 +114,153 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct Queued<'a> {
     pub mr: &'a MergeRequest,
-    pub request: Request,
+    pub request: &'a Request,
     pub head: &'a Sha,
     pub pipeline: &'a HeadPipeline,
+    /// The same commit was benchmarked for the same label before.
+    pub again: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct Waiting<'a> {
     pub iid: Iid,
-    /// `None` where it could not be read.
+    /// `None` where the merge request could not be read.
+    pub label: Option<&'a str>,
     pub mr: Option<&'a MergeRequest>,
     pub verdict: Verdict,
+}
+
+impl Waiting<'_> {
+    /// When the label came, where that is known.
+    pub fn requested_at(&self) -> Option<DateTime<Utc>> {
+        let mut requests = self.mr?.requests.iter();
+        requests
+            .find(|request| Some(request.label.as_str()) == self.label)?
+            .at
+    }
 }
 
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// Lowest pipeline id first.
-    pub in_flight: Vec<&'a Record>,
+    pub in_flight: Vec<InFlight<'a>>,
+    /// How many pipelines take a place though it is not known what for.
+    pub unknown: usize,
     /// In the order in which they go.
     pub queue: Vec<Queued<'a>>,
     pub waiting: Vec<Waiting<'a>>,
     /// How many of the queue may start.
     pub free: usize,
-    /// What is to be done about records.
+    /// What is to be done about records and discussions.
     pub repairs: Vec<Repair<'a>>,
 }
 
+impl Plan<'_> {
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
+        let taken = |found: &&InFlight| found.place == Place::Taken;
+        self.in_flight.iter().filter(taken).count() + self.unknown
+    }
+}
+
 pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
-    let mut plan = Plan {
-        in_flight: in_flight(snapshot),
-        ..Plan::default()
-    };
+    let mut plan = in_flight(snapshot, rules);
     for mr in snapshot
         .merge_requests
         .values()
         .filter(|mr| mr.state == "opened")
     {
-        let Some(request) = mr.request else { continue };
-        match standing(snapshot, mr, request, rules) {
-            Ok(queued) => plan.queue.push(queued),
-            Err(verdict) => plan.waiting.push(Waiting {
-                iid: mr.iid,
-                mr: Some(mr),
-                verdict,
-            }),
+        for request in &mr.requests {
+            match standing(snapshot, mr, request, rules) {
+                Ok(queued) => plan.queue.push(queued),
+                Err(verdict) => plan.waiting.push(Waiting {
+                    iid: mr.iid,
+                    label: Some(&request.label),
+                    mr: Some(mr),
+                    verdict,
+                }),
+            }
         }
+        plan.waiting
+            .extend(mr.unexplained.iter().map(|label| Waiting {
+                iid: mr.iid,
+                label: Some(label),
+                mr: Some(mr),
+                verdict: Verdict::Unexplained,
+            }));
     }
     let unread = snapshot.unread.iter();
     plan.waiting.extend(unread.map(|&iid| Waiting {
         iid,
+        label: None,
         mr: None,
         verdict: Verdict::Unknown,
     }));
     plan.waiting.sort_by_key(|waiting| waiting.iid);
     plan.queue.sort_by(|a, b| before(rules.order, a, b));
-    let unreadable = snapshot
-        .unreadable
-        .iter()
-        .filter(|unreadable| !unreadable.ended)
-        .count();
-    plan.free = rules
-        .max_in_flight
-        .saturating_sub(plan.in_flight.len() + unreadable);
+    plan.free = rules.max_in_flight.saturating_sub(plan.taken());
     plan
 }
 
-/// Every record in flight counts, whichever source project it is for: the benchmark machines are what is scarce.
-fn in_flight(snapshot: &Snapshot) -> Vec<&Record> {
-    snapshot
+/// Every record counts, whichever source project and label it is for: the benchmark machines are what is scarce.
+fn in_flight<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
+    let alive = snapshot
         .records
         .iter()
-        .filter(|record| !record.status.ended())
-        .collect()
+        .filter(|record| !record.status.ended());
+    let unknown = snapshot.unreadable.iter();
+    Plan {
+        in_flight: alive
+            .map(|record| InFlight {
+                record,
+                place: places::of_record(snapshot, record, rules),
+            })
+            .collect(),
+        unknown: unknown
+            .filter(|found| places::of_unreadable(snapshot, found, rules) == Some(Place::Taken))
+            .count(),
+        ..Plan::default()
+    }
 }
 
-/// Which of two requests goes first. A pipeline without a start of its own counts from its creation.
+/// Which of two requests goes first: asking again never overtakes those who wait for their first benchmark.
 fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
     let key = |queued: &Queued| match order {
-        Order::Pipeline => {
-            let pipeline = queued.pipeline;
-            (
-                pipeline.started_at.unwrap_or(pipeline.created_at),
-                pipeline.id.0,
-            )
-        }
+        Order::Pipeline => (queued.pipeline.began_at(), queued.pipeline.id.0),
         Order::Request => (
             queued.request.at.unwrap_or(queued.mr.created_at),
             queued.request.id.0,
         ),
     };
-    (key(a), a.mr.iid).cmp(&(key(b), b.mr.iid))
+    let whole = |queued: &Queued| (queued.again, key(queued), queued.mr.iid, queued.request.id);
+    whole(a).cmp(&whole(b))
 }
 
-/// A labelled merge request is ready, or waits for this reason.
-fn standing<'a>(
-    snapshot: &Snapshot,
-    mr: &'a MergeRequest,
-    request: Request,
-    rules: &Rules,
-) -> Result<Queued<'a>, Verdict> {
-    unserved(snapshot, mr, request, rules)?;
-    readiness(mr, request)
-}
-
-/// No benchmark serves the request, as far as can be told.
-fn unserved(
-    snapshot: &Snapshot,
-    mr: &MergeRequest,
-    request: Request,
-    rules: &Rules,
-) -> Result<(), Verdict> {
-    if let Some(record) = record_of(snapshot, mr.iid, request) {
-        return Err(match record.status.ended() {
-            true => Verdict::Finished,
-            false if stuck(snapshot, record, rules) => Verdict::Stuck,
-            false => Verdict::InFlight,
-        });
-    }
-    let mut unreadable = snapshot.unreadable.iter();
-    match unreadable.any(|pipeline| may_serve(pipeline.created_at, request)) {
-        true => Err(Verdict::Unknown),
-        false => Ok(()),
-    }
-}
-
-/// A benchmark is younger than the request that it serves.
-fn may_serve(created_at: DateTime<Utc>, request: Request) -> bool {
-    request.at.is_none_or(|at| at <= created_at)
-}
-
-/// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
-pub fn record_of(snapshot: &Snapshot, mr: Iid, request: Request) -> Option<&Record> {
-    of_request(snapshot, mr, request.id).next()
-}
-
-/// The record that stands for the same request as this one.
-pub fn standing_for<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
-    let mut all = of_request(snapshot, record.task.mr, record.task.request);
-    all.next().unwrap_or(record)
-}
-
-/// Lowest pipeline id first.
-fn of_request(snapshot: &Snapshot, mr: Iid, request: RequestId) -> impl Iterator<Item = &Record> {
-    let of_request = move |record: &&Record| record.task.mr == mr && record.task.request == request;
-    snapshot.own_records().filter(of_request)
-}
-
-fn stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
-    snapshot.now - record.created_at > rules.timeout
-}
-
-/// Whether a request without a record may be started, judged by the merge request alone.
-pub fn readiness(mr: &MergeRequest, request: Request) -> Result<Queued<'_>, Verdict> {
-    as_labelled(mr)?;
-    let (head, pipeline) = passed(mr)?;
-    Ok(Queued {
-        mr,
-        request,
-        head,
-        pipeline,
-    })
-}
-
-/// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for
-/// GitLab's own merge of it (merged results, merge trains).
-pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
-    let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
-    let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
-    if pipeline.sha != *head && !pipeline.parents.contains(head) {
-        return Err(Verdict::PipelineOutdated);
-    }
-    match pipeline.status {
-        Status::Ended(Outcome::Success) => Ok((head, pipeline)),
-        Status::Ended(_) => Err(Verdict::PipelineUnsuccessful),
-        Status::Alive(_) => Err(Verdict::PipelineUnfinished),
-    }
-}
-
-/// Whoever set the label has seen the commits of then; an outsider may have pushed others since.
-fn as_labelled(mr: &MergeRequest) -> Result<(), Verdict> {
-    match &mr.origin {
-        Origin::Fork { head_when_labelled } if *head_when_labelled != mr.head => {
-            Err(Verdict::ChangedSinceRequest)
-        }
-        Origin::Fork { .. } if mr.head.is_none() => Err(Verdict::ChangedSinceRequest),
-        Origin::Fork { .. } | Origin::SameProject => Ok(()),
-    }
+/// The sentences that name, in each run, what a person has to deal with.
+pub fn overdue(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
+    let records = snapshot.records.iter().filter(|record| {
+        let overdue = || places::of_record(snapshot, record, rules) == Place::Overdue;
+        !record.status.ended() && (repair::is_past_cancelling(snapshot, record) || overdue())
+    });
+    let records =
+        records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
+    let unreadable = snapshot.unreadable.iter().filter_map(|found| {
+        let place = places::of_unreadable(snapshot, found, rules)?;
+        (place == Place::Overdue).then_some((
+            &found.web_url,
+            found.status.as_ref(),
+            found.created_at?,
+        ))
+    });
+    records
+        .chain(unreadable)
+        .map(|(url, status, created_at)| {
+            let days = (snapshot.now - created_at).num_hours();
+            let status = status.map_or("in flight", |status| status.word());
+            format!(
+                "benchmark pipeline {url} is overdue: created {days} hours ago, still {status}; it holds up nothing any \
+                 more, but a person has to cancel or delete it"
+            )
+        })
+        .collect()
 }

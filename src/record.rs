@@ -22,7 +22,7 @@ pub struct Record {
     pub web_url: String,
     pub status: Status,
     pub created_at: DateTime<Utc>,
-    /// For one that has ended: when it did.
+    /// When its status changed last.
     pub updated_at: DateTime<Utc>,
     pub task: Task,
 }
@@ -32,6 +32,8 @@ pub struct Record {
 pub struct Task {
     pub mr: Iid,
     pub mr_url: String,
+    /// The label that asked, as it was called then.
+    pub label: String,
     pub request: RequestId,
     pub discussion: DiscussionId,
     pub branch: String,
@@ -54,12 +56,20 @@ pub struct Malformed {
     value: String,
 }
 
+impl Malformed {
+    /// GitLab did not give the value, which is no proof that there is none.
+    pub fn is_empty(&self) -> bool {
+        self.value.is_empty()
+    }
+}
+
 impl Task {
     pub fn variables(&self) -> Vec<Variable> {
         let started_at = self.pipeline_started_at;
         let started_at = started_at.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
         [
             ("BENCH_MR_IID", self.mr.to_string()),
+            ("BENCH_LABEL", self.label.clone()),
             (
                 "BENCH_PIPELINE_ID",
                 self.pipeline.map(|id| id.to_string()).unwrap_or_default(),
@@ -87,8 +97,9 @@ impl Task {
         .into()
     }
 
-    /// `None` for a pipeline that is no record at all.
-    pub fn read(variables: &[Variable]) -> Result<Option<Self>, Malformed> {
+    /// `None` for a pipeline that is no record at all. Records did not always name their label: those belong to the
+    /// `first` one.
+    pub fn read(variables: &[Variable], first: &str) -> Result<Option<Self>, Malformed> {
         let fields = Fields(variables);
         if fields.find("BENCH_MR_IID").is_none() {
             return Ok(None);
@@ -96,6 +107,10 @@ impl Task {
         Ok(Some(Self {
             mr: Iid(fields.parsed("BENCH_MR_IID")?),
             mr_url: fields.text("BENCH_MR_URL"),
+            label: fields
+                .find("BENCH_LABEL")
+                .filter(|label| !label.is_empty())
+                .unwrap_or_else(|| first.to_owned()),
             request: RequestId(fields.parsed("BENCH_REQUEST_ID")?),
             discussion: DiscussionId(fields.hash("BENCH_DISCUSSION_ID")?),
             branch: fields.text("BENCH_BRANCH"),

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
+use log::warn;
 
 use crate::act::{self, Action, Actor, Effect};
 use crate::cli::{Environment, Format, Settings, Settled, WrongSetting};
 use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::Iid;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
 use crate::snapshot::Snapshot;
 use crate::survey::{Scope, survey};
@@ -31,17 +32,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// `of_all`: whether the open merge requests with the label will be asked for.
+    /// `scope`: what it will survey, where that is known before the projects are; `writes`: whether it is to change
+    /// anything, which only the bot itself may.
     pub fn begin(
         command: &'static str,
         settings: Settings,
         environment: &Environment,
-        of_all: bool,
+        scope: Option<Scope>,
+        writes: bool,
     ) -> Result<Self> {
         let settled = settings.settle(environment)?;
         let progress = spinner("finding the projects");
-        let label = of_all.then_some(&*settled.label);
-        let gitlab = Gitlab::connect(&settled.connection, label)?;
+        let early = scope.map_or(Vec::new(), |scope| scope.listings(&settled.labels));
+        let gitlab = Gitlab::connect(&settled.connection, &early)?;
+        check_user(&gitlab, &settled, environment, writes)?;
         let default = gitlab.benchmark.project().default_branch.clone();
         let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
             WrongSetting(format!(
@@ -67,9 +71,10 @@ impl Run {
     pub fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
         self.progress
             .set_message("reading merge requests and benchmarks");
-        let lookback = (self.settled.rules.timeout * 2).max(since.unwrap_or_default());
+        let timeout = self.settled.rules.timeout;
+        let lookback = (timeout * 2).max(since.unwrap_or_default());
         let source = &self.gitlab.source.project().path_with_namespace;
-        survey(&self.gitlab, &self.settled.label, lookback, scope)
+        survey(&self.gitlab, &self.settled.labels, timeout, lookback, scope)
             .with_context(|| format!("cannot survey {source}; nothing was written"))
     }
 
@@ -91,7 +96,8 @@ impl Run {
     pub fn actor<'a>(&'a self, snapshot: &'a Snapshot) -> Actor<'a> {
         Actor {
             gitlab: &self.gitlab,
-            label: &self.settled.label,
+            label: &self.settled.labels[0],
+            now: snapshot.now,
             ref_name: &self.ref_name,
             variables: &self.variables,
             resolve: self.settled.resolve,
@@ -101,7 +107,8 @@ impl Run {
     }
 
     pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
-        let refused = [Action::start(mr, Effect::Failed(why.clone()), None)];
+        let label = &self.settled.labels[0];
+        let refused = [Action::start(mr, label, Effect::Failed(why.clone()), None)];
         self.say_why(self.report(snapshot, plan, &refused), mr, &why)
     }
 
@@ -113,6 +120,13 @@ impl Run {
         ran.errors.push(format!("!{mr}: {why}"));
         ran.exit = Exit::Failed;
         ran
+    }
+
+    pub fn missing_label(&self, label: &str) -> String {
+        format!(
+            "there is no label {label} in {}: check --label (BENCH_BOT_LABEL), or create it with `bench-bot doctor --fix`",
+            self.gitlab.source.project().path_with_namespace
+        )
     }
 
     /// Why nothing is known of a merge request that was asked for.
@@ -143,6 +157,7 @@ impl Run {
             source: self.gitlab.source.project(),
             benchmark: self.gitlab.benchmark.project(),
             now: snapshot.now,
+            labels: &self.settled.labels,
             order: self.settled.rules.order,
             max_in_flight: self.settled.rules.max_in_flight,
             plan,
@@ -150,17 +165,47 @@ impl Run {
             status,
         };
         let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
-        let troubled = !snapshot.troubles.is_empty() || actions.iter().any(failed);
+        let missing = snapshot.missing_labels.iter();
+        let missing = missing.map(|label| self.missing_label(label));
+        let errors: Vec<String> = missing.chain(snapshot.troubles.iter().cloned()).collect();
+        let troubled = !errors.is_empty() || actions.iter().any(failed);
         Ran {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
                 Format::Text => report::text(&report, columns()),
                 Format::Html => report::html(&report),
             },
-            errors: snapshot.troubles.clone(),
+            warnings: plan::overdue(snapshot, &self.settled.rules),
+            errors,
             exit: if troubled { Exit::Failed } else { Exit::Done },
         }
     }
+}
+
+/// Only the bot itself may write, since nobody would recognise what another has written; and what a person's token
+/// shows is of no use without telling whose pipelines are benchmarks.
+fn check_user(
+    gitlab: &Gitlab,
+    settled: &Settled,
+    environment: &Environment,
+    writes: bool,
+) -> Result<(), WrongSetting> {
+    let (user, bot) = (&gitlab.user.username, gitlab.source.bot());
+    if gitlab.is_guest && writes {
+        return Err(WrongSetting(format!(
+            "the token in BENCH_BOT_TOKEN is not {bot}'s, and only {bot} may write (--bot, BENCH_BOT_USER): add --dry-run to \
+             look, set BENCH_BOT_TOKEN to {bot}'s token, or run the pipeline of the project that runs bench-bot, whose \
+             input `trigger` takes a merge request"
+        )));
+    }
+    let is_person = gitlab.user.bot == Some(false);
+    if settled.connection.bot.is_none() && is_person && !environment.is_job {
+        warn!(
+            "the token in BENCH_BOT_TOKEN is {user}'s: only pipelines and notes of {user} count as the bot's; name another \
+             with --bot (BENCH_BOT_USER)"
+        );
+    }
+    Ok(())
 }
 
 /// As wide as the terminal, within reason; 80 elsewhere.

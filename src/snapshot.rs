@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::course::Course;
-use crate::gitlab::answer::Status;
+use crate::gitlab::answer::{LabelEvent, Status, User, Version};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::note::Thread;
 use crate::record::Record;
@@ -15,19 +15,29 @@ pub struct Snapshot {
     /// By the server's clock.
     pub now: DateTime<Utc>,
     pub source: ProjectId,
+    /// The labels that this run is about.
+    pub labels: Vec<String>,
+    /// The bot's username in the source project.
+    pub bot: String,
     pub merge_requests: BTreeMap<Iid, MergeRequest>,
     /// Merge requests that are no longer there.
     pub gone: BTreeSet<Iid>,
     /// Merge requests that could not be read, so that nothing is known of them.
     pub unread: BTreeSet<Iid>,
-    /// Lowest pipeline id first; of other source projects as well.
+    /// Lowest pipeline id first; of other source projects and labels as well.
     pub records: Vec<Record>,
     /// Pipelines of the bot's that might be records.
     pub unreadable: Vec<Unreadable>,
-    /// The bot's discussions on the merge requests whose records ask for something to be done there.
+    /// The bot's discussions, on those merge requests where they were looked for.
     pub threads: BTreeMap<Iid, Vec<Thread>>,
+    /// Requests whose discussion links to a pipeline that could not be looked at.
+    pub uncertain: BTreeSet<(Iid, RequestId)>,
+    /// Merge requests that bear the bot's mark.
+    pub marked: BTreeSet<Iid>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
     pub courses: BTreeMap<PipelineId, Course>,
+    /// Those of this run's labels that the project does not have.
+    pub missing_labels: Vec<String>,
     /// What could not be read, each in a sentence.
     pub troubles: Vec<String>,
 }
@@ -48,8 +58,12 @@ pub struct MergeRequest {
     pub pipeline: Option<HeadPipeline>,
     /// Whether anybody wrote anything there.
     pub has_notes: bool,
-    /// Present while the merge request bears the label.
-    pub request: Option<Request>,
+    /// One for each of this run's labels that it bears, in the labels' order.
+    pub requests: Vec<Request>,
+    /// Those of this run's labels that it bears, though GitLab shows no addition of them yet.
+    pub unexplained: Vec<String>,
+    /// What happened to its labels, oldest first.
+    pub events: Vec<LabelEvent>,
     pub origin: Origin,
 }
 
@@ -65,36 +79,81 @@ pub struct HeadPipeline {
     pub sha: Sha,
     /// Where its commit is a merge result that GitLab made: what was merged.
     pub parents: Vec<Sha>,
+    /// It ran for a merge train, whose commits need not have the head among their parents.
+    pub is_of_train: bool,
 }
 
-/// One addition of the label.
-#[derive(Clone, Copy, Debug, PartialEq)]
+impl HeadPipeline {
+    /// External pipelines have no start of their own.
+    pub fn began_at(&self) -> DateTime<Utc> {
+        self.started_at.unwrap_or(self.created_at)
+    }
+}
+
+/// One addition of one of this run's labels.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     pub id: RequestId,
+    pub label: String,
     /// `None` where GitLab has no event of it.
     pub at: Option<DateTime<Utc>>,
+    /// Who asked, as far as GitLab tells.
+    pub by: Option<User>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     SameProject,
-    /// Commits from there are an outsider's: the one to run must be the one that was there when the label came.
+    /// Commits from there are an outsider's: somebody has to vouch for the one to run.
     Fork {
-        head_when_labelled: Option<Sha>,
+        author: Option<User>,
+        /// What was pushed and when, in no particular order.
+        versions: Vec<Version>,
     },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unreadable {
-    pub created_at: DateTime<Utc>,
-    pub ended: bool,
+    pub pipeline: PipelineId,
+    pub web_url: String,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    /// `None` where that is not known either.
+    pub status: Option<Status>,
+    /// GitLab shows the variables of the bot's pipelines only to Maintainers, so that the bot's notes alone tell which
+    /// request this serves.
+    pub is_hidden: bool,
 }
 
 impl Snapshot {
-    /// The records of this source project.
+    /// The records of this source project and of this run's labels. A label that was renamed since still has the same
+    /// events, so whatever serves a request of this run's belongs to it as well.
     pub fn own_records(&self) -> impl Iterator<Item = &Record> {
-        self.records
-            .iter()
-            .filter(|record| record.task.project == self.source)
+        self.records.iter().filter(|record| self.owns(record))
+    }
+
+    pub fn owns(&self, record: &Record) -> bool {
+        record.task.project == self.source
+            && (self.labels.contains(&record.task.label) || self.request_of(record).is_some())
+    }
+
+    /// The request that a record serves, while its label is on.
+    pub fn request_of(&self, record: &Record) -> Option<&Request> {
+        let mr = self.merge_requests.get(&record.task.mr)?;
+        let mut requests = mr.requests.iter();
+        requests.find(|request| {
+            record.serves(self.source, mr.iid, request.id, &request.label)
+        })
+    }
+}
+
+impl Record {
+    /// The id of a label's event is unique on the server; where there is none, the label tells requests apart.
+    pub fn serves(&self, project: ProjectId, mr: Iid, request: RequestId, label: &str) -> bool {
+        let task = &self.task;
+        task.project == project
+            && task.mr == mr
+            && task.request == request
+            && (request != RequestId::NONE || task.label == label)
     }
 }

@@ -38,7 +38,6 @@ impl Run {
         let mut plan = plan::scan(&snapshot, &self.settled.rules);
         let explained = of.map(|iid| self.explain(&snapshot, &mut plan, iid));
         let status = Status {
-            label: &self.settled.label,
             rules: &self.settled.rules,
             since,
             snapshot: &snapshot,
@@ -56,17 +55,19 @@ impl Run {
 
     /// Leaves of the plan what concerns that merge request.
     fn explain<'a>(&self, snapshot: &'a Snapshot, plan: &mut Plan, iid: Iid) -> Explained<'a> {
-        let mr = snapshot.merge_requests.get(&iid);
-        let rules = &self.settled.rules;
-        let explained = Explained {
-            mr,
-            conditions: mr.map_or(Vec::new(), |mr| plan::explain(snapshot, plan, mr, rules)),
-            place: plan.queue.iter().position(|queued| queued.mr.iid == iid),
-            queued: plan.queue.len(),
-            in_flight: plan.in_flight.len(),
+        let explained = match snapshot.merge_requests.get(&iid) {
+            Some(mr) => Explained::of(plan, mr, snapshot, &self.settled.rules),
+            None => Explained {
+                mr: None,
+                requests: Vec::new(),
+                queued: plan.queue.len(),
+                taken: plan.taken(),
+            },
         };
-        plan.in_flight
-            .retain(|record| record.task.project == snapshot.source && record.task.mr == iid);
+        plan.in_flight.retain(|found| {
+            let task = &found.record.task;
+            task.project == snapshot.source && task.mr == iid
+        });
         plan.queue.retain(|queued| queued.mr.iid == iid);
         plan.waiting.retain(|waiting| waiting.iid == iid);
         explained

@@ -1,26 +1,29 @@
 //! Reads from GitLab what a run decides on. A list is complete or an error; what concerns one merge request or
-//! one pipeline alone is noted when it cannot be read, and the others go on.
+//! one pipeline alone is noted when it cannot be read, and the others go on. That something is not there is believed
+//! only where GitLab itself says so and no list of the same run shows it.
 
 mod courses;
+mod merge_request;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use log::{debug, warn};
 
-use crate::gitlab::answer::{self, LabelEvent, Pipeline, Variable};
-use crate::gitlab::{Error, Gitlab, Listing, SourceProject, both, by_id, side_by_side};
-use crate::id::{Iid, PipelineId, RequestId, Sha, UserId};
-use crate::note::{self, Thread};
-use crate::record::{Record, Task};
-use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
+pub use self::merge_request::{Newest, newest_request, read_again, removed_by, threads};
+use crate::gitlab::answer::Pipeline;
+use crate::gitlab::{Error, Gitlab, Listed, Listing, both, by_id, side_by_side};
+use crate::id::{Iid, PipelineId};
+use crate::note::{self, OpeningNote, Thread};
+use crate::snapshot::{MergeRequest, Snapshot};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scope {
     /// The open labelled merge requests.
     Queue,
-    /// Those, and whatever records ask for: all in flight, and those that ended so lately.
+    /// Whatever there may be to repair, and not the queue: records in flight, those that ended so lately, and merge
+    /// requests where the bot has unfinished business.
     Records { aftercare: TimeDelta },
     /// One merge request, labelled or not.
     One(Iid),
@@ -31,390 +34,333 @@ pub enum Scope {
     Courses { since: TimeDelta, of: Option<Iid> },
 }
 
-/// `lookback` says how old a record's last change may be if no open request is older.
+impl Scope {
+    /// What this asks for first, which can go out before anything else is known.
+    pub fn listings<'a>(self, labels: &'a [String]) -> Vec<Listing<'a>> {
+        match self {
+            Scope::Queue | Scope::Courses { .. } => labels
+                .iter()
+                .map(|label| Listing::Labelled(label))
+                .collect(),
+            Scope::Records { .. } => vec![Listing::Marked],
+            Scope::One(_) | Scope::Ending { .. } => Vec::new(),
+        }
+    }
+
+    /// How lately a benchmark must have ended to matter though nobody asks for it any more.
+    fn aftercare(self) -> Option<TimeDelta> {
+        match self {
+            Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => Some(aftercare),
+            Scope::Courses { since, .. } => Some(since),
+            Scope::Queue | Scope::One(_) => None,
+        }
+    }
+
+    /// Whether it is about merge requests that may be started.
+    fn is_of_queue(self) -> bool {
+        !matches!(self, Scope::Records { .. } | Scope::Ending { .. })
+    }
+}
+
+struct Survey<'a> {
+    gitlab: &'a Gitlab,
+    scope: Scope,
+    /// Benchmarks in flight for longer may be stuck.
+    timeout: TimeDelta,
+    snapshot: Snapshot,
+    /// Merge requests that are certain to be there, with their labels.
+    listed: BTreeMap<Iid, Vec<String>>,
+    /// Those with a discussion that led to a pipeline.
+    followed: BTreeSet<Iid>,
+    /// The bot's pipelines.
+    pipelines: BTreeMap<PipelineId, Pipeline>,
+    /// The list of those is complete from here on; `None` if it is complete.
+    pipelines_since: Option<DateTime<Utc>>,
+    /// Those of them whose variables were asked for.
+    looked_at: BTreeSet<PipelineId>,
+}
+
+/// `lookback` says how far back the list of the bot's pipelines reaches at least.
 pub fn survey(
     gitlab: &Gitlab,
-    label: &str,
+    labels: &[String],
+    timeout: TimeDelta,
     lookback: TimeDelta,
     scope: Scope,
 ) -> Result<Snapshot, Error> {
-    let source = &gitlab.source;
-    let since = gitlab.now() - lookback;
-    let recent = match scope {
-        Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => {
-            Some(gitlab.now() - aftercare)
-        }
-        Scope::Courses { since, .. } => Some(gitlab.now() - since),
-        Scope::Queue | Scope::One(_) => None,
-    };
-    // Its outcome may still be untold, though the label went before anybody looked.
-    let matters_anyway = |pipeline: &Pipeline| {
-        !pipeline.status.ended() || recent.is_some_and(|recent| pipeline.updated_at >= recent)
-    };
-    let (merge_requests, pipelines) = both(
-        || listed(gitlab, label, since, scope).map(|iids| read_all(source, label, iids)),
-        || {
-            let pipelines = own_pipelines(gitlab, since, scope)?.into_iter();
-            let (matter, others) = pipelines.partition(matters_anyway);
-            Ok((with_variables(gitlab, matter), others))
+    let mut survey = Survey {
+        gitlab,
+        scope,
+        timeout,
+        snapshot: Snapshot {
+            now: gitlab.now(),
+            source: gitlab.source.project().id,
+            labels: labels.to_vec(),
+            bot: gitlab.source.bot().to_owned(),
+            merge_requests: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            records: Vec::new(),
+            unreadable: Vec::new(),
+            threads: BTreeMap::new(),
+            uncertain: BTreeSet::new(),
+            marked: BTreeSet::new(),
+            courses: BTreeMap::new(),
+            missing_labels: Vec::new(),
+            troubles: Vec::new(),
         },
-    );
-    let mut snapshot = Snapshot {
-        now: gitlab.now(),
-        source: source.project().id,
-        merge_requests: BTreeMap::new(),
-        gone: BTreeSet::new(),
-        unread: BTreeSet::new(),
-        records: Vec::new(),
-        unreadable: Vec::new(),
-        threads: BTreeMap::new(),
-        courses: BTreeMap::new(),
-        troubles: Vec::new(),
+        listed: BTreeMap::new(),
+        followed: BTreeSet::new(),
+        pipelines: BTreeMap::new(),
+        pipelines_since: None,
+        looked_at: BTreeSet::new(),
     };
-    add_merge_requests(&mut snapshot, merge_requests?);
-    let (mut read, mut others): (Vec<WithVariables>, Vec<Pipeline>) = pipelines?;
-    // However long nobody looked: an open request may have a record from any time since it was made.
-    if let Some(oldest) = oldest_request(&snapshot, |mr| mr.state == "opened")
-        && oldest < since
-    {
-        others = gitlab.benchmark.created_since(oldest)?;
-        let known: BTreeSet<PipelineId> = read.iter().map(|(pipeline, _)| pipeline.id).collect();
-        others.retain(|pipeline| !known.contains(&pipeline.id));
-    }
-    // One that ended before anybody asked cannot be the record of what is asked now.
-    let oldest = oldest_request(&snapshot, |_| true);
-    others.retain(|pipeline| {
-        matters_anyway(pipeline) || oldest.is_some_and(|oldest| pipeline.created_at >= oldest)
-    });
-    read.extend(with_variables(gitlab, others));
-    read.sort_by_key(|(pipeline, _)| pipeline.id);
-    add_records(&mut snapshot, read);
-    match scope {
-        Scope::Queue => {}
-        Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => {
-            add_threads(&mut snapshot, source, label, recent);
+    let since = gitlab.now() - lookback;
+    let (merge_requests, (pipelines, missing)) = both(
+        || survey.first_merge_requests(since),
+        || both(|| survey.own_pipelines(since), || survey.unseen_labels()),
+    );
+    let (listed, marked, pieces) = merge_requests?;
+    survey.listed = listed;
+    survey.snapshot.marked = marked;
+    survey.add(pieces);
+    let (pipelines, variables) = pipelines?;
+    survey.pipelines_since = (pipelines.len() >= records::WHOLE_PAGE).then_some(since);
+    survey.pipelines = pipelines
+        .into_iter()
+        .map(|pipeline| (pipeline.id, pipeline))
+        .collect();
+    survey.add_records(variables);
+    survey.find_records();
+    survey.read_concerned();
+    survey.follow_links();
+    survey.read_concerned();
+    let mut snapshot = survey.snapshot;
+    snapshot.records.sort_by_key(|record| record.pipeline);
+    for (label, found) in missing {
+        match found {
+            Ok(true) => {}
+            Ok(false) => snapshot.missing_labels.push(label),
+            Err(error) => snapshot.troubles.push(format!(
+                "whether there is a label {label} cannot be read: {error}"
+            )),
         }
-        Scope::Courses { of, .. } => courses::add(&mut snapshot, gitlab, recent, of),
+    }
+    if let Scope::Courses { since, of } = scope {
+        courses::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
     }
     Ok(snapshot)
 }
 
-fn listed(
-    gitlab: &Gitlab,
-    label: &str,
-    since: DateTime<Utc>,
-    scope: Scope,
-) -> Result<Vec<Iid>, Error> {
-    match scope {
-        Scope::One(iid) | Scope::Ending { iid, .. } => Ok(vec![iid]),
-        Scope::Queue => gitlab.labelled(label),
-        Scope::Courses { of, .. } => {
-            let mut iids = gitlab.labelled(label)?;
-            iids.extend(of.filter(|iid| !iids.contains(iid)));
-            Ok(iids)
+/// Merge requests that are there, those that bear the bot's mark, and what was read of them.
+type FirstLook = (BTreeMap<Iid, Vec<String>>, BTreeSet<Iid>, Vec<Piece>);
+
+/// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
+enum Piece {
+    MergeRequest(Iid, Result<Option<MergeRequest>, Error>),
+    Threads(Iid, Result<Vec<Thread>, Error>),
+}
+
+impl Survey<'_> {
+    fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
+        let labels = &self.snapshot.labels;
+        let lists = match self.scope {
+            // A guest's reactions are not the bot's.
+            Scope::Records { .. } if self.gitlab.is_guest => Vec::new(),
+            scope => self.gitlab.list_all(&scope.listings(labels)),
+        };
+        let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+        let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
+        let (mut threads, mut marked) = (BTreeSet::new(), BTreeSet::new());
+        match self.scope {
+            Scope::Queue => {}
+            Scope::Courses { of, .. } => iids.extend(of),
+            Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
+            Scope::Records { .. } => {
+                marked = iids;
+                rows.extend(self.left_labelled(since)?);
+                threads = rows.iter().map(|row| row.iid).collect();
+                let waits = |row: &&Listed| {
+                    row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
+                };
+                let away = rows.iter().filter(|row| !waits(row));
+                iids = away.map(|row| row.iid).collect();
+            }
         }
-        Scope::Records { .. } => {
-            let changed = Listing::ChangedSince(since);
-            let (open, changed) = both(
-                || gitlab.labelled(label),
-                || gitlab.source.labelled(label, &changed),
-            );
-            let iids: BTreeSet<Iid> = open?.into_iter().chain(changed?).collect();
-            Ok(iids.into_iter().collect())
-        }
+        let pieces = self.read(&iids, &threads);
+        let listed = rows.into_iter().map(|row| (row.iid, row.labels));
+        Ok((listed.collect(), marked, pieces))
     }
-}
 
-/// Where ended ones matter as well, also those that were made before then and have changed since.
-fn own_pipelines(
-    gitlab: &Gitlab,
-    since: DateTime<Utc>,
-    scope: Scope,
-) -> Result<Vec<Pipeline>, Error> {
-    let benchmark = &gitlab.benchmark;
-    let ended_too = matches!(scope, Scope::Records { .. } | Scope::Courses { .. });
-    let (created, changed) = both(
-        || benchmark.created_since(since),
-        || ended_too.then(|| benchmark.changed_since(since)),
-    );
-    let changed = changed.transpose()?.unwrap_or_default();
-    Ok(by_id([created?, changed].concat()))
-}
+    /// Merge requests that were merged or closed with a label on.
+    fn left_labelled(&self, since: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
+        let listings = self.snapshot.labels.iter().flat_map(|label| {
+            ["merged", "closed"].map(|state| Listing::LabelledIn {
+                label,
+                state,
+                since,
+            })
+        });
+        let lists = side_by_side(listings.collect(), |listing| self.gitlab.source.list(listing));
+        Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    }
 
-fn oldest_request(
-    snapshot: &Snapshot,
-    counts: impl Fn(&MergeRequest) -> bool,
-) -> Option<DateTime<Utc>> {
-    let counted = snapshot.merge_requests.values().filter(|mr| counts(mr));
-    let requested_at = |mr: &MergeRequest| Some(mr.request?.at.unwrap_or(mr.created_at));
-    counted.filter_map(requested_at).min()
-}
+    /// Whether those labels are there that no list of this run shows on any merge request.
+    fn unseen_labels(&self) -> Vec<(String, Result<bool, Error>)> {
+        let source = &self.gitlab.source;
+        let all = &self.snapshot.labels;
+        let labels = match self.scope {
+            Scope::Queue | Scope::Courses { .. } => {
+                let lists = self.gitlab.list_all(&self.scope.listings(all));
+                let labels = all.iter().zip(lists);
+                let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));
+                unused.map(|(label, _)| label.clone()).collect()
+            }
+            Scope::Records { .. } => all.clone(),
+            // The one that it may put on.
+            Scope::One(_) => all.first().cloned().into_iter().collect(),
+            Scope::Ending { .. } => Vec::new(),
+        };
+        side_by_side(labels, |label| {
+            let found = source.has_label(&label);
+            (label, found)
+        })
+    }
 
-type Read = (Iid, Result<MergeRequest, Error>);
+    /// The bot's pipelines, and the variables of those that matter whoever asks.
+    fn own_pipelines(&self, since: DateTime<Utc>) -> Result<(Vec<Pipeline>, Vec<records::Read>), Error> {
+        let benchmark = &self.gitlab.benchmark;
+        let recent = self.recent();
+        let changed = recent.filter(|_| !matches!(self.scope, Scope::Ending { .. }));
+        let (created, changed) = both(
+            || benchmark.created_since(since),
+            || changed.map(|recent| benchmark.changed_since(recent)),
+        );
+        let changed = changed.transpose()?.unwrap_or_default();
+        let pipelines = by_id([created?, changed].concat());
+        let matters = |pipeline: &&Pipeline| {
+            !pipeline.ended()
+                || recent.is_some_and(|recent| pipeline.updated_at.is_none_or(|at| at >= recent))
+        };
+        let variables = self.variables(pipelines.iter().filter(matters).cloned().collect());
+        Ok((pipelines, variables))
+    }
 
-fn read_all(source: &SourceProject, label: &str, iids: Vec<Iid>) -> Vec<Read> {
-    side_by_side(iids, |iid| (iid, merge_request(source, label, iid)))
-}
+    fn recent(&self) -> Option<DateTime<Utc>> {
+        let aftercare = self.scope.aftercare()?;
+        Some(self.snapshot.now - aftercare)
+    }
 
-fn add_merge_requests(snapshot: &mut Snapshot, merge_requests: Vec<Read>) {
-    for (iid, read) in merge_requests {
-        match read {
-            Ok(mr) => drop(snapshot.merge_requests.insert(iid, mr)),
-            Err(error) if error.not_found() => drop(snapshot.gone.insert(iid)),
-            Err(error) => {
-                snapshot.unread.insert(iid);
-                snapshot
+    fn read(&self, merge_requests: &BTreeSet<Iid>, threads: &BTreeSet<Iid>) -> Vec<Piece> {
+        let source = &self.gitlab.source;
+        let now = self.snapshot.now;
+        let pieces = merge_requests
+            .iter()
+            .map(|iid| (*iid, true))
+            .chain(threads.iter().map(|iid| (*iid, false)));
+        side_by_side(pieces.collect(), |(iid, whole)| match whole {
+            true => {
+                let labels = &self.snapshot.labels;
+                let read = merge_request::read(source, labels, iid, now, self.scope.is_of_queue());
+                Piece::MergeRequest(iid, read)
+            }
+            false => Piece::Threads(iid, merge_request::threads(source, iid)),
+        })
+    }
+
+    fn add(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::MergeRequest(iid, Ok(Some(mr))) => {
+                    self.snapshot.merge_requests.insert(iid, mr);
+                }
+                Piece::MergeRequest(iid, Ok(None)) => match self.is_gone(iid) {
+                    Ok(()) => drop(self.snapshot.gone.insert(iid)),
+                    Err(why) => self.could_not_be_read(iid, &why),
+                },
+                Piece::MergeRequest(iid, Err(error)) => {
+                    self.could_not_be_read(iid, &error.to_string());
+                }
+                Piece::Threads(iid, Ok(threads)) => {
+                    self.snapshot.threads.insert(iid, threads);
+                }
+                Piece::Threads(iid, Err(error)) => self
+                    .snapshot
                     .troubles
-                    .push(format!("!{iid} cannot be read: {error}"));
+                    .push(format!("!{iid}: its discussions cannot be read: {error}")),
             }
         }
     }
-}
 
-/// Everything about one merge request that the rules ask for.
-pub fn merge_request(source: &SourceProject, label: &str, iid: Iid) -> Result<MergeRequest, Error> {
-    let (mr, events) = both(|| source.merge_request(iid), || source.label_events(iid));
-    let (mr, events) = (mr?, events?);
-    let request = bears(&mr, label).then(|| Request::newest(&events, label));
-    let fork = mr.source_project_id != Some(mr.target_project_id);
-    let origin = match fork {
-        false => Origin::SameProject,
-        true => Origin::Fork {
-            head_when_labelled: head_when_labelled(source, iid, &events, label)?,
-        },
-    };
-    let parents = parents(source, mr.head_pipeline.as_ref())?;
-    Ok(assembled(mr, parents, request, origin))
-}
-
-/// Reads again what may have changed about a merge request whose request is being served.
-pub fn look_again(
-    source: &SourceProject,
-    label: &str,
-    then: &MergeRequest,
-    request: Request,
-) -> Result<MergeRequest, Error> {
-    let mr = source.merge_request(then.iid)?;
-    let known = then.pipeline.as_ref();
-    let parents = match (&mr.head_pipeline, known) {
-        (Some(now), Some(known)) if now.id == known.id => known.parents.clone(),
-        (now, _) => parents(source, now.as_ref())?,
-    };
-    let request = bears(&mr, label).then_some(request);
-    Ok(assembled(mr, parents, request, then.origin.clone()))
-}
-
-fn assembled(
-    mr: answer::MergeRequest,
-    parents: Vec<Sha>,
-    request: Option<Request>,
-    origin: Origin,
-) -> MergeRequest {
-    MergeRequest {
-        iid: mr.iid,
-        web_url: mr.web_url,
-        state: mr.state,
-        branch: mr.source_branch,
-        target_branch: mr.target_branch,
-        created_at: mr.created_at,
-        head: mr.sha,
-        base: mr.diff_refs.and_then(|refs| refs.base_sha),
-        pipeline: mr.head_pipeline.map(|pipeline| HeadPipeline {
-            parents,
-            id: pipeline.id,
-            web_url: pipeline.web_url,
-            status: pipeline.status,
-            created_at: pipeline.created_at,
-            started_at: pipeline.started_at,
-            finished_at: pipeline.finished_at,
-            sha: pipeline.sha,
-        }),
-        has_notes: mr.user_notes_count > 0,
-        request,
-        origin,
+    fn could_not_be_read(&mut self, iid: Iid, why: &str) {
+        self.snapshot.unread.insert(iid);
+        let trouble = format!("!{iid} cannot be read: {why}");
+        self.snapshot.troubles.push(trouble);
     }
-}
 
-fn bears(mr: &answer::MergeRequest, label: &str) -> bool {
-    mr.labels.iter().any(|name| name == label)
-}
-
-impl Request {
-    /// The request that the label stands for while it is on.
-    pub fn newest(events: &[LabelEvent], label: &str) -> Self {
-        match newest_addition(events, label) {
-            Some(event) => Request {
-                id: event.id,
-                at: Some(event.created_at),
-            },
-            None => Request {
-                id: RequestId::NONE,
-                at: None,
-            },
-        }
-    }
-}
-
-fn newest_addition<'a>(events: &'a [LabelEvent], label: &str) -> Option<&'a LabelEvent> {
-    let additions = of_label(events, label).filter(|event| event.action == "add");
-    additions.max_by_key(|event| event.id)
-}
-
-/// An event of a label since deleted has lost its name; the label that is on now is another one.
-fn of_label<'a>(events: &'a [LabelEvent], label: &str) -> impl Iterator<Item = &'a LabelEvent> {
-    let named = move |event: &&LabelEvent| {
-        event
-            .label
-            .as_ref()
-            .is_some_and(|found| found.name == label)
-    };
-    events.iter().filter(named)
-}
-
-/// Who took the label off last, if that is the last thing that happened to it.
-pub fn taken_off_by(events: &[LabelEvent], label: &str) -> Option<Option<UserId>> {
-    let last = of_label(events, label).max_by_key(|event| event.id)?;
-    (last.action == "remove").then(|| last.user.as_ref().map(|user| user.id))
-}
-
-/// The head as GitLab knew it when the label came: by the time of the push, since a commit's own date is its
-/// author's to choose. None without a known person behind the label: what the bot puts on, nobody has looked at.
-fn head_when_labelled(
-    source: &SourceProject,
-    iid: Iid,
-    events: &[LabelEvent],
-    label: &str,
-) -> Result<Option<Sha>, Error> {
-    let person = |event: &&LabelEvent| {
-        event
-            .user
-            .as_ref()
-            .is_some_and(|user| user.id != source.user().id)
-    };
-    let Some(event) = newest_addition(events, label).filter(person) else {
-        return Ok(None);
-    };
-    let mut versions = source.versions(iid)?;
-    versions.retain(|version| version.created_at <= event.created_at);
-    let newest = versions
-        .into_iter()
-        .max_by_key(|version| (version.created_at, version.id));
-    Ok(newest.map(|version| version.head_commit_sha))
-}
-
-/// What GitLab merged to make the commit that a merged-results or merge-train pipeline ran for.
-fn parents(source: &SourceProject, pipeline: Option<&Pipeline>) -> Result<Vec<Sha>, Error> {
-    let generated = |pipeline: &&Pipeline| {
-        pipeline.ref_name.starts_with("refs/merge-requests/")
-            && !pipeline.ref_name.ends_with("/head")
-    };
-    let Some(pipeline) = pipeline.filter(generated) else {
-        return Ok(Vec::new());
-    };
-    match source.commit(pipeline.project_id, &pipeline.sha) {
-        Ok(commit) => Ok(commit.parent_ids),
-        // GitLab may have dropped a commit that it generated; then the pipeline is of the past.
-        Err(error) if error.refused().is_some() => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-type WithVariables = (Pipeline, Result<Vec<Variable>, Error>);
-
-fn with_variables(gitlab: &Gitlab, pipelines: Vec<Pipeline>) -> Vec<WithVariables> {
-    side_by_side(pipelines, |pipeline| {
-        let variables = gitlab.benchmark.variables(pipeline.id);
-        (pipeline, variables)
-    })
-}
-
-fn add_records(snapshot: &mut Snapshot, pipelines: Vec<WithVariables>) {
-    for (pipeline, variables) in pipelines {
-        let variables = match variables {
-            Ok(variables) => variables,
-            Err(error) if error.not_found() => continue,
-            Err(error) => {
-                snapshot.troubles.push(format!(
-                    "pipeline {} may be a benchmark, but its variables cannot be read: {error}",
-                    pipeline.web_url
-                ));
-                snapshot.unreadable.push(Unreadable {
-                    created_at: pipeline.created_at,
-                    ended: pipeline.status.ended(),
-                });
-                continue;
+    /// GitLab has said that there is no such merge request: a list has to say so, too.
+    fn is_gone(&self, iid: Iid) -> Result<(), String> {
+        let there = match self.listed.contains_key(&iid) {
+            true => true,
+            false => {
+                let listed = self.gitlab.source.list(Listing::One(iid));
+                let listed = listed.map_err(|error| error.to_string())?;
+                listed.iter().any(|row| row.iid == iid)
             }
         };
-        match Task::read(&variables) {
-            Ok(Some(task)) => snapshot.records.push(Record {
-                pipeline: pipeline.id,
-                web_url: pipeline.web_url,
-                status: pipeline.status,
-                created_at: pipeline.created_at,
-                updated_at: pipeline.updated_at,
-                task,
-            }),
-            Ok(None) => debug!("pipeline {} is no benchmark", pipeline.web_url),
-            Err(error) => warn!("pipeline {} is passed over: its {error}", pipeline.web_url),
+        match there {
+            true => Err("GitLab says that it is not there, but lists it".to_owned()),
+            false => Ok(()),
         }
     }
-}
 
-/// Reads the discussions wherever a record may ask for something to be written or done, and the merge requests
-/// of records in flight that do not bear the label any more.
-fn add_threads(
-    snapshot: &mut Snapshot,
-    source: &SourceProject,
-    label: &str,
-    recent: Option<DateTime<Utc>>,
-) {
-    let concerned: BTreeSet<Iid> = snapshot
-        .own_records()
-        .filter(|record| {
+    /// Reads the merge requests and discussions where a record may ask for something to be written or done.
+    fn read_concerned(&mut self) {
+        let concerned = match self.scope {
+            Scope::Queue | Scope::Courses { .. } => return,
+            Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => self.concerned(),
+        };
+        let snapshot = &self.snapshot;
+        let missing: BTreeSet<Iid> = concerned
+            .iter()
+            .copied()
+            .filter(|iid| !snapshot.merge_requests.contains_key(iid))
+            .collect();
+        let threads = concerned
+            .into_iter()
+            .filter(|iid| !snapshot.threads.contains_key(iid))
+            .collect();
+        let pieces = self.read(&missing, &threads);
+        self.add(pieces);
+    }
+
+    fn concerned(&self) -> BTreeSet<Iid> {
+        let snapshot = &self.snapshot;
+        let recent = self.recent();
+        let only = match self.scope {
+            Scope::One(iid) | Scope::Ending { iid, .. } => Some(iid),
+            _ => None,
+        };
+        let asks = snapshot.own_records().filter(|record| {
             !record.status.ended()
-                || asked_by(snapshot, record)
+                || snapshot.request_of(record).is_some()
                 || recent.is_some_and(|recent| record.updated_at >= recent)
-        })
-        .map(|record| record.task.mr)
-        .filter(|iid| !snapshot.gone.contains(iid) && !snapshot.unread.contains(iid))
-        .collect();
-    let unlisted: Vec<Iid> = concerned
-        .iter()
-        .copied()
-        .filter(|iid| !snapshot.merge_requests.contains_key(iid))
-        .collect();
-    let concerned = concerned.into_iter().collect();
-    let (unlisted, threads) = both(
-        || read_all(source, label, unlisted),
-        || side_by_side(concerned, |iid| (iid, threads(source, iid))),
-    );
-    add_merge_requests(snapshot, unlisted);
-    for (iid, read) in threads {
-        match read {
-            Ok(threads) => drop(snapshot.threads.insert(iid, threads)),
-            Err(error) if error.not_found() => {}
-            Err(error) => {
-                snapshot
-                    .troubles
-                    .push(format!("!{iid}: its discussions cannot be read: {error}"));
-            }
-        }
+        });
+        let of_records = asks.map(|record| record.task.mr);
+        let of_marked = snapshot.marked.iter().filter(|iid| {
+            let labels = self.listed.get(iid).map_or(&[][..], Vec::as_slice);
+            let threads = snapshot.threads.get(iid).map_or(&[][..], Vec::as_slice);
+            let label_is_off = |opening: &OpeningNote| {
+                opening.label.as_ref().is_some_and(|label| !labels.contains(label))
+            };
+            let mut unfinished = note::unfinished(threads).peekable();
+            unfinished.peek().is_none() || unfinished.any(label_is_off)
+        });
+        let unread = |iid: &Iid| snapshot.gone.contains(iid) || snapshot.unread.contains(iid);
+        of_records
+            .chain(of_marked.copied())
+            .chain(self.followed.iter().copied())
+            .filter(|iid| !unread(iid) && only.is_none_or(|only| *iid == only))
+            .collect()
     }
-}
-
-fn asked_by(snapshot: &Snapshot, record: &Record) -> bool {
-    let request = snapshot
-        .merge_requests
-        .get(&record.task.mr)
-        .and_then(|mr| mr.request);
-    request.is_some_and(|request| request.id == record.task.request)
-}
-
-/// The discussions of a merge request, as far as the bot wrote in them.
-pub fn threads(source: &SourceProject, iid: Iid) -> Result<Vec<Thread>, Error> {
-    let discussions = source.discussions(iid)?;
-    Ok(discussions
-        .iter()
-        .map(|discussion| note::read(discussion, source.user().id))
-        .collect())
 }

@@ -25,13 +25,20 @@ impl Run {
         let Some(mr) = snapshot.merge_requests.get(&iid) else {
             return refuse(self.unknown(&snapshot, iid));
         };
+        let request = mr.requests.first();
+        if request.is_none()
+            && let Some(label) = snapshot.missing_labels.first()
+        {
+            return refuse(self.missing_label(label));
+        }
+        let label = request.map_or(&self.settled.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
             Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
             Ok(Trigger::Start { finish }) => {
                 self.progress.set_message("carrying out");
                 let actions = match self.dry_run {
-                    true => act::planned_trigger(iid, finish.as_ref()),
+                    true => act::planned_trigger(iid, label, finish.as_ref()),
                     false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
                 };
                 let started = actions.iter().find(|action| action.verb == Verb::Start);
@@ -40,7 +47,10 @@ impl Run {
             }
         };
         match benchmark.filter(|_| wait && !self.dry_run) {
-            Some(benchmark) => Ok(self.wait(iid, benchmark, actions, &snapshot, &plan)),
+            Some(benchmark) => {
+                let label = label.clone();
+                Ok(self.wait(iid, label, benchmark, actions, &snapshot, &plan))
+            }
             None => Ok(self.report(&snapshot, &plan, &actions)),
         }
     }

@@ -1,11 +1,11 @@
-//! What is told of an ended benchmark besides its outcome. It is read only where an outcome is about to be told, and
-//! what cannot be read is left out: the outcome itself is told in any case.
+//! What is posted about an ended benchmark besides its outcome. It is read only where an outcome is about to be posted, and
+//! what cannot be read is left out: the outcome itself is posted in any case.
 
 use log::warn;
 
 use super::Actor;
-use crate::gitlab::answer::{Job, Outcome};
-use crate::note::{Details, Results};
+use crate::gitlab::answer::{Job, Outcome, Status};
+use crate::note::{Details, End, Results, Spent};
 use crate::record::Record;
 
 /// The file among the results whose first line stands in the reply.
@@ -14,40 +14,116 @@ const SUMMARY: &str = "bench-summary.md";
 const MOST_BYTES: u64 = 4096;
 
 impl Actor<'_> {
-    pub(super) fn details(&self, record: &Record, outcome: Outcome) -> Details {
+    /// How it ended, which is no success where the job that has the results failed.
+    pub(super) fn details(&self, record: &Record, outcome: Outcome) -> (End, Details) {
         let failed = outcome == Outcome::Failed;
+        let end = End::Of(outcome);
         if !failed && self.results_job.is_none() {
-            return Details::default();
+            return (end, Details::default());
         }
-        let mut jobs = match self.gitlab.benchmark.jobs(record.pipeline) {
-            Ok(jobs) => jobs,
-            Err(error) => {
-                warn!("{} is told of without its jobs: {error}", record.web_url);
-                return Details::default();
-            }
+        let Some(mut jobs) = self.jobs(record) else {
+            return (end, Details::default());
         };
-        let results = self
-            .results_job
-            .and_then(|name| self.results(record, name, &jobs));
-        jobs.retain(|job| failed && job.fails_pipeline());
-        Details {
+        let results = self.results(record, &jobs);
+        let without_results = outcome == Outcome::Success
+            && jobs.iter().any(|job| self.has_results(job) && has_failed(job));
+        jobs.retain(|job| match without_results {
+            true => self.has_results(job) && has_failed(job),
+            false => failed && job.fails_pipeline(),
+        });
+        let details = Details {
             failed: jobs,
             results,
+            ..Details::default()
+        };
+        match without_results {
+            true => (End::ResultsFailed, details),
+            false => (end, details),
         }
     }
 
-    fn results(&self, record: &Record, name: &str, jobs: &[Job]) -> Option<Results> {
-        let Some(job) = jobs.iter().find(|job| job.name == name) else {
+    /// What became of a benchmark that has not ended in time.
+    pub(super) fn details_in_time(&self, record: &Record) -> (End, Details) {
+        let is_done = |job: &Job| job.status.ended() || job.status.word() == "manual";
+        if record.status.word() == "manual"
+            && let Some(jobs) = self.jobs(record)
+            && jobs.iter().all(is_done)
+        {
+            let results = self.results(record, &jobs);
+            let details = Details {
+                results,
+                ..Details::default()
+            };
+            return (End::Blocked, details);
+        }
+        let spent = match self.gitlab.benchmark.pipeline(record.pipeline) {
+            Ok(pipeline) => Some(match pipeline.started_at {
+                None => Spent {
+                    waiting: self.now - record.created_at,
+                    running: None,
+                },
+                Some(started_at) => Spent {
+                    waiting: started_at - record.created_at,
+                    running: Some(self.now - started_at),
+                },
+            }),
+            Err(error) => {
+                warn!("when {} began could not be read: {error}", record.web_url);
+                None
+            }
+        };
+        let details = Details {
+            spent,
+            ..Details::default()
+        };
+        (End::TimedOut, details)
+    }
+
+    fn jobs(&self, record: &Record) -> Option<Vec<Job>> {
+        let jobs = self.gitlab.benchmark.jobs(record.pipeline);
+        jobs.inspect_err(|error| {
+            warn!(
+                "the jobs of {} could not be read, so the reply leaves them out: {error}",
+                record.web_url
+            );
+        })
+        .ok()
+    }
+
+    /// GitLab calls the jobs of `parallel: 3` `name 1/3`, and those of a matrix `name: [a, b]`.
+    fn has_results(&self, job: &Job) -> bool {
+        let Some(rest) = self
+            .results_job
+            .and_then(|name| job.name.strip_prefix(name))
+        else {
+            return false;
+        };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_part = |rest: &str| {
+            let parts = rest.split_once('/');
+            parts.is_some_and(|(part, of)| is_number(part) && is_number(of))
+        };
+        rest.is_empty()
+            || rest.strip_prefix(' ').is_some_and(is_part)
+            || (rest.starts_with(": [") && rest.ends_with(']'))
+    }
+
+    fn results(&self, record: &Record, jobs: &[Job]) -> Option<Results> {
+        let name = self.results_job?;
+        let mut found = jobs.iter().filter(|job| self.has_results(job)).peekable();
+        if found.peek().is_none() {
             let hint = "see --results-job (BENCH_BOT_RESULTS_JOB)";
             warn!("{} has no job {name}: {hint}", record.web_url);
-            return None;
-        };
-        job.artifacts_file.as_ref()?;
+        }
+        let job = found.find(|job| job.artifacts_file.is_some())?;
         let summary = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MOST_BYTES) {
             Ok(beginning) => first_line(&beginning),
             Err(error) if error.not_found() => None,
             Err(error) => {
-                warn!("{} is told of without its {SUMMARY}: {error}", job.web_url);
+                warn!(
+                    "{SUMMARY} of {} could not be read, so the reply leaves it out: {error}",
+                    job.web_url
+                );
                 None
             }
         };
@@ -56,6 +132,10 @@ impl Actor<'_> {
             summary,
         })
     }
+}
+
+fn has_failed(job: &Job) -> bool {
+    job.status == Status::Ended(Outcome::Failed)
 }
 
 /// `None` where nothing stands there.

@@ -1,19 +1,25 @@
 //! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
 
 mod details;
+mod queue;
 mod repair;
 mod start;
+
+use chrono::{DateTime, Utc};
 
 use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
 use crate::note::End;
-use crate::plan::{Plan, Repair, Resolve, What};
+use crate::plan::{Plan, Queued, Repair, Resolve, What};
 use crate::record::Record;
 
 pub struct Actor<'a> {
     pub gitlab: &'a Gitlab,
+    /// The one that it puts on where there is none.
     pub label: &'a str,
+    /// When the run began.
+    pub now: DateTime<Utc>,
     /// The benchmark project's branch or tag to run.
     pub ref_name: &'a str,
     /// Variables for the benchmark beside the record.
@@ -30,6 +36,7 @@ pub struct Actor<'a> {
 pub struct Action {
     pub verb: Verb,
     pub mr: Iid,
+    pub label: String,
     /// What is told on the merge request, where an end is.
     pub end: Option<End>,
     pub effect: Effect,
@@ -43,6 +50,7 @@ pub enum Verb {
     Finish,
     Withdraw,
     Cancel,
+    Close,
 }
 
 impl Verb {
@@ -54,6 +62,7 @@ impl Verb {
             Self::Finish => "finish",
             Self::Withdraw => "withdraw",
             Self::Cancel => "cancel",
+            Self::Close => "close",
         }
     }
 }
@@ -73,32 +82,55 @@ pub struct BenchmarkPipeline {
 }
 
 impl Action {
-    pub fn start(mr: Iid, effect: Effect, pipeline: Option<BenchmarkPipeline>) -> Self {
+    pub fn start(
+        mr: Iid,
+        label: &str,
+        effect: Effect,
+        pipeline: Option<BenchmarkPipeline>,
+    ) -> Self {
         Self {
             verb: Verb::Start,
             mr,
+            label: label.to_owned(),
             end: None,
             effect,
             pipeline,
         }
     }
 
-    fn repair(repair: &Repair, effect: Effect) -> Self {
-        let (verb, end) = match &repair.what {
+    fn start_of(queued: &Queued, effect: Effect) -> Self {
+        Self::start(queued.mr.iid, &queued.request.label, effect, None)
+    }
+
+    /// `None` for what nobody needs to hear of.
+    fn repair(repair: &Repair, effect: Effect) -> Option<Self> {
+        let (record, what) = match repair {
+            Repair::Of(record, what) => (record, what),
+            Repair::Close(closing) => {
+                return Some(Self {
+                    verb: Verb::Close,
+                    ..Self::start(closing.mr.iid, &closing.label, effect, None)
+                });
+            }
+            Repair::Unmark(_) => return None,
+        };
+        let (verb, end) = match what {
             What::Link => (Verb::Link, None),
-            What::Finish { outcome, .. } => (Verb::Finish, Some(End::Of(*outcome))),
+            What::Finish { outcome, .. } | What::Amend(outcome, _) => {
+                (Verb::Finish, Some(End::Of(*outcome)))
+            }
             What::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
-            What::TimeOut(_) => (Verb::Cancel, Some(End::TimedOut)),
+            What::TimeOut { .. } => (Verb::Cancel, Some(End::TimedOut)),
             What::Cancel => (Verb::Cancel, None),
         };
-        let pipeline = Some(BenchmarkPipeline::from(repair.record));
-        Self {
+        Some(Self {
             verb,
-            mr: repair.record.task.mr,
+            mr: record.task.mr,
+            label: record.task.label.clone(),
             end,
             effect,
-            pipeline,
-        }
+            pipeline: Some(BenchmarkPipeline::from(*record)),
+        })
     }
 }
 
@@ -116,17 +148,17 @@ pub fn planned(plan: &Plan) -> Vec<Action> {
     let repairs = plan
         .repairs
         .iter()
-        .map(|repair| Action::repair(repair, Effect::Planned));
+        .filter_map(|repair| Action::repair(repair, Effect::Planned));
     let starts = plan.queue.iter().take(plan.free);
-    let starts = starts.map(|queued| Action::start(queued.mr.iid, Effect::Planned, None));
+    let starts = starts.map(|queued| Action::start_of(queued, Effect::Planned));
     repairs.chain(starts).collect()
 }
 
 /// What a dry run says of a trigger.
-pub fn planned_trigger(mr: Iid, finish: Option<&Repair>) -> Vec<Action> {
-    let finish = finish.map(|repair| Action::repair(repair, Effect::Planned));
+pub fn planned_trigger(mr: Iid, label: &str, finish: Option<&Repair>) -> Vec<Action> {
+    let finish = finish.and_then(|repair| Action::repair(repair, Effect::Planned));
     finish
         .into_iter()
-        .chain([Action::start(mr, Effect::Planned, None)])
+        .chain([Action::start(mr, label, Effect::Planned, None)])
         .collect()
 }

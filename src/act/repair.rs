@@ -1,83 +1,176 @@
-//! Sees to records: what ended is told, what is not asked for any more is cancelled, what is missing is put in.
+//! Sees to records and discussions: what ended is posted, what is not asked for any more is cancelled, what is missing is
+//! put in, what goes away before its turn is closed.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use log::warn;
 
 use super::{Action, Actor, Effect};
-use crate::gitlab::answer::{self, LabelEvent, Outcome};
+use crate::gitlab::answer::{self, LabelEvent, Outcome, Status};
 use crate::gitlab::{Error, both, side_by_side};
-use crate::id::Iid;
-use crate::note::{self, Details, End, Thread};
-use crate::plan::{self, Repair, Reply, What};
+use crate::id::{Iid, RequestId};
+use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
+use crate::plan::{self, Closing, Repair, Reply, What};
 use crate::record::Record;
 use crate::snapshot::Request;
-use crate::survey;
+use crate::survey::{self, Newest};
+
+/// GitLab writes the event of a label after the label itself: how often it is asked for, and how long it waits between.
+const ASKS_FOR_EVENT: usize = 4;
+const EVENT_PAUSE: Duration = Duration::from_millis(250);
+
+/// What GitLab refused to take. It would refuse it the next time as well, so it must not keep a request open: the rest
+/// is done, and the refusal reported.
+#[derive(Default)]
+struct Refusals(Option<anyhow::Error>);
+
+impl Refusals {
+    fn tolerate(&mut self, result: anyhow::Result<()>) -> anyhow::Result<()> {
+        match result {
+            Err(error) if is_refusal(&error) => {
+                self.0.get_or_insert(error);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn reported(self) -> anyhow::Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+fn is_refusal(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<Error>();
+    error.is_some_and(|error| error.refused().is_some())
+}
 
 impl Actor<'_> {
     /// Those of one merge request go one after the other.
     pub fn repair_all(&self, repairs: &[Repair]) -> Vec<Action> {
         let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
         for repair in repairs {
-            by_mr.entry(repair.record.task.mr).or_default().push(repair);
+            by_mr.entry(repair.mr()).or_default().push(repair);
         }
         let done = side_by_side(by_mr.into_values().collect(), |repairs| {
             repairs
                 .into_iter()
-                .map(|repair| self.repair(repair))
+                .filter_map(|repair| self.repair(repair))
                 .collect::<Vec<_>>()
         });
         done.into_iter().flatten().collect()
     }
 
-    pub fn repair(&self, repair: &Repair) -> Action {
-        let Repair { record, what } = repair;
-        let effect = match self.carry_out(record, what) {
+    /// `None` for what nobody needs to hear of.
+    pub fn repair(&self, repair: &Repair) -> Option<Action> {
+        let mut end = None;
+        let done = match repair {
+            Repair::Of(record, what) => self.carry_out(record, what, &mut end),
+            Repair::Close(closing) => self.close(closing),
+            Repair::Unmark(iid) => {
+                self.unmark(*iid);
+                Ok(())
+            }
+        };
+        let effect = match done {
             Ok(()) => Effect::Done,
             Err(error) => Effect::Failed(format!("{error:#}")),
         };
-        Action::repair(repair, effect)
+        let action = Action::repair(repair, effect)?;
+        Some(Action {
+            end: end.or(action.end),
+            ..action
+        })
     }
 
-    fn carry_out(&self, record: &Record, what: &What) -> anyhow::Result<()> {
+    fn carry_out(
+        &self,
+        record: &Record,
+        what: &What,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<()> {
+        let mut refusals = Refusals::default();
         match what {
-            What::Link => self.mend_discussion(record),
+            What::Link => self.mend_discussion(record).map(drop)?,
             What::Finish {
                 outcome,
                 reply,
                 labelled,
             } => {
-                if !labelled {
-                    self.resolve_first(record, *reply, *outcome == Outcome::Success)?;
+                let (posted, details) = match reply {
+                    Reply::Made => (End::Of(*outcome), Details::default()),
+                    _ => self.details(record, *outcome),
+                };
+                *end = Some(posted);
+                if labelled.is_none() {
+                    self.resolve_first(record, *reply, posted == End::Of(Outcome::Success))?;
                 }
-                self.reply(record, *reply, End::Of(*outcome))?;
-                self.take_label_off(record)
+                refusals.tolerate(self.reply(record, *reply, posted, &details).map(drop))?;
+                self.put_aside(record, *labelled, &mut refusals)?;
+            }
+            What::Amend(outcome, note) => {
+                let text = match (&note.status, &note.end) {
+                    (None, _) => note::cancelled(note, *outcome),
+                    (Some(_), first) => {
+                        let (posted, details) = self.details(record, *outcome);
+                        *end = Some(posted);
+                        let first_end = first.clone();
+                        let details = Details {
+                            first_end,
+                            ..details
+                        };
+                        note::outcome(record, posted, &record.task.label, &details)
+                    }
+                };
+                let edited = self.gitlab.source.edit_note(record.task.mr, note.note, &text);
+                edited.context("the reply still says otherwise")?;
             }
             What::Withdraw(reply) => {
                 self.resolve_first(record, *reply, false)?;
-                self.reply(record, *reply, End::Withdrawn)?;
-                self.mend_discussion(record)?;
-                self.cancel(record)
+                let posted = self.reply(record, *reply, End::Withdrawn, &Details::default());
+                let note = self.noted(posted, &mut refusals)?;
+                let threads = self.mend_discussion(record)?;
+                self.cancel_and_say(record, note, &mut refusals)?;
+                if plan::finished_elsewhere(&threads, record) {
+                    self.unmark(record.task.mr);
+                }
             }
-            What::TimeOut(reply) => {
-                self.reply(record, *reply, End::TimedOut)?;
-                self.cancel(record)?;
-                self.take_label_off(record)
+            What::TimeOut { reply, labelled } => {
+                let (posted, details) = self.details_in_time(record);
+                *end = Some(posted);
+                let replied = self.reply(record, *reply, posted, &details);
+                let note = self.noted(replied, &mut refusals)?;
+                self.cancel_and_say(record, note, &mut refusals)?;
+                self.put_aside(record, *labelled, &mut refusals)?;
             }
-            What::Cancel => self.cancel(record),
+            What::Cancel => self.cancel(record).map(drop)?,
+        }
+        refusals.reported()
+    }
+
+    fn noted(
+        &self,
+        replied: anyhow::Result<Option<OutcomeNote>>,
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<Option<OutcomeNote>> {
+        match replied {
+            Ok(note) => Ok(note),
+            Err(error) => refusals.tolerate(Err(error)).map(|()| None),
         }
     }
 
     /// Puts in the link that is missing, takes out what another run said at the same time, or an earlier one without
-    /// knowing, and resolves what is told where that is asked for. Looked up anew, after the last word: of any two
+    /// knowing, and resolves what is posted where that is asked for. Looked up once more, after the last word: of any two
     /// that talk at once, the later sees both.
-    fn mend_discussion(&self, record: &Record) -> anyhow::Result<()> {
+    fn mend_discussion(&self, record: &Record) -> anyhow::Result<Vec<Thread>> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let threads = survey::threads(source, mr)?;
-        if let Some(first) = plan::unlinked(&threads, record) {
+        if let Some(opening) = plan::unlinked(&threads, record) {
             let text = note::started(&record.task, record.pipeline, &record.web_url);
-            let edited = source.edit_note(mr, first.note, &text);
+            let edited = source.edit_note(mr, opening.note, &text);
             edited.context("the discussion is without the link")?;
         }
         for note in plan::surplus(&threads, record) {
@@ -85,26 +178,25 @@ impl Actor<'_> {
                 .delete_note(mr, note)
                 .context("a note too many stays")?;
         }
-        match plan::unresolved(&threads, record, self.resolve) {
-            Some(thread) => self.resolve(record, thread),
-            None => Ok(()),
+        if let Some(thread) = plan::unresolved(&threads, record, self.resolve) {
+            self.resolve(mr, thread)?;
         }
+        Ok(threads)
     }
 
-    /// Where the label has gone, later runs may see no more to do once the outcome is told, so that comes last. A
+    /// Where the label has gone, later runs may see no more to do once the outcome is posted, so that comes last. A
     /// reply leaves a resolved discussion resolved.
     fn resolve_first(&self, record: &Record, reply: Reply, success: bool) -> anyhow::Result<()> {
         match reply {
             Reply::Due(thread) if !thread.resolved && self.resolve.takes(success) => {
-                self.resolve(record, thread)
+                self.resolve(record.task.mr, thread)
             }
             _ => Ok(()),
         }
     }
 
     /// A refusal would be the same next time: it must keep neither the label on nor a benchmark going.
-    fn resolve(&self, record: &Record, thread: &Thread) -> anyhow::Result<()> {
-        let mr = record.task.mr;
+    fn resolve(&self, mr: Iid, thread: &Thread) -> anyhow::Result<()> {
         match self.gitlab.source.resolve(mr, &thread.id) {
             Err(error) if error.refused().is_some() => {
                 let hint = "the bot needs the role Developer in the project";
@@ -115,25 +207,59 @@ impl Actor<'_> {
         }
     }
 
-    fn cancel(&self, record: &Record) -> anyhow::Result<()> {
-        let cancelled = self.gitlab.benchmark.cancel(record.pipeline);
-        cancelled
-            .map(drop)
-            .context("the benchmark is not cancelled")
+    fn cancel_and_say(
+        &self,
+        record: &Record,
+        note: Option<OutcomeNote>,
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<()> {
+        let became = self.cancel(record)?;
+        let (Some(outcome), Some(note)) = (became, note) else {
+            return Ok(());
+        };
+        let text = note::cancelled(&note, outcome);
+        let edited = self.gitlab.source.edit_note(record.task.mr, note.note, &text);
+        let edited = edited.context("the reply does not say that it was cancelled");
+        refusals.tolerate(edited.map(drop))
     }
 
-    fn reply(&self, record: &Record, reply: Reply, end: End) -> anyhow::Result<()> {
+    /// How it ended, if the answer says that it has: GitLab cancels later, and says yes where nothing is cancelled. What
+    /// waits for manual jobs ends when those are cancelled.
+    fn cancel(&self, record: &Record) -> anyhow::Result<Option<Outcome>> {
+        let hint = "the benchmark is not cancelled";
+        let benchmark = &self.gitlab.benchmark;
+        if record.status.word() == "canceling" {
+            return Ok(None);
+        }
+        let mut pipeline = benchmark.cancel(record.pipeline).context(hint)?;
+        if pipeline.status.as_ref().map(Status::word) == Some("manual") {
+            let jobs = benchmark.jobs(record.pipeline).context(hint)?;
+            for job in jobs.iter().filter(|job| job.status.word() == "manual") {
+                benchmark.cancel_job(job.id).context(hint)?;
+            }
+            pipeline = benchmark.pipeline(record.pipeline).context(hint)?;
+        }
+        Ok(match pipeline.status {
+            Some(Status::Ended(outcome)) => Some(outcome),
+            _ => None,
+        })
+    }
+
+    /// The reply, where it was made just now.
+    fn reply(
+        &self,
+        record: &Record,
+        reply: Reply,
+        end: End,
+        details: &Details,
+    ) -> anyhow::Result<Option<OutcomeNote>> {
         let thread = match reply {
-            Reply::Made => return Ok(()),
+            Reply::Made => return Ok(None),
             Reply::Due(thread) => Some(thread),
             Reply::DueAnew => None,
         };
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let details = match end {
-            End::Of(outcome) => self.details(record, outcome),
-            End::Withdrawn | End::TimedOut => Details::default(),
-        };
-        let text = note::outcome(record, end, self.label, &details);
+        let text = note::outcome(record, end, &record.task.label, details);
         let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
         let replied = match source.reply(mr, discussion, &text) {
             // It was not among those listed, but the list may have shifted while it was read.
@@ -144,49 +270,112 @@ impl Actor<'_> {
             }
             replied => replied,
         };
-        replied.map(drop).context("the outcome is not told")
+        let note = replied.context("the outcome is not posted")?;
+        Ok(note::as_outcome(&note))
     }
 
     /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A
-    /// label put on anew meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
+    /// label put on again meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
     /// in just before the removal is put back.
-    fn take_label_off(&self, record: &Record) -> anyhow::Result<()> {
+    fn put_aside(
+        &self,
+        record: &Record,
+        labelled: Option<&Request>,
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let served =
-            |events: &[LabelEvent]| Request::newest(events, self.label).id == record.task.request;
+        let Some(request) = labelled else {
+            self.unmark(mr);
+            return Ok(());
+        };
         let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
-        mended?;
-        if !served(&events?) {
+        let threads = match mended {
+            Err(error) => refusals.tolerate(Err(error)).map(|()| None)?,
+            Ok(threads) => Some(threads),
+        };
+        if !serves(&events?, request) {
             return Ok(());
         }
-        let removed = source.remove_label(mr, self.label);
-        self.check_labels(removed, false)?;
-        let events = source.label_events(mr)?;
-        let by = survey::taken_off_by(&events, self.label);
-        if !served(&events) && by == Some(Some(source.user().id)) {
-            warn!("!{mr} was labelled anew just as the label came off: it is put back");
-            self.put_label_on(mr)?;
+        let at_rest = threads.is_some_and(|threads| plan::finished_elsewhere(&threads, record));
+        self.take_label_off(mr, request, at_rest)
+    }
+
+    fn take_label_off(&self, mr: Iid, request: &Request, at_rest: bool) -> anyhow::Result<()> {
+        let source = &self.gitlab.source;
+        let label = request.label.as_str();
+        let removed = source.remove_label(mr, label);
+        self.check_labels(removed, label, false)?;
+        let (events, ()) = both(
+            || source.label_events(mr),
+            || {
+                if at_rest {
+                    self.unmark(mr);
+                }
+            },
+        );
+        let events = events?;
+        let by = survey::removed_by(&events, label).flatten();
+        let by_bot = by.is_some_and(|user| user.username == source.bot());
+        if by_bot && newest_addition(&events, label) != request.id {
+            warn!("!{mr} was labelled again just as the label came off: it is put back");
+            self.put_label_on(mr, label)?;
         }
         Ok(())
     }
 
+    /// It only says where the bot has something to do: a mark too many costs a look.
+    fn unmark(&self, mr: Iid) {
+        if let Err(error) = self.gitlab.source.unmark(mr) {
+            warn!("!{mr}: the reaction 👀 stays: {error}");
+        }
+    }
+
+    /// A label is taken off only from what still is merged or closed: it may have been reopened.
+    fn close(&self, closing: &Closing) -> anyhow::Result<()> {
+        let (source, mr) = (&self.gitlab.source, closing.mr.iid);
+        if closing.labelled.is_some() && source.merge_request(mr)?.state == "opened" {
+            return Ok(());
+        }
+        let mut refusals = Refusals::default();
+        if let Some((thread, opening)) = closing.discussion {
+            if opening.state != Some(Unstarted::Closed) {
+                let text = note::closed(opening, &closing.label, closing.why);
+                let edited = source.edit_note(mr, opening.note, &text);
+                let edited = edited.context("the discussion still promises a benchmark");
+                refusals.tolerate(edited.map(drop))?;
+            }
+            if !thread.resolved {
+                self.resolve(mr, thread)?;
+            }
+        }
+        match closing.labelled {
+            Some(request) => self.take_label_off(mr, request, true)?,
+            None => self.unmark(mr),
+        }
+        refusals.reported()
+    }
+
     /// The request that this makes.
-    pub(super) fn put_label_on(&self, mr: Iid) -> anyhow::Result<Request> {
-        let added = self.gitlab.source.add_label(mr, self.label);
-        self.check_labels(added, true)?;
-        Ok(Request::newest(
-            &self.gitlab.source.label_events(mr)?,
-            self.label,
-        ))
+    pub(super) fn put_label_on(&self, mr: Iid, label: &str) -> anyhow::Result<Request> {
+        let source = &self.gitlab.source;
+        let added = source.add_label(mr, label);
+        self.check_labels(added, label, true)?;
+        for _ in 0..ASKS_FOR_EVENT {
+            match survey::newest_request(&source.label_events(mr)?, label) {
+                Newest::Request(request) => return Ok(request),
+                Newest::NotYet | Newest::NoEvent => thread::sleep(EVENT_PAUSE),
+            }
+        }
+        bail!("the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it")
     }
 
     /// GitLab can say yes and leave the labels as they are.
     fn check_labels(
         &self,
         changed: Result<answer::MergeRequest, Error>,
+        label: &str,
         wanted: bool,
     ) -> anyhow::Result<()> {
-        let label = self.label;
         let state = if wanted { "off" } else { "on" };
         let hint = || {
             format!(
@@ -200,4 +389,22 @@ impl Actor<'_> {
         );
         Ok(())
     }
+}
+
+/// Whether the label still stands for that request.
+fn serves(events: &[LabelEvent], request: &Request) -> bool {
+    match survey::newest_request(events, &request.label) {
+        Newest::Request(newest) => newest.id == request.id,
+        Newest::NoEvent => request.id == RequestId::NONE,
+        Newest::NotYet => false,
+    }
+}
+
+fn newest_addition(events: &[LabelEvent], label: &str) -> RequestId {
+    let named = |event: &&LabelEvent| {
+        let found = event.label.as_ref();
+        event.action == "add" && found.is_some_and(|found| found.name == label)
+    };
+    let newest = events.iter().filter(named).map(|event| event.id).max();
+    newest.unwrap_or(RequestId::NONE)
 }

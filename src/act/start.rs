@@ -2,24 +2,28 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::{info, warn};
+use log::{debug, info, warn};
 
 use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
-use crate::gitlab::{Count, Error, Kind, both, side_by_side};
-use crate::id::{DiscussionId, Iid, NoteId};
-use crate::note::{self, First, Thread};
-use crate::plan::{self, Plan, Queued, Repair};
+use crate::gitlab::{Count, Error, Kind, both};
+use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
+use crate::note::{self, OpeningNote, Thread, Unstarted};
+use crate::plan::{self, RefusedBy, Repair};
 use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
 use crate::survey;
 
+pub(super) type Threads = Result<Vec<Thread>, Error>;
+
 /// What became of a start.
-enum Start {
+pub(super) enum Start {
     Started(BenchmarkPipeline, Result<(), Error>),
     /// The merge request has changed since it was surveyed, or another start was hindered: the next run sees to it.
     Overtaken,
-    /// There is no benchmark, and that lies in this merge request or its benchmark.
+    /// There is no benchmark, and that lies in this merge request.
     Failed(Error),
+    /// GitLab refuses the pipeline.
+    Refused(RefusedBy, Error),
     /// There is none, and another would fare no better just now.
     Hindered(Error),
     /// There may be one.
@@ -27,48 +31,11 @@ enum Start {
 }
 
 impl Actor<'_> {
-    /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
-    /// project serves the lowest id first. Those that cannot be started give their places to the next.
-    pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let mut queue = plan.queue.iter();
-        let mut free = plan.free;
-        while free > 0 {
-            let batch: Vec<(usize, &Queued)> = queue.by_ref().take(free).enumerate().collect();
-            let turns = Turns::default();
-            let started = side_by_side(batch, |(place, queued)| {
-                let ready = |mr: &MergeRequest| plan::readiness(mr, queued.request).is_ok();
-                let turn = Turn {
-                    turns: &turns,
-                    place,
-                };
-                (
-                    queued.mr.iid,
-                    self.start(queued.mr, queued.request, ready, turn),
-                )
-            });
-            let failed = |start: &Start| matches!(start, Start::Failed(_) | Start::Overtaken);
-            let hindered = started
-                .iter()
-                .any(|(_, start)| matches!(start, Start::Hindered(_)));
-            free = started
-                .iter()
-                .filter(|(_, start)| failed(start) && !hindered)
-                .count();
-            actions.extend(
-                started
-                    .into_iter()
-                    .flat_map(|(iid, start)| actions_of(iid, start)),
-            );
-        }
-        actions
-    }
-
     /// Starts one, whatever the queue and the limit say; before that, finishes what ended but is not reconciled,
     /// and puts the label on where it then is missing, so that an unfinished request always bears it.
     pub fn trigger(&self, mr: &MergeRequest, finish: Option<&Repair>, force: bool) -> Vec<Action> {
         let mut actions: Vec<Action> = finish
-            .map(|repair| self.repair(repair))
+            .and_then(|repair| self.repair(repair))
             .into_iter()
             .collect();
         if actions
@@ -77,52 +44,79 @@ impl Actor<'_> {
         {
             return actions;
         }
-        let failed = |message| vec![Action::start(mr.iid, Effect::Failed(message), None)];
+        let request = mr.requests.first();
+        let label = request.map_or(self.label, |request| &request.label);
+        let failed = |message| {
+            vec![Action::start(
+                mr.iid,
+                label,
+                Effect::Failed(message),
+                None,
+            )]
+        };
         // Whoever triggers means the head that was surveyed, which may be a fork's.
         let unmoved = |fresh: &MergeRequest| fresh.head == mr.head && plan::passed(fresh).is_ok();
         let turns = Turns::default();
-        let turn = Turn {
-            turns: &turns,
-            place: 0,
-        };
-        let started = match mr.request {
+        let turn = Turn::new(&turns, 0);
+        let threads = self.threads(mr);
+        let bot = self.gitlab.source.bot();
+        let started = match request {
             Some(request) if finish.is_none() => {
-                let ready = |fresh: &MergeRequest| plan::readiness(fresh, request).is_ok();
-                self.start(mr, request, |fresh| force || ready(fresh), turn)
+                let ready = |fresh: &MergeRequest| plan::readiness(fresh, request, bot).is_ok();
+                self.start(mr, request, threads, |fresh| force || ready(fresh), turn)
             }
-            _ => match self.put_label_on(mr.iid) {
-                Ok(request) => self.start(mr, request, |fresh| force || unmoved(fresh), turn),
+            _ => match self.put_label_on(mr.iid, label) {
+                Ok(request) => {
+                    self.start(mr, &request, threads, |fresh| force || unmoved(fresh), turn)
+                }
                 Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
             },
         };
         actions.extend(match started {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
-            started => actions_of(mr.iid, started),
+            started => actions_of(mr.iid, label, started),
         });
         actions
+    }
+
+    /// The bot's discussions, where anybody has written anything.
+    pub(super) fn threads(&self, mr: &MergeRequest) -> Threads {
+        match mr.has_notes {
+            true => survey::threads(&self.gitlab.source, mr.iid),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Discussion first, so that the record can name it; then the pipeline; then the link to it. The merge
     /// request is read again right before the pipeline is created: what passed, what was labelled and what is
     /// benchmarked are one commit.
-    fn start(
+    pub(super) fn start(
         &self,
         mr: &MergeRequest,
-        request: Request,
+        request: &Request,
+        threads: Threads,
         suits: impl Fn(&MergeRequest) -> bool,
         turn: Turn,
     ) -> Start {
         let source = &self.gitlab.source;
-        let threads = match mr.has_notes.then(|| survey::threads(source, mr.iid)) {
-            None => Vec::new(),
-            Some(Ok(threads)) => threads,
-            Some(Err(error)) => return Start::not_begun(error),
+        let threads = match threads {
+            Ok(threads) => threads,
+            Err(error) => return Start::not_begun(error),
         };
+        let mut linked = threads.iter().filter_map(|thread| {
+            let opening = thread.opened_for(request.id, &request.label)?;
+            opening.linked
+        });
+        if let Some(pipeline) = linked.next()
+            && let Some(start) = self.served_by(mr.iid, pipeline)
+        {
+            return start;
+        }
         let (opened, fresh) = both(
             || self.discussion_for(&threads, mr, request),
             || {
                 turn.wait_to_look();
-                survey::look_again(source, self.label, mr, request)
+                survey::read_again(source, mr, request)
             },
         );
         let (opened, fresh) = match (opened, fresh) {
@@ -131,7 +125,7 @@ impl Actor<'_> {
         };
         let task = self
             .task(&fresh, request, &opened)
-            .filter(|_| fresh.request.is_some() && suits(&fresh));
+            .filter(|_| !fresh.requests.is_empty() && suits(&fresh));
         let Some(task) = task else {
             info!("!{} has changed since it was surveyed", mr.iid);
             return Start::Overtaken;
@@ -145,12 +139,21 @@ impl Actor<'_> {
             .gitlab
             .benchmark
             .create_pipeline(self.ref_name, &variables);
-        let hindered = created
-            .as_ref()
-            .is_err_and(|error| error.kind == Kind::Passing);
+        let start = match created {
+            Ok(pipeline) => Ok(pipeline),
+            Err(error) if error.refused().is_some() => {
+                Err(Start::Refused(RefusedBy::of(&error), error))
+            }
+            Err(error) if error.kind == Kind::Passing => Err(Start::Hindered(error)),
+            Err(error) => Err(Start::Unclear(error)),
+        };
+        let hindered = matches!(
+            start,
+            Err(Start::Hindered(_) | Start::Refused(RefusedBy::Project, _))
+        );
         turn.turns.hindered.fetch_or(hindered, Ordering::SeqCst);
         drop(turn);
-        match created {
+        match start {
             Ok(pipeline) => {
                 let text = note::started(&task, pipeline.id, &pipeline.web_url);
                 let linked = source.edit_note(mr.iid, opened.note, &text).map(drop);
@@ -160,75 +163,101 @@ impl Actor<'_> {
                 };
                 Start::Started(pipeline, linked)
             }
-            Err(error) if error.kind == Kind::Unclear => Start::Unclear(error),
-            Err(error) => {
-                if error.refused().is_some() {
-                    self.tell_refusal(&task, &opened, &error);
+            Err(start) => {
+                if let Start::Refused(by, error) = &start {
+                    self.tell_refusal(&task, &opened, *by, error);
                 }
-                Start::not_begun(error)
+                start
             }
         }
     }
 
-    fn task(&self, mr: &MergeRequest, request: Request, opened: &Opened) -> Option<Task> {
+    /// The discussion links to a pipeline that no list has shown: lists may lag behind. `None` where it is gone.
+    fn served_by(&self, mr: Iid, pipeline: PipelineId) -> Option<Start> {
+        match self.gitlab.benchmark.pipeline(pipeline) {
+            Err(error) if error.not_found() => None,
+            Err(error) => Some(Start::not_begun(error)),
+            Ok(_) => {
+                info!("!{mr} is served by pipeline {pipeline} already");
+                Some(Start::Overtaken)
+            }
+        }
+    }
+
+    fn task(&self, mr: &MergeRequest, request: &Request, opened: &Opened) -> Option<Task> {
         let project = self.gitlab.source.project();
+        let pipeline = mr.pipeline.as_ref();
         Some(Task {
             mr: mr.iid,
             mr_url: mr.web_url.clone(),
+            label: request.label.clone(),
             request: request.id,
             discussion: opened.discussion.clone(),
             branch: mr.branch.clone(),
             sha: mr.head.clone()?,
             target_branch: mr.target_branch.clone(),
             base: mr.base.clone(),
-            pipeline: mr.pipeline.as_ref().map(|pipeline| pipeline.id),
-            pipeline_started_at: mr
-                .pipeline
-                .as_ref()
-                .and_then(|pipeline| pipeline.started_at),
+            pipeline: pipeline.map(|pipeline| pipeline.id),
+            pipeline_started_at: pipeline.map(|pipeline| pipeline.began_at()),
             project: project.id,
             project_path: project.path_with_namespace.clone(),
             project_url: project.web_url.clone(),
         })
     }
 
-    /// The discussion that an earlier run opened for the request, or one that nothing came of, or a new one.
+    /// The discussion that an earlier run opened for the request, or one for the same label that nothing came of, or a
+    /// new one. With that the merge request is marked, so that a later run finds it though its label has gone.
     fn discussion_for(
         &self,
         threads: &[Thread],
         mr: &MergeRequest,
-        request: Request,
+        request: &Request,
     ) -> Result<Opened, Error> {
         let source = &self.gitlab.source;
         let opened = threads
             .iter()
-            .filter_map(|thread| Some((thread, thread.first.as_ref()?)));
-        if let Some((thread, first)) = opened
-            .clone()
-            .find(|(_, first)| first.request == request.id)
-        {
-            let (discussion, body) = (thread.id.clone(), first.body.clone());
+            .filter_map(|thread| Some((thread, thread.opening.as_ref()?)));
+        let same = |(_, opening): &(&Thread, &OpeningNote)| {
+            opening.is_about(request.id, &request.label)
+                && opening.state != Some(Unstarted::Closed)
+        };
+        if let Some((thread, opening)) = opened.clone().find(same) {
+            let (discussion, body) = (thread.id.clone(), opening.body.clone());
             return Ok(Opened {
                 discussion,
-                note: first.note,
+                note: opening.note,
                 body,
             });
         }
-        let body = note::opening(request.id, &mr.branch);
+        let body = note::opening(request, &mr.branch, mr.head.as_ref());
         let named = |thread: &Thread| {
             self.records
                 .iter()
                 .any(|record| record.task.discussion == thread.id)
         };
-        let idle = |(thread, first): &(&Thread, &First)| {
-            first.linked.is_none() && thread.outcomes.is_empty() && !named(thread)
+        let idle = |(thread, opening): &(&Thread, &OpeningNote)| {
+            let label = opening.label.as_ref();
+            opening.linked.is_none()
+                && opening.state != Some(Unstarted::Closed)
+                && label.is_none_or(|label| *label == request.label)
+                && thread.outcomes.is_empty()
+                && !named(thread)
         };
         let (discussion, note) = match opened.clone().find(idle) {
-            Some((thread, first)) => {
-                source.edit_note(mr.iid, first.note, &body)?;
-                (thread.id.clone(), first.note)
+            Some((thread, opening)) => {
+                source.edit_note(mr.iid, opening.note, &body)?;
+                (thread.id.clone(), opening.note)
             }
-            None => source.open_discussion(mr.iid, &body)?,
+            None => {
+                let (marked, opened) = both(
+                    || source.mark(mr.iid),
+                    || source.open_discussion(mr.iid, &body),
+                );
+                if let Err(error) = marked {
+                    debug!("!{} is not marked: {error}", mr.iid);
+                }
+                opened?
+            }
         };
         Ok(Opened {
             discussion,
@@ -238,8 +267,12 @@ impl Actor<'_> {
     }
 
     /// Says so in the discussion that is there, once: the same words are not written again each run.
-    fn tell_refusal(&self, task: &Task, opened: &Opened, error: &Error) {
-        let text = note::refused(task, &error.message);
+    fn tell_refusal(&self, task: &Task, opened: &Opened, by: RefusedBy, error: &Error) {
+        let state = match by {
+            RefusedBy::Project => Unstarted::Unavailable,
+            RefusedBy::Request => Unstarted::Refused,
+        };
+        let text = note::refused(task, state, &error.message);
         if text != opened.body
             && let Err(error) = self.gitlab.source.edit_note(task.mr, opened.note, &text)
         {
@@ -250,7 +283,7 @@ impl Actor<'_> {
 
 /// The order in which starts that go on side by side come to create their pipelines.
 #[derive(Default)]
-struct Turns {
+pub(super) struct Turns {
     creating: Count,
     created: Count,
     /// Those that follow would fare no better.
@@ -258,12 +291,16 @@ struct Turns {
 }
 
 /// A place in that order, kept until it is dropped.
-struct Turn<'a> {
+pub(super) struct Turn<'a> {
     turns: &'a Turns,
     place: usize,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    pub(super) fn new(turns: &'a Turns, place: usize) -> Self {
+        Self { turns, place }
+    }
+
     /// Until the one before is about to create, so that what is read here is fresh when its own turn comes.
     fn wait_to_look(&self) {
         self.turns.creating.wait_for(self.place);
@@ -293,25 +330,25 @@ impl Start {
     fn not_begun(error: Error) -> Self {
         match error.kind {
             Kind::Passing => Start::Hindered(error),
-            Kind::Refused(_) | Kind::Unclear => Start::Failed(error),
+            Kind::Refused(_) | Kind::NotGitlab(_) | Kind::Unclear => Start::Failed(error),
         }
     }
 }
 
-fn actions_of(mr: Iid, start: Start) -> Vec<Action> {
-    let failed = |message| vec![Action::start(mr, Effect::Failed(message), None)];
+pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
+    let failed = |message| vec![Action::start(mr, label, Effect::Failed(message), None)];
     match start {
         Start::Started(pipeline, linked) => {
             let link = linked.err().map(|error| Action {
                 verb: Verb::Link,
                 effect: Effect::Failed(format!("{error}; reconcile puts it into the discussion")),
-                ..Action::start(mr, Effect::Done, Some(pipeline.clone()))
+                ..Action::start(mr, label, Effect::Done, Some(pipeline.clone()))
             });
-            let started = Action::start(mr, Effect::Done, Some(pipeline));
+            let started = Action::start(mr, label, Effect::Done, Some(pipeline));
             [Some(started), link].into_iter().flatten().collect()
         }
         Start::Overtaken => Vec::new(),
-        Start::Failed(error) => failed(error.to_string()),
+        Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),
         Start::Hindered(error) => failed(format!("{error}; the next run tries again")),
         Start::Unclear(error) => failed(format!(
             "{error}; it may have started: the next run looks it up"

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use super::{Settings, WrongSetting, without_credentials};
-use crate::gitlab::{Connection, Limits, ProjectName, Url};
+use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
 use crate::plan::{Resolve, Rules};
 
 /// What is taken from the environment alone: a secret never stands on a command line.
@@ -19,6 +19,8 @@ pub struct Environment {
     /// In a job: the server that it runs for, and the certificates to trust there.
     pub server_url: Option<String>,
     pub ca_file: Option<PathBuf>,
+    /// Whether this is a job.
+    pub is_job: bool,
 }
 
 impl Environment {
@@ -35,6 +37,7 @@ impl Environment {
             benchmark_token: text("BENCH_BOT_BENCHMARK_TOKEN").map(SecretString::from),
             server_url: text("CI_SERVER_URL"),
             ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
+            is_job: text("CI").is_some(),
         }
     }
 }
@@ -43,7 +46,8 @@ impl Environment {
 pub struct Settled {
     pub connection: Connection,
     pub ref_name: Option<String>,
-    pub label: String,
+    /// At least one.
+    pub labels: Vec<String>,
     pub rules: Rules,
     pub resolve: Resolve,
     pub results_job: Option<String>,
@@ -67,6 +71,7 @@ impl Settings {
                 )
             })?,
             benchmark_token: environment.benchmark_token.clone(),
+            bot: self.bot.as_deref().map(bot).transpose()?,
             limits: Limits {
                 http_timeout: self.http_timeout,
                 retries: self.retries,
@@ -74,18 +79,19 @@ impl Settings {
                 ca_file: environment.ca_file.clone(),
             },
         };
-        let label = self.label.trim();
-        if label.is_empty() || label.contains(',') {
-            return Err(WrongSetting(format!(
-                "{:?} is no label: --label (BENCH_BOT_LABEL) takes the name of one, without comma",
-                self.label
-            )));
+        let mut labels: Vec<String> = Vec::new();
+        for label in &self.labels {
+            let label = label.trim();
+            check_label(label)?;
+            if !labels.iter().any(|other| other == label) {
+                labels.push(label.to_owned());
+            }
         }
         let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
         Ok(Settled {
             connection,
             ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
-            label: label.to_owned(),
+            labels,
             rules: Rules {
                 order: self.order,
                 max_in_flight: self.max_in_flight,
@@ -129,6 +135,42 @@ impl Settings {
         }
         Ok(url)
     }
+}
+
+/// GitLab reads some names as words of its own when it is asked for merge requests with a label.
+fn check_label(label: &str) -> Result<(), WrongSetting> {
+    let setting = "--label (BENCH_BOT_LABEL)";
+    if label.is_empty() {
+        return Err(WrongSetting(format!(
+            "{label:?} is no label: {setting} takes the name of one, or several with commas"
+        )));
+    }
+    match ["none", "any"].iter().any(|word| label.eq_ignore_ascii_case(word)) {
+        true => Err(WrongSetting(format!(
+            "{label:?} is no label that can be asked for: to GitLab it means no label at all, or any; rename it, and \
+             name the new one with {setting}"
+        ))),
+        false => Ok(()),
+    }
+}
+
+fn bot(names: &str) -> Result<BotNames, WrongSetting> {
+    let (source, benchmark) = names.split_once(',').unwrap_or((names, names));
+    let name = |name: &str| {
+        let name = name.trim().trim_start_matches('@');
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+        match !name.is_empty() && name.chars().all(allowed) {
+            true => Ok(name.to_owned()),
+            false => Err(WrongSetting(format!(
+                "--bot (BENCH_BOT_USER) is {names:?}: write a username, or two with a comma: that of the source project, \
+                 then that of the benchmark project"
+            ))),
+        }
+    };
+    Ok(BotNames {
+        source: name(source)?,
+        benchmark: name(benchmark)?,
+    })
 }
 
 fn loopback(url: &Url) -> bool {

@@ -103,7 +103,7 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
             .trim_end_matches('/')
             .to_owned(),
         now: source.now(),
-        label: settled.label.clone(),
+        label: settled.labels[0].clone(),
         timeout: settled.rules.timeout,
         resolve: settled.resolve,
         version,

@@ -46,6 +46,7 @@ pub fn doctor(settings: &Settings, environment: &Environment, writes: Writes) ->
             // Only `status` has a page; elsewhere the word is refused.
             Format::Text | Format::Html => report::checkup_text(&checkup, columns()),
         },
+        warnings: Vec::new(),
         errors: Vec::new(),
         exit: match checks.iter().any(|check| check.verdict.hinders()) {
             true => Exit::Failed,

@@ -7,10 +7,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{DiscussionId, Iid, JobId, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct User {
     pub id: UserId,
     pub username: String,
+    /// Not a person's account; absent from most answers.
+    pub bot: Option<bool>,
+}
+
+impl User {
+    /// The account to which GitLab passes on what a deleted one did.
+    pub fn is_ghost(&self) -> bool {
+        self.username == "ghost"
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -18,7 +27,7 @@ pub struct Project {
     pub id: ProjectId,
     pub path_with_namespace: String,
     pub web_url: String,
-    /// `None` for an empty repository.
+    /// `None` for an empty repository of an older server; a newer one names the branch that it would have.
     pub default_branch: Option<String>,
 }
 
@@ -27,7 +36,10 @@ pub struct MergeRequest {
     pub iid: Iid,
     pub state: String,
     pub created_at: DateTime<Utc>,
+    /// Changes with each push, label and note.
+    pub updated_at: Option<DateTime<Utc>>,
     pub web_url: String,
+    pub author: Option<User>,
     pub source_branch: String,
     pub target_branch: String,
     /// `None` when the fork was deleted.
@@ -35,11 +47,11 @@ pub struct MergeRequest {
     pub target_project_id: ProjectId,
     pub labels: Vec<String>,
     /// Those that people and bots wrote, in discussions too.
-    pub user_notes_count: u64,
+    pub user_notes_count: Option<u64>,
     /// Head of the source branch; `None` before GitLab has made the first diff.
     pub sha: Option<Sha>,
     /// Only in the answer for a single merge request, and only to those who may read pipelines.
-    pub head_pipeline: Option<Pipeline>,
+    pub head_pipeline: Option<SourcePipeline>,
     /// Only in the answer for a single merge request.
     pub diff_refs: Option<DiffRefs>,
 }
@@ -50,23 +62,46 @@ pub struct DiffRefs {
     pub base_sha: Option<Sha>,
 }
 
+/// A pipeline of a merge request's, in its own project or in a fork.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Pipeline {
+pub struct SourcePipeline {
     pub id: PipelineId,
     pub project_id: ProjectId,
     pub sha: Sha,
     #[serde(rename = "ref")]
     pub ref_name: String,
     pub status: Status,
-    pub source: Option<String>,
     pub web_url: String,
     pub created_at: DateTime<Utc>,
+    /// Null until a job has started, and for external pipelines; lists do not have it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Null until it has ended; lists do not have it.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A pipeline of the benchmark project. Only what is certain about it may start, count or cancel anything, so whatever
+/// is missing leaves it unknown rather than unread.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pipeline {
+    pub id: PipelineId,
+    pub status: Option<Status>,
+    pub source: Option<String>,
+    #[serde(default)]
+    pub web_url: String,
+    pub created_at: Option<DateTime<Utc>>,
     /// Changes with each change of status.
-    pub updated_at: DateTime<Utc>,
+    pub updated_at: Option<DateTime<Utc>>,
     /// Null until a job has started; lists do not have it.
     pub started_at: Option<DateTime<Utc>>,
     /// Null until it has ended; lists do not have it.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Pipeline {
+    /// Whether it is certain that it has ended.
+    pub fn ended(&self) -> bool {
+        self.status.as_ref().is_some_and(Status::ended)
+    }
 }
 
 /// Where a pipeline or a job stands. Only the four words of [`Outcome`] are an end: any other, a future one included,
@@ -137,6 +172,7 @@ pub struct Job {
     pub name: String,
     pub status: Status,
     /// Its failure is none of the pipeline's.
+    #[serde(default)]
     pub allow_failure: bool,
     /// Only of one that failed.
     pub failure_reason: Option<String>,
@@ -163,25 +199,26 @@ pub struct Commit {
 }
 
 /// One push to a merge request, as GitLab has recorded it (not when its author says the commit was made).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Version {
     pub id: u64,
-    pub head_commit_sha: Sha,
+    /// Null where there is no commit.
+    pub head_commit_sha: Option<Sha>,
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct LabelEvent {
     pub id: RequestId,
     pub created_at: DateTime<Utc>,
-    /// `None` once the account was deleted.
+    /// Null, or GitLab's ghost user, once the account was deleted.
     pub user: Option<User>,
     pub action: String,
-    /// `None` once the label was deleted.
+    /// Null once the label was deleted; one that was renamed has its present name.
     pub label: Option<Label>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Label {
     pub name: String,
 }
@@ -189,7 +226,20 @@ pub struct Label {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variable {
     pub key: String,
+    #[serde(deserialize_with = "or_empty")]
     pub value: String,
+}
+
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A reaction to a merge request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AwardEmoji {
+    pub id: u64,
+    pub name: String,
+    pub user: Option<User>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -202,8 +252,10 @@ pub struct Discussion {
 pub struct Note {
     pub id: NoteId,
     pub body: String,
+    pub created_at: Option<DateTime<Utc>>,
     pub author: Option<User>,
     /// Written by GitLab itself in the name of whoever acted.
+    #[serde(default)]
     pub system: bool,
     /// Absent from a note that cannot be.
     #[serde(default)]

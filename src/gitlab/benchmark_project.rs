@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::Access;
-use super::answer::{Job, Pipeline, Project, User, Variable};
+use super::answer::{Job, Pipeline, Project, Variable};
 use super::error::Result;
 use super::http::PER_PAGE;
 use crate::id::{JobId, PipelineId};
@@ -14,11 +14,6 @@ pub struct BenchmarkProject(pub(super) Access);
 impl BenchmarkProject {
     pub fn project(&self) -> &Project {
         &self.0.project
-    }
-
-    /// Whose pipelines are the bot's.
-    pub fn user(&self) -> &User {
-        &self.0.user
     }
 
     fn pipelines_path(&self) -> String {
@@ -33,7 +28,8 @@ impl BenchmarkProject {
 
     /// Those of them that were created since then, and the newest hundred in any case.
     pub fn created_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
-        let older = |page: &[Pipeline]| page.iter().any(|pipeline| pipeline.created_at < time);
+        let is_older = |pipeline: &Pipeline| pipeline.created_at.is_some_and(|at| at < time);
+        let older = |page: &[Pipeline]| page.iter().any(is_older);
         let mut pipelines = self.own("desc", &[], older)?;
         // Where one is deleted while pages are read, the next slips onto a page already read.
         if pipelines.len() > PER_PAGE {
@@ -49,7 +45,7 @@ impl BenchmarkProject {
         enough: impl Fn(&[Pipeline]) -> bool,
     ) -> Result<Vec<Pipeline>> {
         let own = [
-            ("username", self.0.user.username.clone()),
+            ("username", self.0.bot.clone()),
             ("source", "api".to_owned()),
             ("order_by", "id".to_owned()),
             ("sort", sort.to_owned()),
@@ -98,15 +94,22 @@ impl BenchmarkProject {
         )
     }
 
+    /// The pipeline as it stands then. GitLab says yes also where this has no effect, and where it has one only later.
     pub fn cancel(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}/cancel", self.pipelines_path());
-        self.0.http.post_repeatable(&self.0.token, &path)
+        self.0.http.post_repeatable(&self.0.token, &path, None)
+    }
+
+    /// The job as it stands then. A manual job, which cancelling its pipeline leaves alone, is cancelled as well.
+    pub fn cancel_job(&self, job: JobId) -> Result<Job> {
+        let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
+        self.0.http.post_repeatable(&self.0.token, &path, None)
     }
 }
 
-/// Lowest id first, each once, and none of another source, should a server not heed that parameter.
+/// Lowest id first, each once, and none that is certain to be of another source, should a server not heed that parameter.
 pub fn by_id(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
-    pipelines.retain(|pipeline| pipeline.source.as_deref() == Some("api"));
+    pipelines.retain(|pipeline| pipeline.source.as_deref().is_none_or(|source| source == "api"));
     pipelines.sort_by_key(|pipeline| pipeline.id);
     pipelines.dedup_by_key(|pipeline| pipeline.id);
     pipelines

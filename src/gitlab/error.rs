@@ -18,6 +18,9 @@ pub struct Error {
 pub enum Kind {
     /// GitLab said no, and will say so again until somebody changes something.
     Refused(StatusCode),
+    /// Something between us and GitLab said no in its place, a proxy that reloads for instance: it says nothing about
+    /// what is there, nor about what took effect.
+    NotGitlab(StatusCode),
     /// Nothing happened, and it may go through later: rate limits, locks, no connection.
     Passing,
     /// It may have taken effect or not: a time-out, a broken connection, a server error, an unreadable answer.
@@ -28,12 +31,17 @@ impl Error {
     pub fn refused(&self) -> Option<StatusCode> {
         match self.kind {
             Kind::Refused(status) => Some(status),
-            Kind::Passing | Kind::Unclear => None,
+            Kind::NotGitlab(_) | Kind::Passing | Kind::Unclear => None,
         }
     }
 
+    /// GitLab itself says that the thing is not there, which is also what it says of what may not be seen.
     pub fn not_found(&self) -> bool {
         self.refused() == Some(StatusCode::NOT_FOUND)
+    }
+
+    pub fn forbidden(&self) -> bool {
+        self.refused() == Some(StatusCode::FORBIDDEN)
     }
 }
 
@@ -46,6 +54,15 @@ pub fn cause(error: &reqwest::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+/// Whether a refusal is in GitLab's words: its `404` for a route that there is not has `error` in place of `message`, and
+/// proves nothing about what was asked for.
+pub fn in_gitlabs_words(status: StatusCode, body: &[u8]) -> bool {
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+        return false;
+    };
+    body.contains_key("message") || (status != StatusCode::NOT_FOUND && body.contains_key("error"))
 }
 
 /// What GitLab says about a refusal, in one line, whichever of its several forms it uses.

@@ -221,8 +221,14 @@ impl Http {
     }
 
     /// A POST that does the same when it is done twice.
-    pub fn post_repeatable<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {
-        let call = Call::new(self, token, Method::POST, path, Repeat::Safe);
+    pub fn post_repeatable<T: DeserializeOwned>(
+        &self,
+        token: &Token,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T> {
+        let mut call = Call::new(self, token, Method::POST, path, Repeat::Safe);
+        call.body = body;
         Ok(call.send()?.0)
     }
 }

@@ -28,12 +28,11 @@ pub use self::setup::{
     AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
 };
 pub use self::side_by_side::{Count, both, side_by_side};
-pub use self::source_project::{Listing, SourceProject};
+pub use self::source_project::{Listed, Listing, SourceProject};
 pub use reqwest::Url;
 
 use self::answer::{Project, User};
 use self::http::{Http, Token};
-use crate::id::Iid;
 
 /// How the settings name a project: by path or by numeric id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,24 +69,40 @@ pub struct Connection {
     pub token: SecretString,
     /// Where the benchmark project has a token of its own.
     pub benchmark_token: Option<SecretString>,
+    /// `None`: the tokens' users.
+    pub bot: Option<BotNames>,
     pub limits: Limits,
 }
 
-/// A project, and the user whose token opens it.
+/// The usernames of the bot: the same twice, but where each project has a bot user of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BotNames {
+    /// Whose notes are the bot's.
+    pub source: String,
+    /// Whose pipelines are.
+    pub benchmark: String,
+}
+
+/// A project, and the token that opens it.
 #[derive(Clone)]
 struct Access {
     http: Arc<Http>,
     token: Token,
     project: Project,
-    user: User,
+    /// The bot's username there, which need not be the token's user.
+    bot: String,
 }
 
-/// The two projects, found and open to the bot.
+/// The two projects, found and open.
 pub struct Gitlab {
     http: Arc<Http>,
     pub source: SourceProject,
     pub benchmark: BenchmarkProject,
-    labelled: Option<Result<Vec<Iid>, Error>>,
+    /// Whose token reads the source project.
+    pub user: User,
+    /// The token is another user's than the bot's: nothing may be written, and not everything is shown.
+    pub is_guest: bool,
+    early: Vec<Result<Vec<Listed>, Error>>,
 }
 
 /// Why the work cannot even begin.
@@ -101,9 +116,9 @@ pub enum ConnectError {
 }
 
 impl Gitlab {
-    /// Finds out who the tokens belong to and which projects are meant. What bears the label, if one is given, is
-    /// asked at the same time, which saves a round trip.
-    pub fn connect(connection: &Connection, label: Option<&str>) -> Result<Self, ConnectError> {
+    /// Finds out who the tokens belong to and which projects are meant. What will be listed anyway is asked for at the
+    /// same time, which saves a round trip.
+    pub fn connect(connection: &Connection, early: &[Listing]) -> Result<Self, ConnectError> {
         let (source, benchmark) = Door::both(connection)?;
         let http = source.http.clone();
         let two_users = connection.benchmark_token.is_some();
@@ -114,30 +129,40 @@ impl Gitlab {
                 || benchmark.project(),
             )
         };
-        let (labelled, ((source_user, source_project), (benchmark_user, benchmark_project))) = both(
-            || label.map(|label| source.labelled(label)),
+        let (early, ((source_user, source_project), (benchmark_user, benchmark_project))) = both(
+            || side_by_side(early.to_vec(), |listing| source.list(listing)),
             || both(of_source, of_benchmark),
         );
-        let source_user = source_user.map_err(|error| source.closed(&error))?;
+        let user = source_user.map_err(|error| source.closed(&error))?;
         let benchmark_user = match benchmark_user {
             Some(user) => user.map_err(|error| benchmark.closed(&error))?,
-            None => source_user.clone(),
+            None => user.clone(),
         };
-        let source = source.access(source_user, source_project)?;
-        let benchmark = benchmark.access(benchmark_user, benchmark_project)?;
+        let (source_bot, benchmark_bot) = match &connection.bot {
+            None => (user.username.clone(), benchmark_user.username.clone()),
+            Some(bot) => (
+                source.username(&bot.source, &user)?,
+                benchmark.username(&bot.benchmark, &benchmark_user)?,
+            ),
+        };
+        let is_guest = source_bot != user.username || benchmark_bot != benchmark_user.username;
+        let source = source.access(&user, source_project, source_bot)?;
+        let benchmark = benchmark.access(&benchmark_user, benchmark_project, benchmark_bot)?;
         Ok(Self {
             http,
             source: SourceProject(source),
             benchmark: BenchmarkProject(benchmark),
-            labelled,
+            user,
+            is_guest,
+            early,
         })
     }
 
-    /// The open merge requests that bear the label, unless they were asked for already: numbers, lowest first.
-    pub fn labelled(&self, label: &str) -> Result<Vec<Iid>, Error> {
-        match &self.labelled {
-            Some(labelled) => labelled.clone(),
-            None => self.source.labelled(label, &Listing::Open),
+    /// These lists, unless they were asked for already.
+    pub fn list_all(&self, listings: &[Listing]) -> Vec<Result<Vec<Listed>, Error>> {
+        match self.early.len() == listings.len() {
+            true => self.early.clone(),
+            false => side_by_side(listings.to_vec(), |listing| self.source.list(listing)),
         }
     }
 
@@ -153,7 +178,9 @@ impl Gitlab {
             source: SourceProject(access(&self.source.0)),
             benchmark: BenchmarkProject(access(&self.benchmark.0)),
             http,
-            labelled: None,
+            user: self.user.clone(),
+            is_guest: self.is_guest,
+            early: Vec::new(),
         }
     }
 
@@ -225,15 +252,39 @@ impl Door {
         self.http.get(&self.token, &self.path())
     }
 
-    fn labelled(&self, label: &str) -> Result<Vec<Iid>, Error> {
-        source_project::labelled(&self.http, &self.token, &self.path(), label, &Listing::Open)
+    fn list(&self, listing: Listing) -> Result<Vec<Listed>, Error> {
+        source_project::list(&self.http, &self.token, &self.path(), listing)
+    }
+
+    /// The bot's username as GitLab spells it: one that nobody has would make everything look idle.
+    fn username(&self, name: &str, user: &User) -> Result<String, ConnectError> {
+        if name.eq_ignore_ascii_case(&user.username) {
+            return Ok(user.username.clone());
+        }
+        let query = [("username", name.to_owned())];
+        let found: Result<Vec<User>, Error> = self.http.get_with(&self.token, "users", &query);
+        let found = found.map_err(|error| self.closed(&error))?;
+        let found = found
+            .into_iter()
+            .find(|found| found.username.eq_ignore_ascii_case(name));
+        found.map(|found| found.username).ok_or_else(|| {
+            ConnectError::Setting(format!(
+                "there is no user {name} on {}: check --bot (BENCH_BOT_USER)",
+                self.gitlab_url
+            ))
+        })
     }
 
     fn path(&self) -> String {
         format!("projects/{}", self.name.0.replace('/', "%2F"))
     }
 
-    fn access(self, user: User, project: Result<Project, Error>) -> Result<Access, ConnectError> {
+    fn access(
+        self,
+        user: &User,
+        project: Result<Project, Error>,
+        bot: String,
+    ) -> Result<Access, ConnectError> {
         let project = project.map_err(|error| match error.not_found() {
             true => ConnectError::Setting(format!(
                 "project {} is not there, or {} may not see it: check {}, \
@@ -246,7 +297,7 @@ impl Door {
             http: self.http,
             token: self.token,
             project,
-            user,
+            bot,
         })
     }
 

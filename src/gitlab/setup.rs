@@ -199,7 +199,7 @@ impl Door {
             http: self.http,
             token: self.token,
             project,
-            user,
+            bot: user.username,
         })
     }
 }
@@ -213,7 +213,7 @@ fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
 }
 
 /// A name as one segment of a path.
-fn segment(name: &str) -> String {
+pub(super) fn segment(name: &str) -> String {
     let encoded = |byte: u8| match byte {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()

@@ -6,29 +6,52 @@ use serde_json::{Value, json};
 
 use super::Access;
 use super::answer::{
-    Commit, Discussion, LabelEvent, MergeRequest, Note, Pipeline, Project, User, Version,
+    AwardEmoji, Commit, Discussion, Label, LabelEvent, MergeRequest, Note, Project, SourcePipeline,
+    Version,
 };
-use super::error::Result;
+use super::error::{Error, Kind, Result};
 use super::http::{Http, Token};
+use super::setup::segment;
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, Sha};
 
 pub struct SourceProject(pub(super) Access);
 
-/// Which labelled merge requests to list.
-pub enum Listing {
-    Open,
-    /// In any state, if something about them changed since then.
-    ChangedSince(DateTime<Utc>),
+/// Which merge requests to list.
+#[derive(Clone, Copy, Debug)]
+pub enum Listing<'a> {
+    /// The open ones that bear a label.
+    Labelled(&'a str),
+    /// Those in that state that bear a label, if something about them changed since then.
+    LabelledIn {
+        label: &'a str,
+        state: &'static str,
+        since: DateTime<Utc>,
+    },
+    /// Those that bear the bot's mark, in any state.
+    Marked,
+    /// One, in any state.
+    One(Iid),
 }
+
+/// A row of such a list.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listed {
+    pub iid: Iid,
+    pub state: String,
+    pub labels: Vec<String>,
+}
+
+/// The reaction with which the bot marks merge requests where it has unfinished business: GitLab lists those by it.
+const MARK: &str = "eyes";
 
 impl SourceProject {
     pub fn project(&self) -> &Project {
         &self.0.project
     }
 
-    /// Whose notes are the bot's.
-    pub fn user(&self) -> &User {
-        &self.0.user
+    /// The username whose notes, labels and reactions are the bot's.
+    pub fn bot(&self) -> &str {
+        &self.0.bot
     }
 
     fn get_all<T: serde::de::DeserializeOwned>(
@@ -43,10 +66,15 @@ impl SourceProject {
         format!("projects/{}/merge_requests/{iid}", self.0.project.id)
     }
 
-    /// Numbers of the merge requests that bear the label, each once, lowest first.
-    pub fn labelled(&self, label: &str, listing: &Listing) -> Result<Vec<Iid>> {
+    /// Each once, lowest number first.
+    pub fn list(&self, listing: Listing) -> Result<Vec<Listed>> {
         let path = format!("projects/{}", self.0.project.id);
-        labelled(&self.0.http, &self.0.token, &path, label, listing)
+        list(&self.0.http, &self.0.token, &path, listing)
+    }
+
+    /// Of the project, or of a group above it.
+    pub fn has_label(&self, name: &str) -> Result<bool> {
+        has_label(&self.0.http, &self.0.token, self.0.project.id, name)
     }
 
     pub fn merge_request(&self, iid: Iid) -> Result<MergeRequest> {
@@ -76,8 +104,13 @@ impl SourceProject {
         )
     }
 
+    /// The pipelines of a merge request, by what GitLab knows: also those of commits that a merge train made of it.
+    pub fn pipelines(&self, iid: Iid) -> Result<Vec<SourcePipeline>> {
+        self.get_all(&format!("{}/pipelines", self.merge_request_path(iid)), &[])
+    }
+
     /// Not there where it ran in a fork.
-    pub fn pipeline(&self, pipeline: PipelineId) -> Result<Pipeline> {
+    pub fn pipeline(&self, pipeline: PipelineId) -> Result<SourcePipeline> {
         let path = format!("projects/{}/pipelines/{pipeline}", self.0.project.id);
         self.0.http.get(&self.0.token, &path)
     }
@@ -129,14 +162,54 @@ impl SourceProject {
             .post(&self.0.token, &path, &json!({ "body": body }))
     }
 
-    /// No error if it is gone already.
+    /// No error if it is gone already, for which GitLab has a 500: so that is looked up.
     pub fn resolve(&self, iid: Iid, discussion: &DiscussionId) -> Result<()> {
         let path = format!("{}/discussions/{discussion}", self.merge_request_path(iid));
         let body = json!({ "resolved": true });
-        match self.0.http.put::<Discussion>(&self.0.token, &path, &body) {
-            Err(error) if !error.not_found() => Err(error),
+        let resolved = self.0.http.put::<Discussion>(&self.0.token, &path, &body);
+        let gone = |error: &Error| {
+            error.not_found()
+                || (error.kind == Kind::Unclear && {
+                    let found = self.0.http.get::<Discussion>(&self.0.token, &path);
+                    found.is_err_and(|error| error.not_found())
+                })
+        };
+        match resolved {
+            Err(error) if !gone(&error) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Marks a merge request as one with unfinished business.
+    pub fn mark(&self, iid: Iid) -> Result<()> {
+        let path = format!("{}/award_emoji", self.merge_request_path(iid));
+        let body = json!({ "name": MARK });
+        match self
+            .0
+            .http
+            .post_repeatable::<AwardEmoji>(&self.0.token, &path, Some(&body))
+        {
+            // That is what GitLab answers where it is there already.
+            Err(error) if error.not_found() && error.message.contains("taken") => Ok(()),
+            marked => marked.map(drop),
+        }
+    }
+
+    /// Takes the bot's mark off, if it is there.
+    pub fn unmark(&self, iid: Iid) -> Result<()> {
+        let path = format!("{}/award_emoji", self.merge_request_path(iid));
+        let reactions: Vec<AwardEmoji> = self.get_all(&path, &[])?;
+        let of_bot = |reaction: &&AwardEmoji| {
+            let user = reaction.user.as_ref();
+            reaction.name == MARK && user.is_some_and(|user| user.username == self.0.bot)
+        };
+        reactions.iter().filter(of_bot).try_for_each(|reaction| {
+            let path = format!("{path}/{}", reaction.id);
+            match self.0.http.delete(&self.0.token, &path) {
+                Err(error) if !error.not_found() => Err(error),
+                _ => Ok(()),
+            }
+        })
     }
 
     pub fn edit_note(&self, iid: Iid, note: NoteId, body: &str) -> Result<Note> {
@@ -156,40 +229,51 @@ impl SourceProject {
     }
 }
 
-/// As [`SourceProject::labelled`], of a project that has not been looked at yet.
-pub fn labelled(
-    http: &Http,
-    token: &Token,
-    project_path: &str,
-    label: &str,
-    listing: &Listing,
-) -> Result<Vec<Iid>> {
-    #[derive(Deserialize)]
-    struct Listed {
-        iid: Iid,
-        labels: Vec<String>,
+/// GitLab takes what looks like a number for an id first, so only a list proves that a label is missing.
+pub fn has_label(http: &Http, token: &Token, project: ProjectId, name: &str) -> Result<bool> {
+    let path = format!("projects/{project}/labels");
+    match http.get::<Label>(token, &format!("{path}/{}", segment(name))) {
+        Ok(label) if label.name == name => return Ok(true),
+        Err(error) if !error.not_found() => return Err(error),
+        _ => {}
     }
+    let labels: Vec<Label> = http.get_all(token, &path, &[("search", name.to_owned())])?;
+    Ok(labels.iter().any(|label| label.name == name))
+}
+
+/// As [`SourceProject::list`], of a project that has not been looked at yet.
+pub fn list(http: &Http, token: &Token, project_path: &str, listing: Listing) -> Result<Vec<Listed>> {
     // Ascending by creation, so that what is added or leaves while pages are read moves nothing past us.
     let mut query = vec![
-        ("labels", label.to_owned()),
         ("order_by", "created_at".to_owned()),
         ("sort", "asc".to_owned()),
     ];
     match listing {
-        Listing::Open => query.push(("state", "opened".to_owned())),
-        Listing::ChangedSince(time) => {
-            let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
-            query.extend([("state", "all".to_owned()), ("updated_after", time)]);
-        }
+        Listing::Labelled(label) => query.extend([
+            ("labels", label.to_owned()),
+            ("state", "opened".to_owned()),
+        ]),
+        Listing::LabelledIn {
+            label,
+            state,
+            since,
+        } => query.extend([
+            ("labels", label.to_owned()),
+            ("state", state.to_owned()),
+            (
+                "updated_after",
+                since.to_rfc3339_opts(SecondsFormat::Millis, true),
+            ),
+        ]),
+        Listing::Marked => query.push(("my_reaction_emoji", MARK.to_owned())),
+        Listing::One(iid) => query.push(("iids[]", iid.to_string())),
     }
     let path = format!("{project_path}/merge_requests");
-    let mut iids: Vec<Iid> = http
-        .get_all::<Listed>(token, &path, &query)?
-        .into_iter()
-        .filter(|listed| listed.labels.iter().any(|name| name == label))
-        .map(|listed| listed.iid)
-        .collect();
-    iids.sort_unstable();
-    iids.dedup();
-    Ok(iids)
+    let mut listed: Vec<Listed> = http.get_all(token, &path, &query)?;
+    if let Listing::Labelled(label) | Listing::LabelledIn { label, .. } = listing {
+        listed.retain(|listed| listed.labels.iter().any(|name| name == label));
+    }
+    listed.sort_unstable_by_key(|listed| listed.iid);
+    listed.dedup_by_key(|listed| listed.iid);
+    Ok(listed)
 }

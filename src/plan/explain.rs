@@ -1,8 +1,9 @@
 //! Why a merge request is benchmarked next, or is not: the rules one by one, where the plan needs only the first
 //! that does not hold.
 
-use super::{Plan, Rules, Verdict, as_labelled, passed, unserved};
-use crate::snapshot::{MergeRequest, Origin, Snapshot};
+use super::requests::{passed, unserved, vouched};
+use super::{Plan, Rules, Verdict};
+use crate::snapshot::{MergeRequest, Origin, Request, Snapshot};
 
 /// One thing that has to hold before the next scan starts the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub enum ConditionName {
     Labelled,
     /// No benchmark serves its request yet.
     Unserved,
-    /// A fork has the commit that it had when the label came.
+    /// Somebody vouches for the commit of a fork.
     AsLabelled,
     Pipeline,
     PipelineOfHead,
@@ -30,11 +31,12 @@ pub enum ConditionName {
     Turn,
 }
 
-/// In the order in which they come about.
+/// In the order in which they come about. `request`: the one that is explained, where the label is on.
 pub fn explain(
     snapshot: &Snapshot,
     plan: &Plan,
     mr: &MergeRequest,
+    request: Option<&Request>,
     rules: &Rules,
 ) -> Vec<Condition> {
     let plain = |name, holds: bool| Condition {
@@ -45,26 +47,36 @@ pub fn explain(
     let judged = |name, result: Result<(), Verdict>| Condition {
         name,
         holds: match result {
-            Err(Verdict::Unknown) => None,
+            Err(Verdict::Unknown | Verdict::Unexplained) => None,
             result => Some(result.is_ok()),
         },
         verdict: result.err(),
     };
+    let is_unexplained = request.is_none() && !mr.unexplained.is_empty();
     let mut conditions = vec![
         plain(ConditionName::Open, mr.state == "opened"),
-        plain(ConditionName::Labelled, mr.request.is_some()),
+        match is_unexplained {
+            true => judged(ConditionName::Labelled, Err(Verdict::Unexplained)),
+            false => plain(ConditionName::Labelled, request.is_some()),
+        },
     ];
-    if let Some(request) = mr.request {
+    if let Some(request) = request {
         conditions.push(judged(
             ConditionName::Unserved,
             unserved(snapshot, mr, request, rules),
         ));
         if mr.origin != Origin::SameProject {
-            conditions.push(judged(ConditionName::AsLabelled, as_labelled(mr)));
+            conditions.push(judged(
+                ConditionName::AsLabelled,
+                vouched(mr, request, &snapshot.bot),
+            ));
         }
     }
     conditions.extend(pipeline(mr));
-    let place = plan.queue.iter().position(|queued| queued.mr.iid == mr.iid);
+    let place = plan
+        .queue
+        .iter()
+        .position(|queued| queued.mr.iid == mr.iid && Some(queued.request) == request);
     conditions.push(Condition {
         name: ConditionName::Turn,
         holds: place.map(|place| place < plan.free),

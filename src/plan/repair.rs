@@ -1,35 +1,48 @@
-//! What is to be done about records: what ended is told, what is not asked for any more is cancelled, what is missing is
-//! put in.
+//! What is to be done about records and discussions: what ended is posted, what is not asked for any more is cancelled,
+//! what is missing is put in, and every discussion comes to its end.
 
-use super::{Plan, Resolve, Rules, of_request, scan, stuck};
+use chrono::TimeDelta;
+
+use super::places::{self, Place};
+use super::requests::{is_stuck, of_same_request, unserved};
+use super::{Plan, Resolve, Rules, in_flight};
 use crate::gitlab::answer::{Outcome, Status};
-use crate::id::{NoteId, RequestId};
-use crate::note::{First, Thread, Told};
+use crate::id::{Iid, NoteId, RequestId};
+use crate::note::{self, Gone, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{MergeRequest, Request, Snapshot};
 
-/// Something to be done about a record.
-#[derive(Clone, Debug)]
-pub struct Repair<'a> {
-    pub record: &'a Record,
-    pub what: What<'a>,
+/// Something to be done on one merge request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Repair<'a> {
+    /// About a record.
+    Of(&'a Record, What<'a>),
+    /// A request went away before it had a record.
+    Close(Closing<'a>),
+    /// The bot's mark says that something is unfinished there, and nothing is.
+    Unmark(Iid),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What<'a> {
     /// Put the link into the discussion's first note, and take out what is one too many.
     Link,
-    /// Tell the outcome, then take the label off where it still is on.
+    /// Post the outcome, then take the label off where it still is on.
     Finish {
         outcome: Outcome,
         reply: Reply<'a>,
-        labelled: bool,
+        labelled: Option<&'a Request>,
     },
+    /// Say in the reply what became of the pipeline since.
+    Amend(Outcome, &'a OutcomeNote),
     /// Say so, then cancel.
     Withdraw(Reply<'a>),
-    /// Say so, cancel, then take the label off.
-    TimeOut(Reply<'a>),
-    /// Another record stands for the request, or its merge request is gone.
+    /// Say so, cancel, then take the label off where it still is on.
+    TimeOut {
+        reply: Reply<'a>,
+        labelled: Option<&'a Request>,
+    },
+    /// What was said to be cancelled still goes on, another record stands for the request, or its merge request is gone.
     Cancel,
 }
 
@@ -42,15 +55,48 @@ pub enum Reply<'a> {
     DueAnew,
 }
 
+/// A request that has neither a record nor a future.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closing<'a> {
+    pub mr: &'a MergeRequest,
+    /// Its discussion, where there is one.
+    pub discussion: Option<(&'a Thread, &'a OpeningNote)>,
+    pub label: String,
+    pub why: Gone,
+    /// Its label is still on.
+    pub labelled: Option<&'a Request>,
+}
+
+/// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
+const CANCELLING: TimeDelta = TimeDelta::hours(1);
+
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
-    let repairs = snapshot
+    let of_records = snapshot
         .own_records()
         .filter_map(|record| repair(snapshot, record, rules));
-    let seen = scan(snapshot, rules);
+    let mut repairs: Vec<Repair> = of_records.collect();
+    for mr in snapshot.merge_requests.values() {
+        repairs.extend(closings(snapshot, mr, rules).into_iter().map(Repair::Close));
+    }
+    let busy: Vec<Iid> = repairs.iter().map(Repair::mr).collect();
+    let idle = snapshot.marked.iter().filter(|iid| !busy.contains(iid));
+    repairs.extend(
+        idle.filter(|iid| is_at_rest(snapshot, **iid))
+            .map(|iid| Repair::Unmark(*iid)),
+    );
     Plan {
-        repairs: repairs.collect(),
-        free: 0,
-        ..seen
+        repairs,
+        ..in_flight(snapshot, rules)
+    }
+}
+
+impl Repair<'_> {
+    pub fn mr(&self) -> Iid {
+        match self {
+            Repair::Of(record, _) => record.task.mr,
+            Repair::Close(closing) => closing.mr.iid,
+            Repair::Unmark(iid) => *iid,
+        }
     }
 }
 
@@ -60,121 +106,264 @@ pub(super) fn repair<'a>(
     rules: &Rules,
 ) -> Option<Repair<'a>> {
     let what = what(snapshot, record, rules)?;
-    Some(Repair { record, what })
+    Some(Repair::Of(record, what))
 }
 
 fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<What<'a>> {
     let task = &record.task;
     let cancelling = record.status.word() == "canceling";
     if snapshot.gone.contains(&task.mr) {
-        return (!record.status.ended() && !cancelling).then_some(What::Cancel);
+        let place = places::of_record(snapshot, record, rules);
+        let may_end = !record.status.ended() && !cancelling && place != Place::Overdue;
+        return may_end.then_some(What::Cancel);
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
     let thread = thread_of(threads, record);
-    let told = outcomes(threads, task.request)
-        .next()
-        .map(|(_, told)| *told);
+    let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
-        _ if told.is_some() || spoken_for(snapshot, record) => Reply::Made,
+        _ if posted.is_some() || has_lower_twin_in_flight(snapshot, record) => Reply::Made,
         Some(thread) => Reply::Due(thread),
         None => Reply::DueAnew,
     };
-    let asked = mr.request.filter(|request| request.id == task.request);
-    let lowest = of_request(snapshot, task.mr, task.request).next();
-    let stands = lowest.is_some_and(|lowest| lowest.pipeline == record.pipeline);
+    let labelled = snapshot.request_of(record);
+    let is_on = labelled.is_some();
+    let stands = of_same_request(snapshot, record)
+        .next()
+        .is_some_and(|lowest| lowest.pipeline == record.pipeline);
     let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
-    match (&record.status, asked) {
+    let link = (!mended).then_some(What::Link);
+    match &record.status {
+        Status::Ended(_) if !stands => None,
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
-        (Status::Ended(outcome), _)
-            if stands && (asked.is_some() || matches!(reply, Reply::Due(_))) =>
-        {
+        Status::Ended(outcome) if is_on || matches!(reply, Reply::Due(_)) => {
             Some(What::Finish {
                 outcome: *outcome,
                 reply,
-                labelled: asked.is_some(),
+                labelled,
             })
         }
-        // A run stopped when it had told the outcome, and then the label went.
-        (Status::Ended(_), _) if stands && told.is_some() && !mended => Some(What::Link),
-        (Status::Ended(_), _) => None,
-        // Somebody retried it when all had been told: that is theirs to end.
-        (Status::Alive(_), None) if told.is_some_and(|told| !told.cancels) => None,
-        (Status::Alive(_), None) if cancelling && reply == Reply::Made => None,
-        (Status::Alive(_), None) if reply == Reply::DueAnew => Some(What::Cancel),
-        (Status::Alive(_), None) => Some(What::Withdraw(reply)),
-        (Status::Alive(_), Some(_)) if !stands => (!cancelling).then_some(What::Cancel),
-        (Status::Alive(_), Some(_)) if stuck(snapshot, record, rules) => Some(What::TimeOut(reply)),
-        (Status::Alive(_), Some(_)) => (!mended).then_some(What::Link),
+        Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
+            Some(note) => Some(What::Amend(*outcome, note)),
+            // A run stopped when it had posted the outcome, and then the label went.
+            None if posted.is_some() => link,
+            None => None,
+        },
+        Status::Alive(_) if is_on && !stands => (!cancelling).then_some(What::Cancel),
+        Status::Alive(_) if !is_on && posted.is_some() => match posted {
+            Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
+            // It is canceling, a person has to deal with it, or somebody retried it: that is theirs to end.
+            _ => None,
+        },
+        Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => {
+            Some(match reply {
+                Reply::DueAnew => What::Cancel,
+                reply => What::Withdraw(reply),
+            })
+        }
+        Status::Alive(_) if is_stuck(snapshot, record, rules) => {
+            Some(What::TimeOut { reply, labelled })
+        }
+        Status::Alive(_) => link,
     }
 }
 
+/// The reply says otherwise than the pipeline ended: it was to be cancelled, or somebody retried it.
+fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
+    note.pipeline == Some(record.pipeline) && note.status.as_deref() != Some(outcome.word())
+}
+
+/// It has been said that this is cancelled, and it is not known to have been. Older notes do not tell.
+fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
+    let lately = |at| snapshot.now - at <= CANCELLING;
+    note.cancels && note.status.is_none() && note.posted_at.is_some_and(lately)
+}
+
+/// What was cancelled in vain for so long that only a person can end it.
+pub(super) fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
+    let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
+    let mut notes = threads.flat_map(|thread| &thread.outcomes);
+    !record.status.ended()
+        && notes.any(|note| {
+            note.pipeline == Some(record.pipeline)
+                && note.cancels
+                && note.status.is_none()
+                && !is_to_be_cancelled(snapshot, note)
+        })
+}
+
+/// A label that is only missing, renamed or deleted is no evidence: that it was taken off, or put on once more, is.
+fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
+    let name = |event: &crate::gitlab::answer::LabelEvent| {
+        let label = event.label.as_ref();
+        label.map(|label| label.name.clone())
+    };
+    let asked = mr.events.iter().find(|event| event.id == request);
+    let present = asked.and_then(name).unwrap_or_else(|| label.to_owned());
+    mr.events
+        .iter()
+        .any(|event| event.id > request && name(event).as_ref() == Some(&present))
+}
+
+/// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
+fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
+    let left = match mr.state.as_str() {
+        "merged" => Some(Gone::Merged),
+        "closed" => Some(Gone::Closed),
+        _ => None,
+    };
+    let threads = snapshot.threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
+    let is_served = |request: &Request| unserved(snapshot, mr, request, rules).is_err();
+    let mut closings = Vec::new();
+    for opening in note::unfinished(threads) {
+        let event = mr.events.iter().find(|event| event.id == opening.request);
+        let present = event.and_then(|event| event.label.as_ref());
+        let noted = opening.label.as_ref().or(snapshot.labels.first());
+        let Some(label) = present.map(|label| &label.name).or(noted) else {
+            continue;
+        };
+        let request = Request {
+            id: opening.request,
+            label: label.clone(),
+            at: event.map(|event| event.created_at),
+            by: None,
+        };
+        // Whoever asks again gets the same discussion.
+        let is_on = mr.requests.iter().any(|request| request.label == *label)
+            || mr.unexplained.contains(label);
+        let unlabelled = !is_on && withdrawn(mr, request.id, label);
+        let why = left.or(unlabelled.then_some(Gone::Unlabelled));
+        let thread = threads
+            .iter()
+            .find(|thread| thread.opening.as_ref() == Some(opening));
+        if let (Some(why), Some(thread), None) = (why, thread, opening.linked)
+            && snapshot.labels.contains(label)
+            && !is_served(&request)
+        {
+            closings.push(Closing {
+                mr,
+                discussion: Some((thread, opening)),
+                label: label.clone(),
+                why,
+                labelled: mr
+                    .requests
+                    .iter()
+                    .find(|on| opening.is_about(on.id, &on.label)),
+            });
+        }
+    }
+    let Some(why) = left else { return closings };
+    for request in &mr.requests {
+        let is_closed = |closing: &Closing| closing.labelled == Some(request);
+        if !closings.iter().any(is_closed) && !is_served(request) {
+            closings.push(Closing {
+                mr,
+                discussion: threads.iter().find_map(|thread| {
+                    let opening = thread.opened_for(request.id, &request.label)?;
+                    Some((thread, opening))
+                }),
+                label: request.label.clone(),
+                why,
+                labelled: Some(request),
+            });
+        }
+    }
+    closings
+}
+
+/// Nothing of the bot's is unfinished there. It is asked only where the discussions were read.
+fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
+    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
+    let Some(threads) = snapshot.threads.get(&iid) else {
+        return false;
+    };
+    let asked = snapshot
+        .merge_requests
+        .get(&iid)
+        .is_some_and(|mr| !mr.requests.is_empty() || !mr.unexplained.is_empty());
+    note::unfinished(threads).next().is_none()
+        && snapshot.merge_requests.contains_key(&iid)
+        && !asked
+        && !snapshot.own_records().any(in_flight)
+}
+
+/// Whether, once that record is finished, nothing else of the bot's is unfinished on its merge request.
+pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
+    let task = &record.task;
+    let mut others =
+        note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
+    others.next().is_none()
+}
+
 /// Another record in flight for the same request has the reply made.
-fn spoken_for(snapshot: &Snapshot, record: &Record) -> bool {
-    let mut twins = of_request(snapshot, record.task.mr, record.task.request);
+fn has_lower_twin_in_flight(snapshot: &Snapshot, record: &Record) -> bool {
+    let mut twins = of_same_request(snapshot, record);
     twins.any(|twin| twin.pipeline < record.pipeline && !twin.status.ended())
 }
 
 /// The discussion that the record names, else another that was opened for the same request.
 fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
     let task = &record.task;
-    let opened = |thread: &Thread| {
-        thread
-            .first
-            .as_ref()
-            .is_some_and(|first| first.request == task.request)
-    };
+    let opened = |thread: &&Thread| thread.opened_for(task.request, &task.label).is_some();
     let named = threads.iter().find(|thread| thread.id == task.discussion);
-    named.or_else(|| threads.iter().find(|thread| opened(thread)))
+    named.or_else(|| threads.iter().find(opened))
 }
 
 /// The first note of the record's discussion, if it does not link to the record's pipeline.
-pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a First> {
-    let first = thread_of(threads, record)?.first.as_ref()?;
-    let linked = first.linked == Some(record.pipeline);
-    (first.request == record.task.request && !linked).then_some(first)
+pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a OpeningNote> {
+    let task = &record.task;
+    let opening = thread_of(threads, record)?.opened_for(task.request, &task.label)?;
+    (opening.linked != Some(record.pipeline)).then_some(opening)
 }
 
-fn outcomes(threads: &[Thread], request: RequestId) -> impl Iterator<Item = (&Thread, &Told)> {
+fn outcomes<'a>(
+    threads: &'a [Thread],
+    record: &Record,
+) -> impl Iterator<Item = (&'a Thread, &'a OutcomeNote)> {
+    let task = &record.task;
     let all = threads
         .iter()
-        .flat_map(|thread| thread.outcomes.iter().map(move |told| (thread, told)));
-    all.filter(move |(_, told)| told.request == request)
+        .flat_map(|thread| thread.outcomes.iter().map(move |note| (thread, note)));
+    all.filter(|(_, note)| note.is_about(task.request, &task.label))
 }
 
 /// The one that stays where there are several.
-fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread, &'a Told)> {
+fn outcome_of<'a>(
+    threads: &'a [Thread],
+    record: &Record,
+) -> Option<(&'a Thread, &'a OutcomeNote)> {
     let standing = thread_of(threads, record).map(|thread| &thread.id);
-    outcomes(threads, record.task.request)
-        .min_by_key(|(thread, told)| (Some(&thread.id) != standing, told.note))
+    outcomes(threads, record).min_by_key(|(thread, note)| (Some(&thread.id) != standing, note.note))
 }
 
-/// The discussion that is still to be resolved, since the outcome is told there.
+/// The discussion that is still to be resolved, since the outcome is posted there.
 pub fn unresolved<'a>(
     threads: &'a [Thread],
     record: &Record,
     resolve: Resolve,
 ) -> Option<&'a Thread> {
-    let (thread, told) = outcome_of(threads, record)?;
-    let success = record.status == Status::Ended(Outcome::Success) && !told.cancels;
+    let (thread, note) = outcome_of(threads, record)?;
+    let success = match &note.end {
+        Some(end) => end == Outcome::Success.word(),
+        None => record.status == Status::Ended(Outcome::Success) && !note.cancels,
+    };
     (!thread.resolved && resolve.takes(success)).then_some(thread)
 }
 
 /// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
 /// make a second discussion or a second reply.
 pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
-    let request = record.task.request;
+    let task = &record.task;
     let standing = thread_of(threads, record).map(|thread| &thread.id);
     let kept = outcome_of(threads, record);
-    let other_outcomes = outcomes(threads, request)
-        .map(|(_, told)| told.note)
+    let other_outcomes = outcomes(threads, record)
+        .map(|(_, note)| note.note)
         .filter(|note| kept.is_some_and(|(_, kept)| kept.note != *note));
-    let other_firsts = threads
+    let other_openings = threads
         .iter()
         .filter(|thread| Some(&thread.id) != standing)
         .filter(|thread| kept.is_none_or(|(of, _)| of.id != thread.id))
-        .filter_map(|thread| thread.first.as_ref())
-        .filter(|first| first.request == request)
-        .map(|first| first.note);
-    other_outcomes.chain(other_firsts).collect()
+        .filter_map(|thread| thread.opened_for(task.request, &task.label))
+        .map(|opening| opening.note);
+    other_outcomes.chain(other_openings).collect()
 }

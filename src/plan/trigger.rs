@@ -1,7 +1,8 @@
 //! One merge request ahead of the queue.
 
 use super::repair::{Repair, repair};
-use super::{Rules, Verdict, passed, record_of, standing};
+use super::requests::{passed, record_of, standing};
+use super::{Rules, Verdict};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Snapshot};
 
@@ -39,12 +40,12 @@ pub fn trigger<'a>(
     if mr.head.is_none() {
         return Err(Refusal::NoCommit);
     }
-    let standing = mr
-        .request
-        .map(|request| standing(snapshot, mr, request, rules));
-    let record = mr
-        .request
-        .and_then(|request| record_of(snapshot, mr.iid, request));
+    if !mr.unexplained.is_empty() {
+        return Err(Refusal::Unknown);
+    }
+    let request = mr.requests.first();
+    let standing = request.map(|request| standing(snapshot, mr, request, rules));
+    let record = request.and_then(|request| record_of(snapshot, mr, request));
     let ready = match (standing, record) {
         (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
         (_, Some(record)) if !record.status.ended() => return Ok(Trigger::InFlight(record)),

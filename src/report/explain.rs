@@ -1,9 +1,9 @@
 //! The words of `status --mr`: for each condition how it stands, and who can change it.
 
-use super::{Explained, Report, Status};
-use crate::plan::{self, Condition, ConditionName as Name, Verdict};
+use super::{Explained, ExplainedRequest, Report, Status};
+use crate::plan::{self, Condition, ConditionName as Name, Unvouched, Verdict};
 use crate::record::Record;
-use crate::snapshot::MergeRequest;
+use crate::snapshot::{MergeRequest, Request};
 
 /// A condition, told of one merge request.
 pub struct Sentence {
@@ -17,35 +17,44 @@ pub struct Sentence {
     pub hint: Option<String>,
 }
 
-pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec<Sentence> {
+/// A list for each request.
+pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec<Vec<Sentence>> {
     let Some(mr) = explained.mr else {
         return Vec::new();
     };
-    let about = About {
-        report,
-        status,
-        explained,
-        mr,
-        record: mr
-            .request
-            .and_then(|request| plan::record_of(status.snapshot, mr.iid, request)),
-    };
-    let conditions = explained.conditions.iter();
-    conditions
-        .map(|condition| about.sentence(condition))
-        .collect()
+    let requests = explained.requests.iter();
+    let sentences = requests.map(|of| {
+        let about = About {
+            report,
+            status,
+            explained,
+            of,
+            mr,
+            record: of
+                .request
+                .and_then(|request| plan::record_of(status.snapshot, mr, request)),
+        };
+        let conditions = of.conditions.iter();
+        conditions
+            .map(|condition| about.sentence(condition))
+            .collect()
+    });
+    sentences.collect()
 }
 
-/// Why it waits, and who can change it.
-pub fn why_it_waits(report: &Report, status: &Status, mr: &MergeRequest) -> (String, String) {
-    let explained = Explained {
-        mr: Some(mr),
-        conditions: plan::explain(status.snapshot, report.plan, mr, status.rules),
-        place: None,
-        queued: report.plan.queue.len(),
-        in_flight: report.plan.in_flight.len(),
-    };
-    let sentences = sentences(report, status, &explained).into_iter();
+/// Why a request for that label waits, and who can change it.
+pub fn why_it_waits(
+    report: &Report,
+    status: &Status,
+    mr: &MergeRequest,
+    label: Option<&str>,
+) -> (String, String) {
+    let mut explained = Explained::of(report.plan, mr, status.snapshot, status.rules);
+    let asked = |request: &Request| Some(request.label.as_str()) == label;
+    explained
+        .requests
+        .retain(|of| of.request.is_none_or(asked));
+    let sentences = sentences(report, status, &explained).into_iter().flatten();
     let first = sentences
         .filter_map(|sentence| Some((sentence.detail, sentence.hint?)))
         .next();
@@ -56,6 +65,7 @@ struct About<'a> {
     report: &'a Report<'a>,
     status: &'a Status<'a>,
     explained: &'a Explained<'a>,
+    of: &'a ExplainedRequest<'a>,
     mr: &'a MergeRequest,
     record: Option<&'a Record>,
 }
@@ -84,16 +94,14 @@ impl About<'_> {
         match condition.name {
             Name::Open => "it is open".to_owned(),
             Name::Labelled => {
-                let at = self.mr.request.and_then(|request| request.at);
+                let at = self.of.request.and_then(|request| request.at);
                 let since = at.map(|at| at.format(" since %-d %b %Y, %H:%M UTC").to_string());
-                format!(
-                    "it bears the label {}{}",
-                    self.status.label,
-                    since.unwrap_or_default()
-                )
+                format!("it bears the label {}{}", self.label(), since.unwrap_or_default())
             }
             Name::Unserved => "no benchmark serves its request yet".to_owned(),
-            Name::AsLabelled => "its fork is as it was when the label came".to_owned(),
+            Name::AsLabelled => {
+                "whoever put the label on vouches for the commit of its fork".to_owned()
+            }
             Name::Pipeline => "it has a pipeline".to_owned(),
             Name::PipelineOfHead => "the pipeline is for its head".to_owned(),
             Name::PipelineEnded => "the pipeline has ended".to_owned(),
@@ -109,11 +117,27 @@ impl About<'_> {
         let explained = self.explained;
         format!(
             "place {} of {} in the queue, {} of {} in flight",
-            explained.place.map_or(0, |place| place + 1),
+            self.of.place.map_or(0, |place| place + 1),
             explained.queued,
-            explained.in_flight,
+            explained.taken,
             self.report.max_in_flight
         )
+    }
+
+    /// The one in question.
+    fn label(&self) -> String {
+        match self.of.request {
+            Some(request) => request.label.clone(),
+            None => self.report.labels.join(" or "),
+        }
+    }
+
+    /// The present place of what is in flight.
+    fn is_overdue(&self) -> bool {
+        let mut in_flight = self.report.plan.in_flight.iter();
+        in_flight.any(|found| {
+            Some(found.record) == self.record && found.place == plan::Place::Overdue
+        })
     }
 
     fn failing(&self, condition: &Condition) -> String {
@@ -124,7 +148,11 @@ impl About<'_> {
             .map_or("?", |pipeline| pipeline.status.word());
         match (condition.name, condition.verdict) {
             (Name::Open, _) => format!("it is {}", mr.state),
-            (Name::Labelled, _) => format!("it does not bear the label {}", self.status.label),
+            (Name::Labelled, Some(Verdict::Unexplained)) => format!(
+                "it bears the label {}, but GitLab does not show yet who put it there",
+                self.mr.unexplained.join(" and ")
+            ),
+            (Name::Labelled, _) => format!("it does not bear the label {}", self.label()),
             (Name::Unserved, Some(Verdict::Finished)) => {
                 let outcome = record.map_or("?", |record| record.status.word());
                 format!("its benchmark has ended already: {outcome}")
@@ -139,9 +167,13 @@ impl About<'_> {
             (Name::Unserved, _) => {
                 "a pipeline that may be its benchmark could not be read".to_owned()
             }
+            (Name::AsLabelled, Some(Verdict::Unvouched(why))) => unvouched(why).to_owned(),
             (Name::AsLabelled, _) => "its fork was pushed to since the label came".to_owned(),
             (Name::Pipeline, _) if mr.head.is_none() => "it has no commit yet".to_owned(),
             (Name::Pipeline, _) => "it has no pipeline".to_owned(),
+            (Name::PipelineOfHead, _) if mr.pipeline.as_ref().is_some_and(|of| of.is_of_train) => {
+                "its pipeline is a merge train's, and the head itself has none".to_owned()
+            }
             (Name::PipelineOfHead, _) => {
                 let of = mr
                     .pipeline
@@ -156,8 +188,8 @@ impl About<'_> {
         }
     }
 
-    /// A benchmark is in flight, though nothing asks for it any more.
-    fn withdrawn(&self) -> bool {
+    /// A benchmark is in flight, though no label asks for it any more.
+    fn is_served_without_label(&self) -> bool {
         let mut records = self.status.snapshot.own_records();
         records.any(|record| record.task.mr == self.mr.iid && !record.status.ended())
     }
@@ -173,8 +205,12 @@ impl About<'_> {
                 "Whoever may change it has to reopen it: only an open one is benchmarked.".to_owned()
             }
             (Name::Open, _) => "Nothing: only an open merge request is benchmarked.".to_owned(),
-            (Name::Labelled, _) if self.withdrawn() => {
-                "The label was taken off: the next reconcile says so and cancels the benchmark in flight."
+            (Name::Labelled, Some(Verdict::Unexplained)) => {
+                "Nobody: the next run looks again. If this stays so for an hour, take the label off and put it on again."
+                    .to_owned()
+            }
+            (Name::Labelled, _) if self.is_served_without_label() => {
+                "The label has gone: if it was taken off, the next reconcile says so and cancels the benchmark in flight."
                     .to_owned()
             }
             (Name::Labelled, _) => format!(
@@ -185,8 +221,20 @@ impl About<'_> {
                  again then."
                     .to_owned()
             }
+            (Name::Unserved, Some(Verdict::Stuck)) if self.is_overdue() => {
+                "A person has to cancel or delete its pipeline, which bench-bot could not: until then the label stays on. It \
+                 does not hold up the others."
+                    .to_owned()
+            }
             (Name::Unserved, Some(Verdict::Stuck)) => {
                 "The next reconcile cancels it, says so and takes the label off.".to_owned()
+            }
+            (Name::Unserved, Some(Verdict::InFlight))
+                if self.record.is_some_and(|record| record.status.word() == "manual") =>
+            {
+                "It waits for a manual job: somebody has to start or cancel that. Otherwise reconcile posts after --timeout \
+                 what there is, and takes the label off."
+                    .to_owned()
             }
             (Name::Unserved, Some(Verdict::InFlight)) => {
                 "When it has ended, the next reconcile tells the outcome and takes the label off.".to_owned()
@@ -197,7 +245,7 @@ impl About<'_> {
                     .to_owned()
             }
             (Name::AsLabelled, _) => format!(
-                "A Developer of {source} has to look at the commits and put the label on again."
+                "A Developer of {source} has to look at the commits, take the label off and put it on again."
             ),
             (Name::Pipeline, _) if mr.head.is_none() => "Its author has to push a commit.".to_owned(),
             (Name::Pipeline | Name::PipelineOfHead, _) => {
@@ -221,6 +269,20 @@ impl About<'_> {
                  larger --max-in-flight lets more run side by side.",
                 mr.iid
             ),
+        }
+    }
+}
+
+pub fn unvouched(why: Unvouched) -> &'static str {
+    match why {
+        Unvouched::ByBot => {
+            "the bot itself put the label on, so nobody vouches for the commit of its fork"
+        }
+        Unvouched::ByNobody => {
+            "GitLab does not say who put the label on, so nobody vouches for the commit of its fork"
+        }
+        Unvouched::BeforeCommits => {
+            "the label came before GitLab knew the commits of its fork, from somebody else than its author"
         }
     }
 }

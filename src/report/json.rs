@@ -11,7 +11,7 @@ use crate::act::{Action, Effect};
 use crate::course::Course;
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::inert::acts;
-use crate::plan::Queued;
+use crate::plan::{self, Queued};
 use crate::record::Record;
 
 #[derive(Serialize)]
@@ -38,6 +38,7 @@ struct Json<'a> {
 #[derive(Serialize)]
 struct Ended<'a> {
     mr: Option<Iid>,
+    label: &'a str,
     sha: &'a Sha,
     outcome: &'a str,
     requested_at: Option<String>,
@@ -60,8 +61,10 @@ pub(super) struct Checked<'a> {
 struct InFlight<'a> {
     /// Null for one of another source project, whose numbers are not this one's.
     mr: Option<Iid>,
+    label: &'a str,
     sha: &'a Sha,
     status: &'a str,
+    overdue: bool,
     benchmark_pipeline: Pipeline<'a>,
 }
 
@@ -74,6 +77,7 @@ struct Pipeline<'a> {
 #[derive(Serialize)]
 struct InQueue<'a> {
     mr: Iid,
+    label: &'a str,
     branch: &'a str,
     sha: &'a Sha,
     request_id: RequestId,
@@ -91,6 +95,8 @@ struct SourcePipeline<'a> {
 #[derive(Serialize)]
 struct Waiting<'a> {
     mr: Iid,
+    /// Null where it could not be read.
+    label: Option<&'a str>,
     reason: &'a str,
 }
 
@@ -98,6 +104,7 @@ struct Waiting<'a> {
 struct Acted<'a> {
     action: &'a str,
     mr: Iid,
+    label: &'a str,
     outcome: &'a str,
     benchmark_pipeline: Option<Pipeline<'a>>,
     error: Option<&'a str>,
@@ -108,7 +115,8 @@ pub fn json(report: &Report) -> String {
     let waiting = plan.waiting.iter();
     let sentences = report.status.as_ref().and_then(|status| {
         let explained = status.explained.as_ref()?;
-        Some(explain::sentences(report, status, explained))
+        let sentences = explain::sentences(report, status, explained);
+        Some(sentences.into_iter().flatten().collect::<Vec<_>>())
     });
     let json = Json {
         version: 1,
@@ -119,12 +127,13 @@ pub fn json(report: &Report) -> String {
         in_flight: plan
             .in_flight
             .iter()
-            .map(|record| in_flight(record, report.source.id))
+            .map(|found| in_flight(found, report.source.id))
             .collect(),
         queue: plan.queue.iter().map(in_queue).collect(),
         waiting: waiting
             .map(|waiting| Waiting {
                 mr: waiting.iid,
+                label: waiting.label,
                 reason: waiting.verdict.reason(),
             })
             .collect(),
@@ -167,11 +176,14 @@ fn escaped(json: &str) -> String {
     escaped
 }
 
-fn in_flight(record: &Record, source: ProjectId) -> InFlight<'_> {
+fn in_flight<'a>(found: &plan::InFlight<'a>, source: ProjectId) -> InFlight<'a> {
+    let record = found.record;
     InFlight {
         mr: (record.task.project == source).then_some(record.task.mr),
+        label: &record.task.label,
         sha: &record.task.sha,
         status: record.status.word(),
+        overdue: found.place == plan::Place::Overdue,
         benchmark_pipeline: Pipeline {
             id: record.pipeline,
             web_url: &record.web_url,
@@ -182,6 +194,7 @@ fn in_flight(record: &Record, source: ProjectId) -> InFlight<'_> {
 fn ended<'a>(record: &'a Record, course: &Course, source: ProjectId) -> Ended<'a> {
     Ended {
         mr: (record.task.project == source).then_some(record.task.mr),
+        label: &record.task.label,
         sha: &record.task.sha,
         outcome: record.status.word(),
         requested_at: course.requested_at.map(rfc3339),
@@ -210,6 +223,7 @@ fn condition(sentence: &Sentence) -> Checked<'_> {
 fn in_queue<'a>(queued: &'a Queued<'a>) -> InQueue<'a> {
     InQueue {
         mr: queued.mr.iid,
+        label: &queued.request.label,
         branch: &queued.mr.branch,
         sha: queued.head,
         request_id: queued.request.id,
@@ -232,6 +246,7 @@ fn acted(action: &Action) -> Acted<'_> {
     Acted {
         action: action.verb.word(),
         mr: action.mr,
+        label: &action.label,
         outcome,
         benchmark_pipeline: benchmark_pipeline.map(|pipeline| Pipeline {
             id: pipeline.id,

@@ -17,9 +17,9 @@ pub use self::text::{refusal, text};
 use crate::act::Action;
 use crate::course::Course;
 use crate::gitlab::answer::Project;
-use crate::plan::{Condition, Order, Plan, Rules};
+use crate::plan::{self, Condition, Order, Plan, Rules};
 use crate::record::Record;
-use crate::snapshot::{MergeRequest, Snapshot};
+use crate::snapshot::{MergeRequest, Request, Snapshot};
 
 /// All that a report tells.
 pub struct Report<'a> {
@@ -28,6 +28,8 @@ pub struct Report<'a> {
     pub source: &'a Project,
     pub benchmark: &'a Project,
     pub now: DateTime<Utc>,
+    /// That this run is about: where there are several, each request is shown with its own.
+    pub labels: &'a [String],
     pub order: Order,
     pub max_in_flight: usize,
     pub plan: &'a Plan<'a>,
@@ -38,7 +40,6 @@ pub struct Report<'a> {
 
 /// What `status` tells besides what is in flight, queued and waiting.
 pub struct Status<'a> {
-    pub label: &'a str,
     pub rules: &'a Rules,
     /// How far it looks back.
     pub since: TimeDelta,
@@ -52,11 +53,46 @@ pub struct Status<'a> {
 pub struct Explained<'a> {
     /// `None` where it could not be read.
     pub mr: Option<&'a MergeRequest>,
+    /// One for each label that it bears; one without request where it bears none.
+    pub requests: Vec<ExplainedRequest<'a>>,
+    /// How many are in the queue.
+    pub queued: usize,
+    /// How many places are taken, for whichever merge request.
+    pub taken: usize,
+}
+
+pub struct ExplainedRequest<'a> {
+    pub request: Option<&'a Request>,
     pub conditions: Vec<Condition>,
     /// In the queue, from 0.
     pub place: Option<usize>,
-    /// How many are in the queue.
-    pub queued: usize,
-    /// How many are in flight, for whichever merge request.
-    pub in_flight: usize,
+}
+
+impl<'a> Explained<'a> {
+    pub fn of(plan: &Plan, mr: &'a MergeRequest, snapshot: &Snapshot, rules: &Rules) -> Self {
+        let explained = |request: Option<&'a Request>| ExplainedRequest {
+            request,
+            conditions: plan::explain(snapshot, plan, mr, request, rules),
+            place: plan
+                .queue
+                .iter()
+                .position(|queued| queued.mr.iid == mr.iid && Some(queued.request) == request),
+        };
+        let requests = match mr.requests.is_empty() {
+            true => vec![explained(None)],
+            false => mr.requests.iter().map(Some).map(explained).collect(),
+        };
+        Self {
+            mr: Some(mr),
+            requests,
+            queued: plan.queue.len(),
+            taken: plan.taken(),
+        }
+    }
+}
+
+impl Report<'_> {
+    pub fn shows_labels(&self) -> bool {
+        self.labels.len() > 1
+    }
 }

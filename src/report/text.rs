@@ -9,9 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Report;
+use super::explain::unvouched;
 use crate::act::Effect;
 use crate::inert::one_line;
-use crate::plan::{Order, Refusal, Verdict, Waiting};
+use crate::plan::{InFlight, Order, Place, Refusal, Unvouched, Verdict, Waiting};
 use crate::record::Record;
 use crate::snapshot::MergeRequest;
 
@@ -83,33 +84,55 @@ pub(super) fn line(out: &mut String, style: Style, text: &str) {
 }
 
 fn in_flight(out: &mut String, report: &Report, width: usize) {
-    let records = &report.plan.in_flight;
-    line(
-        out,
-        BOLD,
-        &format!("\nIn flight: {} of {}", records.len(), report.max_in_flight),
+    let plan = report.plan;
+    let others = plan.in_flight.iter();
+    let others = others
+        .filter(|found| found.place != Place::Taken)
+        .count();
+    let more = [
+        (plan.unknown, "not known what for"),
+        (others, "more without a place"),
+    ];
+    let more = more.iter().filter(|(count, _)| *count > 0);
+    let more: String = more
+        .map(|(count, what)| format!(", {count} {what}"))
+        .collect();
+    let head = format!(
+        "\nIn flight: {} of {}{more}",
+        plan.taken(),
+        report.max_in_flight
     );
+    line(out, BOLD, &head);
     in_flight_rows(out, report, width);
 }
 
 fn in_flight_rows(out: &mut String, report: &Report, width: usize) {
-    let records = &report.plan.in_flight;
-    let rows = records.iter().map(|record| Row {
-        cells: vec![
-            mr_of(record, report),
-            record.task.sha.short().to_owned(),
-            ago(report.now, record.created_at),
-            record.status.word().to_owned(),
-        ],
-        branch: &record.task.branch,
-        links: vec![&record.web_url],
+    let rows = report.plan.in_flight.iter().map(|found| {
+        let record = found.record;
+        Row {
+            cells: vec![
+                mr_of(record, report),
+                record.task.sha.short().to_owned(),
+                ago(report.now, record.created_at),
+                state(found),
+            ],
+            label: &record.task.label,
+            branch: &record.task.branch,
+            links: vec![&record.web_url],
+        }
     });
-    table(
-        out,
-        width,
-        &["MR", "COMMIT", "BEGUN", "STATE"],
-        rows.collect(),
-    );
+    let titles = &["MR", "COMMIT", "BEGUN", "STATE"];
+    table(out, report, width, titles, rows.collect());
+}
+
+/// GitLab's word for it, and whether it holds up others.
+pub fn state(found: &InFlight) -> String {
+    let word = found.record.status.word();
+    match found.place {
+        Place::Taken => word.to_owned(),
+        Place::Blocked => format!("{word}: blocked"),
+        Place::Overdue => format!("{word}: overdue"),
+    }
 }
 
 pub fn mr_of(record: &Record, report: &Report) -> String {
@@ -135,13 +158,7 @@ fn queue(out: &mut String, report: &Report, width: usize) {
             format!("{}.", index + 1),
             format!("!{}", queued.mr.iid),
             queued.head.short().to_owned(),
-            ago(
-                report.now,
-                queued
-                    .pipeline
-                    .started_at
-                    .unwrap_or(queued.pipeline.created_at),
-            ),
+            ago(report.now, queued.pipeline.began_at()),
             queued
                 .request
                 .at
@@ -149,18 +166,16 @@ fn queue(out: &mut String, report: &Report, width: usize) {
             match (index < report.plan.free, report.status.is_some()) {
                 (true, false) => "goes now".to_owned(),
                 (true, true) => "goes next".to_owned(),
+                (false, _) if queued.again => "ready, again".to_owned(),
                 (false, _) => "ready".to_owned(),
             },
         ],
+        label: &queued.request.label,
         branch: &queued.mr.branch,
         links: vec![&queued.mr.web_url, &queued.pipeline.web_url],
     });
-    table(
-        out,
-        width,
-        &["#", "MR", "COMMIT", "PIPELINE", "LABEL", "STATE"],
-        rows.collect(),
-    );
+    let titles = &["#", "MR", "COMMIT", "PIPELINE", "LABELLED", "STATE"];
+    table(out, report, width, titles, rows.collect());
 }
 
 /// Those in flight have been shown already.
@@ -173,7 +188,7 @@ fn waiting(out: &mut String, report: &Report, width: usize) {
     let rows = waiting.iter().map(|waiting| {
         let mr = waiting.mr;
         let head = mr.and_then(|mr| mr.head.as_ref());
-        let labelled = mr.and_then(|mr| mr.request?.at);
+        let labelled = waiting.requested_at();
         Row {
             cells: vec![
                 format!("!{}", waiting.iid),
@@ -181,16 +196,13 @@ fn waiting(out: &mut String, report: &Report, width: usize) {
                 labelled.map_or("?".to_owned(), |at| ago(report.now, at)),
                 why(waiting.verdict, mr),
             ],
+            label: waiting.label.unwrap_or("?"),
             branch: mr.map_or("?", |mr| &mr.branch),
             links: mr.map(|mr| mr.web_url.as_str()).into_iter().collect(),
         }
     });
-    table(
-        out,
-        width,
-        &["MR", "COMMIT", "LABEL", "STATE"],
-        rows.collect(),
-    );
+    let titles = &["MR", "COMMIT", "LABELLED", "STATE"];
+    table(out, report, width, titles, rows.collect());
 }
 
 /// The state of a merge request in words.
@@ -201,11 +213,21 @@ pub fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
     };
     match verdict {
         Verdict::NoPipeline => "no pipeline".to_owned(),
-        Verdict::PipelineOutdated => "no pipeline for its head".to_owned(),
+        Verdict::PipelineOutdated => {
+            let pipeline = mr.and_then(|mr| mr.pipeline.as_ref());
+            match pipeline.is_some_and(|pipeline| pipeline.is_of_train) {
+                true => "only a merge train's pipeline".to_owned(),
+                false => "no pipeline for its head".to_owned(),
+            }
+        }
         Verdict::PipelineUnfinished | Verdict::PipelineUnsuccessful => {
             one_line(&format!("pipeline {}", status()))
         }
-        Verdict::ChangedSinceRequest => "fork: label it anew".to_owned(),
+        Verdict::ChangedSinceRequest => "fork: pushed since labelled".to_owned(),
+        Verdict::Unvouched(Unvouched::ByBot) => "fork: labelled by the bot".to_owned(),
+        Verdict::Unvouched(Unvouched::ByNobody) => "fork: unknown who labelled".to_owned(),
+        Verdict::Unvouched(Unvouched::BeforeCommits) => "fork: labelled too early".to_owned(),
+        Verdict::Unexplained => "label too new to tell".to_owned(),
         Verdict::InFlight => "in flight".to_owned(),
         Verdict::Stuck => "stuck: reconcile cancels".to_owned(),
         Verdict::Finished => "ended: reconcile reports".to_owned(),
@@ -221,10 +243,14 @@ pub fn refusal(refusal: &Refusal) -> String {
         }
         Refusal::NoCommit => "it has no commit yet: push one".to_owned(),
         Refusal::NotReady(_, Verdict::ChangedSinceRequest) => {
-            "its fork was pushed to since it was labelled: look at the commits and put the label on anew; \
+            "its fork was pushed to since it was labelled: look at the commits, take the label off and put it on again; \
              --force overrides"
                 .to_owned()
         }
+        Refusal::NotReady(_, Verdict::Unvouched(why)) => format!(
+            "{}: look at the commits, take the label off and put it on again; --force overrides",
+            unvouched(*why)
+        ),
         Refusal::NotReady(mr, verdict) => format!("{}; --force overrides", why(*verdict, Some(mr))),
         Refusal::Unknown => {
             "it may be in flight already, since not all could be read: try again later".to_owned()
@@ -257,7 +283,8 @@ fn actions(out: &mut String, report: &Report) {
         };
         let (verb, mr) = (action.verb.word(), format!("!{}", action.mr));
         let end = action.end.map_or("", |end| end.word());
-        let told = format!("{verb:8} {mr:6} {end}");
+        let label = if report.shows_labels() { one_line(&action.label) } else { String::new() };
+        let told = format!("{verb:8} {mr:6} {end} {label}");
         let _ = writeln!(out, "  {style}{sign}{style:#} {}", told.trim_end());
         if let Some(error) = error {
             line(out, RED, &format!("      {}", one_line(error)));
@@ -276,16 +303,25 @@ fn in_flight_already(report: &Report) -> bool {
 struct Row<'a> {
     /// Without the branch, which stands before the commit and takes the room that is left.
     cells: Vec<String>,
+    label: &'a str,
     branch: &'a str,
     links: Vec<&'a str>,
 }
 
 /// Aligned columns under their titles; links on lines of their own, so that they can be clicked and copied whole.
-fn table(out: &mut String, width: usize, titles: &[&str], rows: Vec<Row>) {
+fn table(out: &mut String, report: &Report, width: usize, titles: &[&str], rows: Vec<Row>) {
     if rows.is_empty() {
         return;
     }
     const INDENT: usize = 2;
+    let mut titles = titles.to_vec();
+    let mut rows = rows;
+    if report.shows_labels() {
+        titles.push("LABEL");
+        for row in &mut rows {
+            row.cells.push(row.label.to_owned());
+        }
+    }
     let mut lines = vec![
         titles
             .iter()

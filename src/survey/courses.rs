@@ -89,12 +89,10 @@ fn surveyed(snapshot: &Snapshot, record: &Record) -> Course {
         .merge_requests
         .get(&task.mr)
         .filter(|_| task.project == snapshot.source);
-    let request = mr.and_then(|mr| mr.request);
+    let request = snapshot.request_of(record);
     let pipeline = mr.and_then(|mr| mr.pipeline.as_ref());
     Course {
-        requested_at: request
-            .filter(|request| request.id == task.request)
-            .and_then(|request| request.at),
+        requested_at: request.and_then(|request| request.at),
         ready_at: pipeline
             .filter(|pipeline| Some(pipeline.id) == task.pipeline)
             .and_then(|pipeline| pipeline.finished_at),

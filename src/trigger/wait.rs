@@ -16,8 +16,8 @@ use crate::inert::one_line;
 use crate::note::End;
 use crate::plan::{self, Plan};
 use crate::run::Run;
-use crate::snapshot::{Request, Snapshot};
-use crate::survey::{self, Scope};
+use crate::snapshot::Snapshot;
+use crate::survey::{self, Newest, Scope};
 use crate::{AFTERCARE, Exit, Ran};
 
 /// Between two looks at a benchmark: doubled each time, up to the longest.
@@ -29,6 +29,8 @@ const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 /// A benchmark that is waited for.
 struct Following {
     mr: Iid,
+    /// The label that asked for it.
+    label: String,
     benchmark: BenchmarkPipeline,
     begun: Instant,
     /// What the label stood for at the first look.
@@ -73,6 +75,7 @@ impl Run {
     pub(super) fn wait(
         &mut self,
         mr: Iid,
+        label: String,
         benchmark: BenchmarkPipeline,
         actions: Vec<Action>,
         snapshot: &Snapshot,
@@ -85,6 +88,7 @@ impl Run {
         ));
         let mut following = Following {
             mr,
+            label,
             benchmark,
             begun: Instant::now(),
             request: None,
@@ -170,7 +174,7 @@ impl Run {
 
     fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
         let gitlab = self.gitlab.anew(0);
-        let seen = match look(&gitlab, &self.settled.label, following) {
+        let seen = match look(&gitlab, following) {
             Ok(seen) => seen,
             Err(error) if error.not_found() => {
                 return Ok(match following.unknown_again() {
@@ -200,7 +204,7 @@ impl Run {
         };
         let snapshot = self.survey(None, ending)?;
         let mut repairs = plan::reconcile(&snapshot, &self.settled.rules).repairs;
-        repairs.retain(|repair| repair.record.task.mr == mr);
+        repairs.retain(|repair| repair.mr() == mr);
         let done = self.actor(&snapshot).repair_all(&repairs);
         following.actions.extend(done.iter().cloned());
 
@@ -270,9 +274,9 @@ impl Run {
     }
 }
 
-fn look(gitlab: &Gitlab, label: &str, following: &Following) -> Result<Seen, Error> {
+fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {
     let pipeline = gitlab.benchmark.pipeline(following.benchmark.id)?;
-    let jobs = match pipeline.status.ended() {
+    let jobs = match pipeline.ended() {
         true => Vec::new(),
         false => match gitlab.benchmark.jobs(pipeline.id) {
             // They are only shown.
@@ -281,17 +285,21 @@ fn look(gitlab: &Gitlab, label: &str, following: &Following) -> Result<Seen, Err
         },
     };
     let request = match gitlab.source.label_events(following.mr) {
-        Ok(events) => {
-            let off = survey::taken_off_by(&events, label).is_some();
-            (!off).then(|| Request::newest(&events, label).id)
-        }
-        // The merge request has been deleted.
+        Ok(events) => match survey::newest_request(&events, &following.label) {
+            Newest::Request(request) => Some(request.id),
+            Newest::NoEvent => Some(RequestId::NONE),
+            Newest::NotYet => None,
+        },
+        // It may have been deleted, which is looked at more closely then.
         Err(error) if error.not_found() => None,
         Err(error) => return Err(error),
     };
     Ok(Seen {
-        status: pipeline.status,
-        created_at: pipeline.created_at,
+        // Whatever is not told has not ended.
+        status: pipeline
+            .status
+            .unwrap_or_else(|| Status::from(String::new())),
+        created_at: pipeline.created_at.unwrap_or_else(|| gitlab.now()),
         jobs,
         request,
     })

@@ -32,7 +32,7 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
                     format!("GitLab does not start it now ({because})"),
                     "try again in a minute",
                 ),
-                Kind::Unclear => Check::needed(
+                Kind::Unclear | Kind::NotGitlab(_) => Check::needed(
                     name,
                     format!("it may have started or not ({because})"),
                     format!(

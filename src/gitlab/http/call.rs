@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Http, Token};
-use crate::gitlab::error::{Error, Kind, Result, cause, reason};
+use crate::gitlab::error::{Error, Kind, Result, cause, in_gitlabs_words, reason};
 
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ pub struct Call<'a> {
     method: Method,
     path: &'a str,
     pub query: Vec<(&'a str, String)>,
-    body: Option<&'a Value>,
+    pub body: Option<&'a Value>,
     repeat: Repeat,
 }
 
@@ -255,6 +255,11 @@ impl<'a> Call<'a> {
             }
             StatusCode::REQUEST_TIMEOUT => self.unclear(message),
             status if status.is_server_error() => self.unclear(message),
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if !in_gitlabs_words(status, body) => {
+                let message = format!("{message}, but not in GitLab's words");
+                let again = (self.repeat == Repeat::Safe).then_some(Pause::Backoff);
+                self.failed(Kind::NotGitlab(status), message, again)
+            }
             status => self.failed(Kind::Refused(status), message, None),
         }
     }

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::{link, mr_link, outcome, text};
 use crate::course::{Course, Stage};
-use crate::report::text::lasting;
+use crate::report::text::{lasting, state};
 use crate::report::{Report, Status, timeline};
 
 /// A panel does not go further back, so that what happened that day can be told apart.
@@ -67,11 +67,14 @@ fn rows<'a>(report: &'a Report, status: &'a Status) -> Vec<Row<'a>> {
         course: **course,
         state: outcome(record.status.word()),
     });
-    let in_flight = report.plan.in_flight.iter().map(|record| Row {
-        mr: mr_link(report, record),
-        branch: &record.task.branch,
-        course: courses.get(&record.pipeline).copied().unwrap_or_default(),
-        state: text(record.status.word()),
+    let in_flight = report.plan.in_flight.iter().map(|found| {
+        let record = found.record;
+        Row {
+            mr: mr_link(report, record),
+            branch: &record.task.branch,
+            course: courses.get(&record.pipeline).copied().unwrap_or_default(),
+            state: text(&state(found)),
+        }
     });
     let queue = report.plan.queue.iter().map(|queued| Row {
         mr: link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }),

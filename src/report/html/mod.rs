@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::json::rfc3339;
-use super::text::{lasting, mr_of};
+use super::text::{lasting, mr_of, state};
 use super::{Report, Status, explain, timeline};
 use crate::course::Course;
 use crate::gitlab::Url;
@@ -49,7 +49,7 @@ pub fn html(report: &Report) -> String {
                         section {
                             h2 { "All is quiet" }
                             p { "Nothing is in flight or waits, and nothing ended lately. Put the label "
-                                strong { (text(status.label)) } " on a merge request, and it gets benchmarked." }
+                                strong { (text(&report.labels.join(", or "))) } " on a merge request, and it gets benchmarked." }
                         }
                     } @else {
                         (in_flight(report, status))
@@ -118,7 +118,7 @@ fn figures(report: &Report, status: &Status) -> Markup {
     let figures = [
         (
             "In flight",
-            count(plan.in_flight.len(), format!("of {}", report.max_in_flight)),
+            count(plan.taken(), format!("of {}", report.max_in_flight)),
         ),
         (
             "Queue",
@@ -149,7 +149,8 @@ fn count(count: usize, remark: String) -> (String, String) {
 }
 
 fn in_flight(report: &Report, status: &Status) -> Markup {
-    let rows = report.plan.in_flight.iter().map(|record| {
+    let rows = report.plan.in_flight.iter().map(|found| {
+        let record = found.record;
         let course = status
             .snapshot
             .courses
@@ -157,10 +158,10 @@ fn in_flight(report: &Report, status: &Status) -> Markup {
             .copied()
             .unwrap_or_default();
         vec![
-            mr_link(report, record),
+            html! { (mr_link(report, record)) (label(report, &record.task.label)) },
             branch(&record.task.branch),
             commit(record.task.sha.short()),
-            text(record.status.word()),
+            text(&state(found)),
             at(course.requested_at),
             at(course.ready_at),
             at(course.begun_at),
@@ -185,7 +186,10 @@ fn in_flight(report: &Report, status: &Status) -> Markup {
 fn queue(report: &Report) -> Markup {
     let rows = report.plan.queue.iter().enumerate().map(|(index, queued)| {
         vec![
-            link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }),
+            html! {
+                (link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }))
+                (label(report, &queued.request.label))
+            },
             branch(&queued.mr.branch),
             commit(queued.head.short()),
             html! { (index + 1) ". " @if index < report.plan.free { "goes next" } },
@@ -228,12 +232,15 @@ fn waiting(report: &Report, status: &Status) -> Markup {
                 why,
             ];
         };
-        let (why, who) = explain::why_it_waits(report, status, mr);
+        let (why, who) = explain::why_it_waits(report, status, mr, waiting.label);
         vec![
-            link(&mr.web_url, html! { "!" (mr.iid) }),
+            html! {
+                (link(&mr.web_url, html! { "!" (mr.iid) }))
+                (label(report, waiting.label.unwrap_or_default()))
+            },
             branch(&mr.branch),
             commit(mr.head.as_ref().map_or("–", |head| head.short())),
-            at(mr.request.and_then(|request| request.at)),
+            at(waiting.requested_at()),
             html! { (sentence(&why)) " " small { (one_line(&who)) } },
         ]
     });
@@ -250,7 +257,7 @@ fn waiting(report: &Report, status: &Status) -> Markup {
 fn ended(report: &Report, status: &Status) -> Markup {
     let rows = status.ended.iter().map(|(record, course)| {
         vec![
-            mr_link(report, record),
+            html! { (mr_link(report, record)) (label(report, &record.task.label)) },
             branch(&record.task.branch),
             commit(record.task.sha.short()),
             outcome(record.status.word()),
@@ -321,6 +328,11 @@ fn mr_link(report: &Report, record: &Record) -> Markup {
         }
         false => link(&record.task.mr_url, text(&mr)),
     }
+}
+
+/// Only where there is more than one to tell apart.
+fn label(report: &Report, name: &str) -> Markup {
+    html! { @if report.shows_labels() { " " small { (text(name)) } } }
 }
 
 /// To the web alone, whatever a record holds.

@@ -31,8 +31,8 @@ pub fn explanation(
         );
         line(out, DIM, &format!("      {}", one_line(&mr.web_url)));
     }
-    let sentences = explain::sentences(report, status, explained);
-    for sentence in &sentences {
+    let requests = explain::sentences(report, status, explained);
+    for sentence in requests.iter().flatten() {
         let (style, sign) = match sentence.holds {
             Some(true) => (GREEN, "✓"),
             Some(false) => (RED, "✗"),
@@ -52,8 +52,10 @@ pub fn explanation(
         in_flight_rows(out, report, width);
     }
     line(out, BOLD, "\nNext");
-    for hint in explain::next(&sentences) {
-        paragraph(out, hint, width);
+    for sentences in &requests {
+        for hint in explain::next(sentences) {
+            paragraph(out, hint, width);
+        }
     }
 }
 
@@ -76,11 +78,12 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, width: usize) {
             or_unknown(course.ran()),
             record.status.word().to_owned(),
         ],
+        label: &record.task.label,
         branch: &record.task.branch,
         links: vec![&record.web_url],
     });
     let titles = &["MR", "COMMIT", "ENDED", "WAITED", "RAN", "OUTCOME"];
-    table(out, width, titles, rows.collect());
+    table(out, report, width, titles, rows.collect());
     if status.explained.is_some() {
         return;
     }

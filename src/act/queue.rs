@@ -1,0 +1,119 @@
+//! Which of the queue are started, one batch after the other, until the places are taken.
+
+use std::collections::VecDeque;
+
+use log::error;
+
+use super::start::{Start, Turn, Turns, actions_of};
+use super::{Action, Actor};
+use crate::gitlab::side_by_side;
+use crate::note::Unstarted;
+use crate::plan::{self, MOST_REFUSALS, Plan, Queued, RefusedBy};
+use crate::snapshot::MergeRequest;
+
+impl Actor<'_> {
+    /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
+    /// project serves the lowest id first. Those that cannot be started give their places to the next; those that GitLab
+    /// refused before come after all others.
+    pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
+        let mut run = Starting {
+            actor: self,
+            actions: Vec::new(),
+            free: plan.free,
+            refusals: 0,
+            stopped: false,
+        };
+        let refused = run.start(plan.queue.iter().collect(), Before::SetAside);
+        let refused = plan::to_retry(refused, MOST_REFUSALS - run.refusals, self.now);
+        run.start(refused.into(), Before::Retry);
+        run.actions
+    }
+}
+
+/// What is done about a request that GitLab refused in an earlier run.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    SetAside,
+    Retry,
+}
+
+struct Starting<'a> {
+    actor: &'a Actor<'a>,
+    actions: Vec<Action>,
+    free: usize,
+    /// Those that may lie in their requests.
+    refusals: usize,
+    /// Others would fare no better.
+    stopped: bool,
+}
+
+impl Starting<'_> {
+    /// Gives those that were set aside.
+    fn start<'q>(
+        &mut self,
+        mut queue: VecDeque<&'q Queued<'q>>,
+        before: Before,
+    ) -> Vec<&'q Queued<'q>> {
+        let mut set_aside = Vec::new();
+        while !self.stopped && self.free > 0 && self.refusals < MOST_REFUSALS && !queue.is_empty() {
+            let most = self.free.min(MOST_REFUSALS - self.refusals);
+            let batch: Vec<&Queued> = queue.drain(..most.min(queue.len())).collect();
+            let mut batch = side_by_side(batch, |queued| (queued, self.actor.threads(queued.mr)));
+            let state = |(queued, threads): &(&Queued, super::start::Threads)| {
+                let mut threads = threads.iter().flatten();
+                threads.find_map(|thread| {
+                    let request = queued.request;
+                    thread.opened_for(request.id, &request.label)?.state
+                })
+            };
+            if before == Before::SetAside {
+                batch.retain(|found| {
+                    let refused = state(found) == Some(Unstarted::Refused);
+                    set_aside.extend(refused.then_some(found.0));
+                    !refused
+                });
+            }
+            // While the benchmark project took none the last time, one request is enough to find out.
+            if batch.first().and_then(state) == Some(Unstarted::Unavailable) {
+                for (queued, _) in batch.drain(1..).rev() {
+                    queue.push_front(queued);
+                }
+            }
+            self.start_batch(batch);
+        }
+        set_aside
+    }
+
+    fn start_batch(&mut self, batch: Vec<(&Queued, super::start::Threads)>) {
+        let turns = Turns::default();
+        let places = batch.into_iter().enumerate().collect();
+        let started = side_by_side(places, |(place, (queued, threads))| {
+            let ready = |mr: &MergeRequest| {
+                plan::readiness(mr, queued.request, self.actor.gitlab.source.bot()).is_ok()
+            };
+            let turn = Turn::new(&turns, place);
+            let start = self
+                .actor
+                .start(queued.mr, queued.request, threads, ready, turn);
+            (queued, start)
+        });
+        for (queued, start) in started {
+            match &start {
+                Start::Started(..) | Start::Unclear(_) => self.free -= 1,
+                Start::Overtaken | Start::Failed(_) => {}
+                Start::Hindered(_) => self.stopped = true,
+                Start::Refused(RefusedBy::Request, _) => self.refusals += 1,
+                Start::Refused(RefusedBy::Project, refusal) => {
+                    self.stopped = true;
+                    let path = &self.actor.gitlab.benchmark.project().path_with_namespace;
+                    error!(
+                        "{path} takes no benchmarks, so this run starts nothing more: {}",
+                        refusal.message
+                    );
+                }
+            }
+            let actions = actions_of(queued.mr.iid, &queued.request.label, start);
+            self.actions.extend(actions);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a refused pipeline means for the requests behind it.
+
+use chrono::{DateTime, Utc};
+
+use crate::gitlab::Error;
+
+/// So many refusals in one run are enough: what else there is to ask is left to the next.
+pub const MOST_REFUSALS: usize = 6;
+
+/// What a refusal lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// The benchmark project, its settings or the bot's rights there: every request would be refused alike.
+    Project,
+    /// It may be this request alone, or its label.
+    Request,
+}
+
+/// GitLab's words for what concerns all pipelines of a project, see `lib/gitlab/ci/pipeline/chain/`.
+const OF_PROJECT: [&str; 13] = [
+    "Project is deleted",
+    "Pipelines are disabled",
+    "project import",
+    "Insufficient permissions",
+    "sufficient permission to run a pipeline",
+    "Ref is ambiguous",
+    "Reference not found",
+    "Commit not found",
+    "Duplicate variable name",
+    "variables.key",
+    // `Missing CI config file`, and what is wrong inside it: `jobs:benchmark config should …`.
+    " config ",
+    "Missing .gitlab-ci.yml",
+    "Identity verification",
+];
+
+impl RefusedBy {
+    pub fn of(error: &Error) -> Self {
+        let says = |words: &&str| error.message.contains(*words);
+        let status = error.refused().map(|status| status.as_u16());
+        match status == Some(400) && !OF_PROJECT.iter().any(says) {
+            true => Self::Request,
+            false => Self::Project,
+        }
+    }
+}
+
+/// Which of the requests that GitLab refused in earlier runs are asked for again in this one, after all others: a few,
+/// and others each time, so that each has its turn without any run's asking by the dozen.
+pub fn to_retry<T>(mut refused: Vec<T>, most: usize, now: DateTime<Utc>) -> Vec<T> {
+    let minutes = usize::try_from(now.timestamp() / 60).unwrap_or(0);
+    let from = minutes.checked_rem(refused.len()).unwrap_or(0);
+    refused.rotate_left(from);
+    refused.truncate(most);
+    refused
+}

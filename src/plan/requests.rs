@@ -1,0 +1,172 @@
+//! What one request waits for.
+
+use super::{Queued, Rules, Unvouched, Verdict};
+use crate::gitlab::answer::{Outcome, Status, User, Version};
+use crate::id::Sha;
+use crate::record::Record;
+use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
+
+/// A labelled merge request is ready, or waits for this reason.
+pub(super) fn standing<'a>(
+    snapshot: &Snapshot,
+    mr: &'a MergeRequest,
+    request: &'a Request,
+    rules: &Rules,
+) -> Result<Queued<'a>, Verdict> {
+    unserved(snapshot, mr, request, rules)?;
+    let queued = readiness(mr, request, &snapshot.bot)?;
+    let again = was_benchmarked(snapshot, mr, request, queued.head);
+    Ok(Queued { again, ..queued })
+}
+
+/// No benchmark serves the request, as far as can be told.
+pub(super) fn unserved(
+    snapshot: &Snapshot,
+    mr: &MergeRequest,
+    request: &Request,
+    rules: &Rules,
+) -> Result<(), Verdict> {
+    if let Some(record) = record_of(snapshot, mr, request) {
+        return Err(match record.status.ended() {
+            true => Verdict::Finished,
+            false if is_stuck(snapshot, record, rules) => Verdict::Stuck,
+            false => Verdict::InFlight,
+        });
+    }
+    let mut unreadable = snapshot.unreadable.iter();
+    let uncertain = snapshot.uncertain.contains(&(mr.iid, request.id));
+    match uncertain || unreadable.any(|found| may_serve(snapshot, found, mr, request)) {
+        true => Err(Verdict::Unknown),
+        false => Ok(()),
+    }
+}
+
+/// A benchmark is younger than the request that it serves. One that GitLab hides from this user may only serve a
+/// request for which the bot has opened a discussion.
+fn may_serve(snapshot: &Snapshot, found: &Unreadable, mr: &MergeRequest, request: &Request) -> bool {
+    let younger = match (request.at, found.created_at) {
+        (Some(at), Some(created_at)) => at <= created_at,
+        _ => true,
+    };
+    let opened = || match snapshot.threads.get(&mr.iid) {
+        None => mr.has_notes,
+        Some(threads) => threads.iter().any(|thread| {
+            let opening = thread.opened_for(request.id, &request.label);
+            opening.is_some_and(|opening| opening.linked.is_none())
+        }),
+    };
+    younger && (!found.is_hidden || opened())
+}
+
+/// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
+pub fn record_of<'a>(
+    snapshot: &'a Snapshot,
+    mr: &MergeRequest,
+    request: &Request,
+) -> Option<&'a Record> {
+    let serves = |record: &&Record| {
+        record.serves(snapshot.source, mr.iid, request.id, &request.label)
+    };
+    snapshot.records.iter().find(serves)
+}
+
+/// The record that stands for the same request as this one.
+pub fn standing_for<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
+    of_same_request(snapshot, record).next().unwrap_or(record)
+}
+
+/// Lowest pipeline id first.
+pub(super) fn of_same_request<'a>(
+    snapshot: &'a Snapshot,
+    record: &'a Record,
+) -> impl Iterator<Item = &'a Record> {
+    let task = &record.task;
+    let same = |other: &&Record| {
+        other.serves(task.project, task.mr, task.request, &task.label)
+    };
+    snapshot.records.iter().filter(same)
+}
+
+pub(super) fn is_stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
+    snapshot.now - record.created_at > rules.timeout
+}
+
+/// Whether that commit was benchmarked for that label before, for an earlier request.
+fn was_benchmarked(snapshot: &Snapshot, mr: &MergeRequest, request: &Request, head: &Sha) -> bool {
+    let mut records = snapshot.own_records();
+    let threads = snapshot.threads.get(&mr.iid).into_iter().flatten();
+    let mut openings = threads.filter_map(|thread| thread.opening.as_ref());
+    let same = |label: &str, sha: &Sha| label == request.label && sha == head;
+    records.any(|record| record.task.mr == mr.iid && same(&record.task.label, &record.task.sha))
+        || openings.any(|opening| {
+            let (Some(label), Some(sha)) = (&opening.label, &opening.sha) else {
+                return false;
+            };
+            opening.linked.is_some() && same(label, sha)
+        })
+}
+
+/// Whether a request without a record may be started, judged by the merge request alone.
+pub fn readiness<'a>(
+    mr: &'a MergeRequest,
+    request: &'a Request,
+    bot: &str,
+) -> Result<Queued<'a>, Verdict> {
+    vouched(mr, request, bot)?;
+    let (head, pipeline) = passed(mr)?;
+    Ok(Queued {
+        mr,
+        request,
+        head,
+        pipeline,
+        again: false,
+    })
+}
+
+/// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for
+/// GitLab's own merge of it (merged results, merge trains).
+pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
+    let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
+    let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
+    if pipeline.sha != *head && !pipeline.parents.contains(head) {
+        return Err(Verdict::PipelineOutdated);
+    }
+    match pipeline.status {
+        Status::Ended(Outcome::Success) => Ok((head, pipeline)),
+        Status::Ended(_) => Err(Verdict::PipelineUnsuccessful),
+        Status::Alive(_) => Err(Verdict::PipelineUnfinished),
+    }
+}
+
+/// A fork's commits are an outsider's. Whoever put the label on has seen those of then, by the time of the push, since a
+/// commit's own date is its author's to choose. GitLab makes the first version of a merge request only after its labels:
+/// an author who chose the label in the form means the commits of that version.
+pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result<(), Verdict> {
+    let Origin::Fork { author, versions } = &mr.origin else {
+        return Ok(());
+    };
+    let person = request.by.as_ref().filter(|user| !user.is_ghost());
+    let (Some(person), Some(at)) = (person, request.at) else {
+        return Err(Verdict::Unvouched(Unvouched::ByNobody));
+    };
+    if person.username == bot {
+        return Err(Verdict::Unvouched(Unvouched::ByBot));
+    }
+    let age = |version: &&Version| (version.created_at, version.id);
+    let seen = versions
+        .iter()
+        .filter(|version| version.created_at <= at)
+        .max_by_key(age);
+    let is_author = |author: &User| author.id == person.id;
+    let meant = match seen {
+        Some(seen) => Some(seen),
+        None if author.as_ref().is_some_and(is_author) => versions.iter().min_by_key(age),
+        None => return Err(Verdict::Unvouched(Unvouched::BeforeCommits)),
+    };
+    match (meant, &mr.head) {
+        // Without any version there is no head either, which is for `passed` to say.
+        (None, None) => Ok(()),
+        (Some(meant), Some(head)) if meant.head_commit_sha.as_ref() == Some(head) => Ok(()),
+        _ => Err(Verdict::ChangedSinceRequest),
+    }
+}

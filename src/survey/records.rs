@@ -1,0 +1,313 @@
+//! The bot's pipelines, and which requests they serve. What ended long ago is read only where a request may be served by
+//! it, so that neither history nor a forgotten label makes a run expensive.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use log::{debug, warn};
+
+use super::{Scope, Survey};
+use crate::gitlab::answer::{Pipeline, Variable};
+use crate::gitlab::{Error, both, side_by_side};
+use crate::id::{DiscussionId, Iid, PipelineId, RequestId};
+use crate::note::{OpeningNote, Thread};
+use crate::record::{Record, Task};
+use crate::snapshot::{MergeRequest, Request, Unreadable};
+
+pub(super) type Read = (Pipeline, Result<Vec<Variable>, Error>);
+
+/// A list of the bot's pipelines that is shorter is all there are.
+pub(super) const WHOLE_PAGE: usize = 100;
+/// So many ended pipelines that may serve a request are cheaper to look at than its discussions.
+const FEW: usize = 3;
+
+/// A pipeline that a discussion links to, though it is not among the records.
+struct Link {
+    mr: Iid,
+    discussion: DiscussionId,
+    opening: OpeningNote,
+    pipeline: PipelineId,
+}
+
+impl Survey<'_> {
+    pub(super) fn variables(&self, pipelines: Vec<Pipeline>) -> Vec<Read> {
+        side_by_side(pipelines, |pipeline| {
+            let variables = self.gitlab.benchmark.variables(pipeline.id);
+            (pipeline, variables)
+        })
+    }
+
+    pub(super) fn add_records(&mut self, read: Vec<Read>) {
+        for (pipeline, variables) in read {
+            self.looked_at.insert(pipeline.id);
+            if let Err(why) = self.add_record(&pipeline, variables) {
+                let trouble = match why {
+                    Unknown::Error(error) => {
+                        format!("its variables cannot be read: {error}")
+                    }
+                    Unknown::Missing(what) => format!("GitLab does not tell {what}"),
+                    Unknown::Hidden => String::new(),
+                };
+                let is_hidden = trouble.is_empty();
+                if !is_hidden {
+                    self.snapshot.troubles.push(format!(
+                        "pipeline {} may be a benchmark, but {trouble}",
+                        pipeline.web_url
+                    ));
+                }
+                self.snapshot.unreadable.push(Unreadable {
+                    pipeline: pipeline.id,
+                    web_url: pipeline.web_url,
+                    created_at: pipeline.created_at,
+                    updated_at: pipeline.updated_at,
+                    status: pipeline.status,
+                    is_hidden,
+                });
+            }
+        }
+    }
+
+    fn add_record(
+        &mut self,
+        pipeline: &Pipeline,
+        variables: Result<Vec<Variable>, Error>,
+    ) -> Result<(), Unknown> {
+        let variables = match variables {
+            Err(error) if error.forbidden() && self.gitlab.is_guest => return Err(Unknown::Hidden),
+            variables => variables.map_err(Unknown::Error)?,
+        };
+        let first = self.snapshot.labels.first().map_or("", String::as_str);
+        let task = match Task::read(&variables, first) {
+            Ok(Some(task)) => task,
+            Ok(None) => {
+                debug!("pipeline {} is no benchmark", pipeline.web_url);
+                return Ok(());
+            }
+            Err(error) if error.is_empty() => return Err(Unknown::Missing("one of its variables")),
+            Err(error) => {
+                warn!("pipeline {} is passed over: its {error}", pipeline.web_url);
+                return Ok(());
+            }
+        };
+        if pipeline.source.is_none() {
+            return Err(Unknown::Missing("how it was started"));
+        }
+        let record = record(pipeline, task).ok_or(Unknown::Missing("its status or age"))?;
+        self.snapshot.records.push(record);
+        Ok(())
+    }
+
+    /// Looks for the records of open requests among what ended before: a few are simply read, else the discussion tells
+    /// which it is. Reads the other discussions that the rules ask for along with it.
+    pub(super) fn find_records(&mut self) {
+        let (mut few, mut threads) = (BTreeSet::new(), BTreeSet::new());
+        for mr in self.snapshot.merge_requests.values() {
+            for request in &mr.requests {
+                let may_serve = match self.is_served(mr, request) {
+                    true => Some(Vec::new()),
+                    false => self.ended_since(request.at.unwrap_or(mr.created_at)),
+                };
+                match may_serve {
+                    Some(ended) if ended.len() <= FEW => few.extend(ended),
+                    _ => threads.extend(mr.has_notes.then_some(mr.iid)),
+                }
+                if mr.has_notes && asks_again(mr, request) {
+                    threads.insert(mr.iid);
+                }
+            }
+            // To a guest the notes are all there is.
+            let is_hidden = self.snapshot.unreadable.iter().any(|found| found.is_hidden);
+            if is_hidden && mr.has_notes {
+                threads.insert(mr.iid);
+            }
+        }
+        // What is in flight for so long may have been retried when its outcome was posted.
+        let now = self.snapshot.now;
+        let may_be_stuck = |record: &&Record| {
+            !record.status.ended() && now - record.created_at > self.timeout
+        };
+        let old = self.snapshot.own_records().filter(may_be_stuck);
+        threads.extend(old.map(|record| record.task.mr));
+        if let Scope::One(iid) | Scope::Ending { iid, .. } = self.scope {
+            threads.retain(|of| *of == iid);
+        }
+        threads.retain(|iid| !self.snapshot.threads.contains_key(iid));
+        let few = few.iter().filter_map(|id| self.pipelines.get(id).cloned());
+        let (read, pieces) = both(
+            || self.variables(few.collect()),
+            || self.read(&BTreeSet::new(), &threads),
+        );
+        self.add_records(read);
+        self.add(pieces);
+    }
+
+    fn is_served(&self, mr: &MergeRequest, request: &Request) -> bool {
+        let serves = |record: &Record| {
+            record.serves(self.snapshot.source, mr.iid, request.id, &request.label)
+        };
+        self.snapshot.records.iter().any(serves)
+    }
+
+    /// Pipelines created since then that were not looked at; `None` where the list does not reach back so far.
+    fn ended_since(&self, time: DateTime<Utc>) -> Option<Vec<PipelineId>> {
+        if self.pipelines_since.is_some_and(|since| time < since) {
+            return None;
+        }
+        let unknown = |pipeline: &&Pipeline| {
+            let younger = pipeline.created_at.is_none_or(|created| created >= time);
+            younger && !self.looked_at.contains(&pipeline.id)
+        };
+        let found = self.pipelines.values().filter(unknown);
+        Some(found.map(|pipeline| pipeline.id).collect())
+    }
+
+    /// Looks at the pipelines that the bot's discussions link to where those are not known yet.
+    pub(super) fn follow_links(&mut self) {
+        let links = self.links();
+        let read = side_by_side(links, |link| {
+            let listed = self.pipelines.get(&link.pipeline).cloned();
+            let benchmark = &self.gitlab.benchmark;
+            let (pipeline, variables) = match listed {
+                Some(pipeline) => (Ok(pipeline), benchmark.variables(link.pipeline)),
+                None => both(
+                    || benchmark.pipeline(link.pipeline),
+                    || benchmark.variables(link.pipeline),
+                ),
+            };
+            (link, pipeline, variables)
+        });
+        for (link, pipeline, variables) in read {
+            let id = link.pipeline;
+            let (request, mr) = (link.opening.request, link.mr);
+            let pipeline = match pipeline {
+                Ok(pipeline) => pipeline,
+                // Somebody deleted it.
+                Err(error) if error.not_found() => continue,
+                Err(error) => {
+                    self.snapshot.uncertain.insert((mr, request));
+                    self.snapshot.troubles.push(format!(
+                        "!{mr}: pipeline {id}, to which its discussion links, cannot be read: {error}"
+                    ));
+                    continue;
+                }
+            };
+            self.looked_at.insert(id);
+            self.followed.insert(mr);
+            let hidden = variables.as_ref().is_err_and(Error::forbidden) && self.gitlab.is_guest;
+            let added = match hidden {
+                true => {
+                    let task = self.task_of(&link);
+                    let record = task.and_then(|task| record(&pipeline, task));
+                    self.snapshot.unreadable.retain(|found| found.pipeline != id);
+                    self.snapshot.records.extend(record);
+                    Ok(())
+                }
+                false => self.add_record(&pipeline, variables),
+            };
+            if added.is_err() {
+                self.snapshot.uncertain.insert((mr, request));
+                self.snapshot.troubles.push(format!(
+                    "!{mr}: the variables of pipeline {id}, to which its discussion links, cannot be read"
+                ));
+            }
+        }
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let known = |id: &PipelineId| {
+            let hidden = |found: &Unreadable| found.pipeline == *id && found.is_hidden;
+            self.looked_at.contains(id) && !self.snapshot.unreadable.iter().any(hidden)
+        };
+        let mut links = Vec::new();
+        for (mr, threads) in &self.snapshot.threads {
+            for thread in threads {
+                let Some((opening, pipeline)) = linked(thread) else {
+                    continue;
+                };
+                let label = opening.label.as_deref().unwrap_or_default();
+                let told = threads
+                    .iter()
+                    .flat_map(|thread| &thread.outcomes)
+                    .any(|note| note.is_about(opening.request, label));
+                // What was posted matters only while its label is on.
+                let asked = self.snapshot.merge_requests.get(mr).is_some_and(|mr| {
+                    mr.requests
+                        .iter()
+                        .any(|request| opening.is_about(request.id, &request.label))
+                });
+                if !known(&pipeline) && (!told || asked) {
+                    links.push(Link {
+                        mr: *mr,
+                        discussion: thread.id.clone(),
+                        opening: opening.clone(),
+                        pipeline,
+                    });
+                }
+            }
+        }
+        links
+    }
+
+    /// What the bot's own note says that a pipeline is for, to somebody who is not shown its variables.
+    fn task_of(&self, link: &Link) -> Option<Task> {
+        let mr = self.snapshot.merge_requests.get(&link.mr)?;
+        let project = self.gitlab.source.project();
+        let opening = &link.opening;
+        Some(Task {
+            mr: mr.iid,
+            mr_url: mr.web_url.clone(),
+            label: opening
+                .label
+                .clone()
+                .or_else(|| self.snapshot.labels.first().cloned())?,
+            request: opening.request,
+            discussion: link.discussion.clone(),
+            branch: mr.branch.clone(),
+            sha: opening.sha.clone().or_else(|| mr.head.clone())?,
+            target_branch: mr.target_branch.clone(),
+            base: None,
+            pipeline: None,
+            pipeline_started_at: None,
+            project: project.id,
+            project_path: project.path_with_namespace.clone(),
+            project_url: project.web_url.clone(),
+        })
+    }
+}
+
+/// Why a pipeline of the bot's is unknown.
+enum Unknown {
+    Error(Error),
+    Missing(&'static str),
+    /// Not shown to the token's user, who is not the bot.
+    Hidden,
+}
+
+/// `None` where GitLab does not tell enough about the pipeline.
+fn record(pipeline: &Pipeline, task: Task) -> Option<Record> {
+    let created_at = pipeline.created_at?;
+    Some(Record {
+        pipeline: pipeline.id,
+        web_url: pipeline.web_url.clone(),
+        status: pipeline.status.clone()?,
+        created_at,
+        updated_at: pipeline.updated_at.unwrap_or(created_at),
+        task,
+    })
+}
+
+fn linked(thread: &Thread) -> Option<(&OpeningNote, PipelineId)> {
+    let opening = thread.opening.as_ref()?;
+    Some((opening, opening.linked?))
+}
+
+/// Whether the label was on that merge request before.
+fn asks_again(mr: &MergeRequest, request: &Request) -> bool {
+    let earlier = mr.events.iter().filter(|event| event.id < request.id);
+    let same = |name: &str| name == request.label;
+    request.id != RequestId::NONE
+        && earlier
+            .filter_map(|event| event.label.as_ref())
+            .any(|label| same(&label.name))
+}
