@@ -248,6 +248,11 @@ impl Mr {
         );
     }
 
+    pub fn react(&self, user: &str, name: &str) {
+        let user = self.people.user_id(user);
+        allowed(self.people.act(|world| world.react(user, self.id, name)));
+    }
+
     pub fn delete_note(&self, note_id: u64) {
         let author = self.look(|_, mr| mr.note(note_id).expect("the note is there").1.author_id);
         allowed(
@@ -334,6 +339,17 @@ impl Mr {
             .into_iter()
             .flat_map(|discussion| discussion.notes)
             .collect()
+    }
+
+    /// Each emoji and the username of whoever put it there, the oldest first.
+    pub fn reactions(&self) -> Vec<(String, String)> {
+        self.look(|world, mr| {
+            let by = |user| world.user(user).username;
+            mr.reactions
+                .iter()
+                .map(|reaction| (reaction.name.clone(), by(reaction.user_id)))
+                .collect()
+        })
     }
 
     /// What a person sees on its page.

@@ -190,7 +190,25 @@ impl People {
     }
 
     pub fn benchmark_ends(&self, id: u64, status: &str) {
+        self.world().stuck.remove(&id);
         self.set_status("acme/benchmarks", id, status);
+    }
+
+    /// It gets that status and keeps it, cancelled or not, until [`People::benchmark_ends`].
+    pub fn benchmark_hangs(&self, id: u64, status: &str) {
+        self.set_status("acme/benchmarks", id, status);
+        self.world().stuck.insert(id);
+    }
+
+    /// All its jobs have succeeded, but for one that waits for somebody to start it.
+    pub fn benchmark_blocked(&self, id: u64, job: &str) {
+        self.act(|world| world.block_pipeline(id, job));
+    }
+
+    /// Ada runs the jobs again that failed or were cancelled.
+    pub fn retry(&self, id: u64) {
+        let retried = self.act(|world| world.retry_pipeline(ADA, id));
+        retried.unwrap_or_else(|refusal| panic!("GitLab refuses: {refusal:?}"));
     }
 
     /// A job of a benchmark: one that has ended stays as it is when the benchmark ends.

@@ -73,6 +73,7 @@ impl State {
         let delivery = match (fault, answer) {
             (None, Some(answer)) => Delivery::Whole(answer),
             (Some(Fault::CutBody), Some(answer)) => Delivery::Half(answer),
+            (Some(Fault::Without(field)), Some(answer)) => Delivery::Whole(answer.without(field)),
             (
                 Some(
                     Fault::Answer {

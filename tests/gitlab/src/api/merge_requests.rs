@@ -43,6 +43,8 @@ const LIST: &[Param] = &[
     text("target_branch"),
     integer("author_id"),
     text("author_username"),
+    text("my_reaction_emoji"),
+    text("not[my_reaction_emoji]"),
     boolean("with_labels_details"),
     PAGING[0],
     PAGING[1],
@@ -105,6 +107,19 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
         "any" => !borne.is_empty(),
         _ => borne.contains(wanted),
     };
+    let reacted = |wanted: &str| {
+        let mut own = mr
+            .reactions
+            .iter()
+            .filter(|reaction| Some(reaction.user_id) == call.user);
+        match wanted.to_lowercase().as_str() {
+            "none" => own.next().is_none(),
+            "any" => own.next().is_some(),
+            _ => own.any(|reaction| reaction.name == wanted),
+        }
+    };
+    // Nobody has no reactions to ask for: GitLab ignores the filter.
+    let reaction = |name: &str| call.user.and_then(|_| params.text(name));
     let in_scope = match params.text("scope").as_deref() {
         Some("created_by_me") => Some(mr.author_id) == call.user,
         Some("assigned_to_me") => call.user.is_some_and(|me| mr.assignees.contains(&me)),
@@ -123,6 +138,8 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
         && params
             .list("iids")
             .is_none_or(|iids| iids.contains(&mr.iid.to_string()))
+        && reaction("my_reaction_emoji").is_none_or(|wanted| reacted(&wanted))
+        && reaction("not[my_reaction_emoji]").is_none_or(|unwanted| !reacted(&unwanted))
         && in_scope
         && params.within("created", mr.created_at)
         && params.within("updated", mr.updated_at)
@@ -149,6 +166,10 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         .iter()
         .flat_map(|discussion| &discussion.notes)
         .filter(|note| !note.system);
+    let votes = |name: &str| {
+        let cast = mr.reactions.iter().filter(|reaction| reaction.name == name);
+        cast.count()
+    };
     let mut json = json!({
         "id": mr.id,
         "iid": mr.iid,
@@ -170,8 +191,8 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "source_branch": mr.source_branch,
         "source_project_id": mr.source_project_id,
         "target_project_id": mr.project_id,
-        "upvotes": 0,
-        "downvotes": 0,
+        "upvotes": votes("thumbsup"),
+        "downvotes": votes("thumbsdown"),
         "user_notes_count": notes.count(),
         "author": user_by_id(world, Some(mr.author_id)),
         "assignee": assignees.first(),

@@ -4,11 +4,13 @@
 mod answer;
 mod call;
 mod discussions;
+mod jobs;
 mod labels;
 mod merge_requests;
 mod params;
 mod pipelines;
 mod projects;
+mod reactions;
 mod repository;
 mod users;
 
@@ -87,10 +89,12 @@ impl Endpoint {
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let resources = [
         discussions::ENDPOINTS,
+        jobs::ENDPOINTS,
         labels::ENDPOINTS,
         merge_requests::ENDPOINTS,
         pipelines::ENDPOINTS,
         projects::ENDPOINTS,
+        reactions::ENDPOINTS,
         repository::ENDPOINTS,
         users::ENDPOINTS,
     ];

@@ -85,7 +85,7 @@ impl MergeRequest {
 }
 
 impl World {
-    fn check_may_write(&self, user: u64, mr_id: u64) -> Done {
+    pub(super) fn check_may_write(&self, user: u64, mr_id: u64) -> Done {
         let mr = &self.merge_requests[&mr_id];
         let project = &self.projects[&mr.project_id];
         let locked_out = mr.discussion_locked && project.role(Some(user)).is_none();
@@ -120,7 +120,7 @@ impl World {
 
     pub fn reply(&mut self, user: u64, mr_id: u64, thread: &str, body: &str) -> Done<Posted> {
         let discussion = self.merge_requests[&mr_id].discussion(thread);
-        let discussion = discussion.ok_or(Refusal::NotFound("Discussion"))?;
+        let discussion = discussion.ok_or_else(|| Refusal::not_found("Discussion"))?;
         let of_system = discussion.notes.iter().any(|note| note.system);
         let resolved = discussion.is_resolved();
         self.check_may_write(user, mr_id)?;
@@ -192,7 +192,7 @@ impl World {
 
     pub fn resolve_discussion(&mut self, user: u64, mr_id: u64, id: &str, resolved: bool) -> Done {
         let discussion = self.merge_requests[&mr_id].discussion(id);
-        let discussion = discussion.ok_or(Refusal::NotFound("Discussion"))?;
+        let discussion = discussion.ok_or_else(|| Refusal::not_found("Discussion"))?;
         let mut notes = discussion.notes.clone().into_iter();
         notes.try_for_each(|note| self.resolve_note(user, mr_id, note.id, resolved))
     }

@@ -1,4 +1,4 @@
-use super::{Discussion, Done, LabelChange, LabelEvent, Refusal, Time, World};
+use super::{Discussion, Done, LabelChange, LabelEvent, Reaction, Refusal, Time, World};
 
 #[derive(Clone, Debug)]
 pub struct MergeRequest {
@@ -25,6 +25,7 @@ pub struct MergeRequest {
     pub label_events: Vec<LabelEvent>,
     pub discussion_locked: bool,
     pub discussions: Vec<Discussion>,
+    pub reactions: Vec<Reaction>,
     /// Oldest first; without one GitLab does not know the head yet.
     pub versions: Vec<Version>,
     /// Only ever moved to a new pipeline: after a push it may be that of an older commit.
@@ -110,6 +111,7 @@ impl World {
                 label_events: Vec::new(),
                 discussion_locked: false,
                 discussions: Vec::new(),
+                reactions: Vec::new(),
                 versions: Vec::new(),
                 head_pipeline_id: None,
             },

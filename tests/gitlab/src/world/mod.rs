@@ -4,27 +4,31 @@ mod cast;
 mod clock;
 mod commits;
 mod discussions;
+mod jobs;
 mod labels;
 mod merge_requests;
 mod pipeline_creation;
 mod pipelines;
 mod projects;
 mod quick_actions;
+mod reactions;
 mod users;
 
 pub use cast::*;
 pub use clock::{Clock, Time};
 pub use commits::Commit;
 pub use discussions::{Discussion, Note, Posted};
+pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
-pub use pipelines::{Job, Pipeline, STATUSES, Variable, has_ended};
+pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};
 pub use projects::{CI_FILE, Project, Visibility};
 pub use quick_actions::QuickAction;
+pub use reactions::Reaction;
 pub use users::{Role, Token, TokenFault, User};
 
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -54,6 +58,8 @@ pub struct World {
     pub totals_up_to: usize,
     /// Whether a cancelled pipeline keeps its status until [`World::settle`].
     pub slow_cancel: bool,
+    /// Pipelines that nobody can cancel: it is answered as always, and nothing ends.
+    pub stuck: BTreeSet<u64>,
 }
 
 /// One sequence per kind, starting apart, so that an id taken for another is seen.
@@ -68,6 +74,7 @@ struct Ids {
     job: Sequence,
     token: Sequence,
     commit: Sequence,
+    reaction: Sequence,
 }
 
 #[derive(Clone)]
@@ -84,9 +91,11 @@ impl Sequence {
 /// Why GitLab does not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    Unauthorized,
     Forbidden,
+    ForbiddenAs(&'static str),
     /// No such thing, by its name.
-    NotFound(&'static str),
+    NotFound(String),
     /// No such row in the database.
     NoRecord,
     BadRequest(String),
@@ -99,6 +108,10 @@ pub type Done<T = ()> = Result<T, Refusal>;
 impl Refusal {
     fn invalid(field: &str, fault: &str) -> Self {
         Self::Invalid(vec![(field.to_owned(), fault.to_owned())])
+    }
+
+    pub(crate) fn not_found(thing: &str) -> Self {
+        Self::NotFound(thing.to_owned())
     }
 
     fn bad_request(reason: &str) -> Self {
@@ -135,10 +148,12 @@ impl World {
                 job: Sequence(2001),
                 token: Sequence(901),
                 commit: Sequence(1),
+                reaction: Sequence(601),
             },
             unreadable_rows: 0,
             totals_up_to: 10_000,
             slow_cancel: false,
+            stuck: BTreeSet::new(),
         }
     }
 
