@@ -102,10 +102,15 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     let is = |name: &str, actual: &str| params.let_through(name, actual);
     let world = &*call.world;
     let borne = world.titles(&mr.labels);
-    let bears = |wanted: &String| match wanted.to_lowercase().as_str() {
-        "none" => borne.is_empty(),
-        "any" => !borne.is_empty(),
-        _ => borne.contains(wanted),
+    let bears = |wanted: &String| borne.contains(wanted);
+    let bears_all = |wanted: Vec<String>| {
+        // One of GitLab's own words decides, whatever else is asked for.
+        let has_word = |word: &str| wanted.iter().any(|title| title.to_lowercase() == word);
+        match () {
+            () if has_word("none") => borne.is_empty(),
+            () if has_word("any") => !borne.is_empty(),
+            () => wanted.iter().all(bears),
+        }
     };
     let reacted = |wanted: &str| {
         let mut own = mr
@@ -129,9 +134,7 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     params
         .text("state")
         .is_none_or(|state| state == "all" || state == mr.state)
-        && params
-            .list("labels")
-            .is_none_or(|wanted| wanted.iter().all(bears))
+        && params.list("labels").is_none_or(bears_all)
         && params
             .list("not[labels]")
             .is_none_or(|unwanted| !unwanted.iter().any(bears))

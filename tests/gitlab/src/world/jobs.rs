@@ -65,12 +65,13 @@ fn composite_status(pipeline: &Pipeline) -> &'static str {
         () if only(&["canceled", "success", "skipped"]) => "canceled",
         () if only(&["pending", "created", "skipped"]) => "pending",
         () if any(&["running", "pending"]) => "running",
-        () if any(&["canceling"]) => "canceling",
         () if any(&["waiting_for_resource"]) => "waiting_for_resource",
+        () if any(&["waiting_for_callback"]) => "waiting_for_callback",
         () if any(&["manual"]) => "manual",
         () if any(&["scheduled"]) => "scheduled",
         () if any(&["preparing"]) => "preparing",
         () if any(&["created"]) => "running",
+        () if any(&["canceling"]) => "canceling",
         () => "failed",
     }
 }

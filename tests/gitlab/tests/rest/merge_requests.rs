@@ -24,7 +24,10 @@ fn a_list_is_filtered() {
     assert_eq!(iids("labels=nowhere"), [0; 0]);
     assert_eq!(iids("labels=None"), [0; 0]);
     assert_eq!(iids("labels=any&sort=asc"), [1, 2, 3]);
+    assert_eq!(iids("labels=any,other"), [3, 2, 1], "the word decides");
     assert_eq!(iids("not[labels]=other"), [3, 1]);
+    assert_eq!(iids("not[labels]=other,Benchmarking"), [1]);
+    assert_eq!(iids("not[labels]=None"), [3, 2, 1], "no label is called so");
     assert_eq!(iids("state=opened&scope=all"), [3, 1]);
     assert_eq!(iids("author_username=mallory"), [3]);
     assert_eq!(iids("source_branch=two"), [2]);

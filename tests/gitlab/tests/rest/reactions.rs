@@ -13,7 +13,7 @@ fn a_reaction_is_put_on_and_taken_back() {
     let updated_at =
         || client(&gitlab).get("/projects/7/merge_requests/1").json()["updated_at"].clone();
     let before = updated_at();
-    mr.react("ada", "thumbsup");
+    mr.react("ada", "+1");
     let award = || client(&gitlab).post(EMOJI, json!({ "name": "eyes" }));
     let awarded = award();
     assert_eq!((awarded.status, &awarded.json()["id"]), (201, &json!(602)));
@@ -34,12 +34,10 @@ fn a_reaction_is_put_on_and_taken_back() {
     );
     assert!(mr.page().contains(":eyes: Benchmarking bot"));
     assert!(mr.discussions().is_empty());
-    let after = updated_at();
-    assert_ne!(before, after);
 
     let delete = |id: u64| client(&gitlab).delete(&format!("{EMOJI}/{id}")).status;
     assert_eq!([delete(601), delete(602), delete(602)], [401, 204, 404]);
-    assert_ne!(updated_at(), after);
+    assert_eq!(updated_at(), before);
     assert_eq!(mr.reactions().len(), 1);
 }
 
