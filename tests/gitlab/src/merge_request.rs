@@ -8,7 +8,7 @@ use crate::world::{
 use chrono::TimeDelta;
 use std::fmt;
 
-const LABEL: &str = "benchmarking";
+pub(crate) const LABEL: &str = "benchmarking";
 
 /// A merge request, by its number: what it is asked for is always up to date.
 #[derive(Clone)]

@@ -1,12 +1,12 @@
 //! What people do to GitLab: the verbs of tests.
 
 use crate::fault::Fault;
-use crate::merge_request::Mr;
+use crate::merge_request::{LABEL, Mr};
 use crate::request::Request;
 use crate::server::{State, lock};
 use crate::world::{
-    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelOwner, MALLORY, Project, Role, Time, Token,
-    Variable, World,
+    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelChange, LabelOwner, MALLORY, Project, Role,
+    Time, Token, Variable, World,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -114,6 +114,29 @@ impl People {
     pub fn mr_in(&self, project: &str, branch: &str) -> Mr {
         let project = self.project_id(project);
         self.open(ADA, project, branch, project)
+    }
+
+    /// The same as [`People::fork_mr`] by whomever, who chooses the label `benchmarking` in the form:
+    /// the event is there, the first version comes with [`People::settle`]. GitLab drops the label of
+    /// an author who may not set it, and does not say so.
+    pub fn fork_mr_labelled(&self, branch: &str, author: &str) -> Mr {
+        self.open_labelled(author, FORK, branch)
+    }
+
+    /// Likewise, from a branch of `acme/engine`.
+    pub fn mr_labelled(&self, branch: &str, author: &str) -> Mr {
+        self.open_labelled(author, ENGINE, branch)
+    }
+
+    fn open_labelled(&self, author: &str, source_project: u64, branch: &str) -> Mr {
+        let author = self.user_id(author);
+        let id = self.act(|world| {
+            let id = world.create_merge_request(author, source_project, branch, ENGINE);
+            let labels = LabelChange::adding(vec![LABEL.to_owned()]);
+            world.change_labels(author, id, &labels);
+            id
+        });
+        Mr::new(self.clone(), id)
     }
 
     fn open(&self, author: u64, source_project: u64, branch: &str, target_project: u64) -> Mr {
@@ -278,7 +301,7 @@ impl People {
         self.act(|world| world.push_to(project_id, branch))
     }
 
-    /// Brings slow cancellations one step on.
+    /// Lets GitLab's background jobs catch up, each by one step: see [`World::settle`].
     pub fn settle(&self) {
         self.act(World::settle);
     }
@@ -314,6 +337,24 @@ impl People {
         });
     }
 
+    /// Lists of pipelines lack what was made since the last [`People::settle`].
+    pub fn lists_lag(&self) {
+        self.world().lagging_lists = true;
+    }
+
+    /// Labels are on a merge request before their events, which [`People::settle`] writes.
+    pub fn events_come_late(&self) {
+        self.world().late_events = true;
+    }
+
+    /// Everything that they have done passes to the ghost user.
+    pub fn delete_user(&self, username: &str) {
+        let id = self.user_id(username);
+        self.act(|world| world.delete_user(id));
+    }
+
+    /// To another path, which may be in another group: see what becomes of its labels in
+    /// [`World::move_project`].
     pub fn move_project(&self, old_path: &str, new_path: &str) {
         let id = self.project_id(old_path);
         self.act(|world| world.move_project(id, new_path));

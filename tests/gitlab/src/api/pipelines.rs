@@ -118,7 +118,7 @@ fn list(call: &mut Call) -> Result {
         .world
         .pipelines
         .values()
-        .filter(|pipeline| pipeline.project_id == project.id);
+        .filter(|pipeline| pipeline.project_id == project.id && call.world.is_listed(pipeline));
     let mut found: Vec<&Pipeline> = all.filter(|pipeline| matches(call, pipeline)).collect();
     match call.params.text("order_by").as_deref() {
         Some("status") => found.sort_by_key(|pipeline| pipeline.status.clone()),

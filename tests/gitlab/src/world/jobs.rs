@@ -148,8 +148,8 @@ impl World {
         }
     }
 
-    /// Brings every slow cancellation one step on: `running` → `canceling` → `canceled`.
-    pub fn settle(&mut self) {
+    /// `running` → `canceling` → `canceled`.
+    pub(super) fn go_on_cancelling(&mut self) {
         let mut moved = Vec::new();
         for pipeline in self.pipelines.values_mut() {
             for job in pipeline.jobs.iter_mut().filter(|job| job.cancel_requested) {

@@ -18,11 +18,15 @@ pub struct MergeRequest {
     pub assignees: Vec<u64>,
     pub created_at: Time,
     pub updated_at: Time,
+    /// When its first version was there.
+    pub prepared_at: Option<Time>,
     pub closed: Option<(Time, u64)>,
     pub merged: Option<(Time, u64)>,
     pub merge_commit_sha: Option<String>,
     pub labels: Vec<u64>,
     pub label_events: Vec<LabelEvent>,
+    /// Still to be written, and to get an id.
+    pub late_label_events: Vec<LabelEvent>,
     pub discussion_locked: bool,
     pub discussions: Vec<Discussion>,
     pub reactions: Vec<Reaction>,
@@ -80,6 +84,19 @@ impl World {
         branch: &str,
         target_project: u64,
     ) -> u64 {
+        let id = self.create_merge_request(author, source_project, branch, target_project);
+        self.prepare_merge_request(id);
+        id
+    }
+
+    /// What GitLab does before it answers: the first version is still to come.
+    pub fn create_merge_request(
+        &mut self,
+        author: u64,
+        source_project: u64,
+        branch: &str,
+        target_project: u64,
+    ) -> u64 {
         let target = &self.projects[&target_project];
         let target_branch = target.default_branch.clone().unwrap_or_default();
         // Never given twice, though the merge request be deleted.
@@ -104,11 +121,13 @@ impl World {
                 assignees: Vec::new(),
                 created_at: now,
                 updated_at: now,
+                prepared_at: None,
                 closed: None,
                 merged: None,
                 merge_commit_sha: None,
                 labels: Vec::new(),
                 label_events: Vec::new(),
+                late_label_events: Vec::new(),
                 discussion_locked: false,
                 discussions: Vec::new(),
                 reactions: Vec::new(),
@@ -116,9 +135,30 @@ impl World {
                 head_pipeline_id: None,
             },
         );
-        let sha = self.push_to(source_project, branch);
-        self.add_version(id, &sha);
+        self.push_to(source_project, branch);
         id
+    }
+
+    /// What is left to a background job, seconds later.
+    pub fn prepare_merge_request(&mut self, id: u64) {
+        let (project, branch) = self.source_of(id);
+        let Some(head) = self.projects[&project].branches.get(&branch).cloned() else {
+            return;
+        };
+        self.add_version(id, &head);
+        let now = self.now();
+        self.mr_mut(id).prepared_at = Some(now);
+    }
+
+    pub(super) fn prepare_merge_requests(&mut self) {
+        let unprepared = self.merge_requests.values();
+        let unprepared: Vec<u64> = unprepared
+            .filter(|mr| mr.prepared_at.is_none() && mr.source_project_id.is_some())
+            .map(|mr| mr.id)
+            .collect();
+        for id in unprepared {
+            self.prepare_merge_request(id);
+        }
     }
 
     pub fn find_merge_request(&self, project_id: u64, iid: u64) -> Option<&MergeRequest> {
@@ -196,6 +236,10 @@ impl World {
     }
 
     fn move_head(&mut self, mr_id: u64, sha: &str) {
+        // The first version takes whatever is the head by then.
+        if self.merge_requests[&mr_id].prepared_at.is_none() {
+            return;
+        }
         self.add_version(mr_id, sha);
         let author = self.merge_requests[&mr_id].author_id;
         self.add_system_note(mr_id, author, &format!("added 1 commit\n\n* {sha}"));

@@ -58,6 +58,11 @@ pub struct World {
     pub totals_up_to: usize,
     /// Whether a cancelled pipeline keeps its status until [`World::settle`].
     pub slow_cancel: bool,
+    /// Whether label events are written only with [`World::settle`], after the labels themselves.
+    pub late_events: bool,
+    /// Whether lists lack pipelines made since the last [`World::settle`], as those of a replica.
+    pub lagging_lists: bool,
+    unlisted_pipelines: BTreeSet<u64>,
     /// Pipelines that nobody can cancel: it is answered as always, and nothing ends.
     pub stuck: BTreeSet<u64>,
 }
@@ -153,12 +158,24 @@ impl World {
             unreadable_rows: 0,
             totals_up_to: 10_000,
             slow_cancel: false,
+            late_events: false,
+            lagging_lists: false,
+            unlisted_pipelines: BTreeSet::new(),
             stuck: BTreeSet::new(),
         }
     }
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Lets GitLab's background jobs catch up, each by one step: first versions are made, label
+    /// events written, lists complete, and slow cancellations go on.
+    pub fn settle(&mut self) {
+        self.prepare_merge_requests();
+        self.write_label_events();
+        self.unlisted_pipelines.clear();
+        self.go_on_cancelling();
     }
 
     pub fn later(&mut self, duration: Duration) {

@@ -109,6 +109,9 @@ impl World {
             merge_request_id: None,
             jobs,
         };
+        if self.lagging_lists {
+            self.unlisted_pipelines.insert(id);
+        }
         self.pipelines.entry(id).insert_entry(pipeline).into_mut()
     }
 
@@ -180,6 +183,10 @@ impl World {
         skipped.for_each(|job| job.set_status("created"));
         self.follow_jobs(id);
         Ok(())
+    }
+
+    pub fn is_listed(&self, pipeline: &Pipeline) -> bool {
+        !self.unlisted_pipelines.contains(&pipeline.id)
     }
 
     pub fn delete_pipeline(&mut self, id: u64) {

@@ -194,6 +194,7 @@ impl World {
         if let Some(project) = self.projects.get_mut(&id) {
             let old_path = std::mem::replace(&mut project.path_with_namespace, new_path.to_owned());
             project.former_paths.push(old_path);
+            self.transfer_labels(id);
         }
     }
 

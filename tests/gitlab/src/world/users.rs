@@ -69,6 +69,15 @@ impl World {
         self.users.values().find(|user| user.username == username)
     }
 
+    /// Everything that the user has done passes to the ghost.
+    pub fn delete_user(&mut self, id: u64) {
+        self.users.remove(&id);
+        self.tokens.retain(|token| token.user_id != id);
+        for project in self.projects.values_mut() {
+            project.members.remove(&id);
+        }
+    }
+
     /// For whatever is to change about it.
     pub fn token_mut(&mut self, secret: &str) -> &mut Token {
         let found = self.tokens.iter_mut().find(|token| token.secret == secret);

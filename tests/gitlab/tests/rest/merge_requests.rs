@@ -165,6 +165,46 @@ fn each_push_makes_a_version() {
 }
 
 #[test]
+fn the_first_version_comes_after_the_label_of_the_form() {
+    let gitlab = Gitlab::start();
+    gitlab.role("mallory", "acme/engine", Role::Developer);
+    let mr = gitlab.fork_mr_labelled("faster", "mallory");
+    let single = client(&gitlab).get(ONE).json();
+    assert_eq!(single["labels"], json!(["benchmarking"]));
+    for field in ["sha", "diff_refs", "prepared_at", "changes_count"] {
+        assert_eq!(single[field], Value::Null, "{field}");
+    }
+    assert_eq!(single["detailed_merge_status"], "preparing");
+    let versions = || client(&gitlab).get(&format!("{ONE}/versions"));
+    assert_eq!(versions().json(), json!([]));
+
+    mr.push();
+    gitlab.settle();
+    let single = client(&gitlab).get(ONE).json();
+    assert_eq!(
+        (&single["sha"], &single["diff_refs"]["head_sha"]),
+        (&json!(mr.sha()), &json!(mr.sha()))
+    );
+    let events = client(&gitlab).get(&format!("{ONE}/resource_label_events"));
+    let (labelled, prepared) = (
+        events.json()[0]["created_at"].clone(),
+        &single["prepared_at"],
+    );
+    assert!(labelled.as_str() < prepared.as_str());
+    assert_eq!(versions().column("created_at"), [prepared.clone()]);
+    assert!(mr.discussions().is_empty());
+    gitlab.settle();
+    assert_eq!(versions().column("id").len(), 1);
+}
+
+#[test]
+fn the_label_of_an_author_without_the_role_is_dropped() {
+    let gitlab = Gitlab::start();
+    assert!(!gitlab.fork_mr_labelled("faster", "mallory").is_labelled());
+    assert!(gitlab.mr_labelled("fastest", "linus").is_labelled());
+}
+
+#[test]
 fn updates() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("faster");
