@@ -31,6 +31,11 @@ impl BenchmarkProject {
         self.own("asc", &[("updated_after", since)], |_| false)
     }
 
+    /// The newest hundred of them, lowest id first.
+    pub fn newest(&self) -> Result<Vec<Pipeline>> {
+        self.own("desc", &[], |_| true)
+    }
+
     /// Those of them that were created since then, and the newest hundred in any case.
     pub fn created_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
         let older = |page: &[Pipeline]| page.iter().any(|pipeline| pipeline.created_at < time);
@@ -100,6 +105,12 @@ impl BenchmarkProject {
 
     pub fn cancel(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}/cancel", self.pipelines_path());
+        self.0.http.post_repeatable(&self.0.token, &path)
+    }
+
+    /// One that waits for a person as well, which cancelling its pipeline leaves alone.
+    pub fn cancel_job(&self, job: JobId) -> Result<Job> {
+        let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
         self.0.http.post_repeatable(&self.0.token, &path)
     }
 }
