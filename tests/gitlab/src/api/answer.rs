@@ -100,6 +100,7 @@ impl From<Refusal> for Answer {
             Refusal::BadRequest(reason) => {
                 Self::message(400, &format!("400 Bad request - {reason}"))
             }
+            Refusal::ServerError => Self::message(500, "500 Internal Server Error"),
             Refusal::Invalid(faults) => {
                 let faults: Map<String, Value> = faults
                     .into_iter()

@@ -106,7 +106,7 @@ fn single(call: &mut Call) -> Result {
 fn create(call: &mut Call) -> Result {
     let project = call.project()?;
     let project_id = project.id;
-    if project.archived || !project.is_at_least(Role::Planner, call.user) {
+    if project.is_read_only() || !project.is_at_least(Role::Planner, call.user) {
         return Err(Answer::forbidden());
     }
     let title = call.params.text("name").unwrap_or_default();

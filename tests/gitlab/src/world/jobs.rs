@@ -167,7 +167,7 @@ impl World {
     /// Also a job that waits for a person; one that has ended stays as it is.
     pub fn cancel_job(&mut self, user: u64, id: u64) -> Done {
         let pipeline = self.pipeline_of(id)?;
-        self.check_may_run(user, pipeline)?;
+        self.check_may_cancel(user, pipeline)?;
         let cancelable = |status: &str| is_cancelable(status) || status == "manual";
         self.cancel_jobs(pipeline, |job| job.id == id && cancelable(&job.status));
         Ok(())

@@ -276,6 +276,17 @@ impl World {
         self.add_commit(mr.project_id, &title, parents)
     }
 
+    /// Likewise, of the target's head and a commit into which the source's are squashed.
+    pub fn squash_commit(&mut self, mr_id: u64) -> String {
+        let mr = &self.merge_requests[&mr_id];
+        let (project, title) = (mr.project_id, mr.title.clone());
+        let target_head = self.projects[&project].branches.get(&mr.target_branch);
+        let target_head: Vec<String> = target_head.cloned().into_iter().collect();
+        let squashed = self.add_commit(project, &title, target_head.clone());
+        let parents = target_head.into_iter().chain([squashed]).collect();
+        self.add_commit(project, &format!("Merge: {title}"), parents)
+    }
+
     pub fn merge(&mut self, mr_id: u64, user: u64) {
         let sha = self.merge_commit(mr_id);
         let now = self.now();
@@ -312,7 +323,7 @@ impl World {
         let mr = &self.merge_requests[&mr_id];
         let project = &self.projects[&mr.project_id];
         let is_theirs = mr.author_id == user || mr.assignees.contains(&user);
-        !project.archived && (project.is_developed_by(Some(user)) || is_theirs)
+        !project.is_read_only() && (project.is_developed_by(Some(user)) || is_theirs)
     }
 
     pub fn update_merge_request(&mut self, mr_id: u64, user: u64, to: MergeRequestChange) -> Done {

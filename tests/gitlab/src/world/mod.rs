@@ -11,6 +11,7 @@ mod pipeline_creation;
 mod pipelines;
 mod projects;
 mod quick_actions;
+mod rate_limit;
 mod reactions;
 mod users;
 
@@ -22,8 +23,9 @@ pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
 pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};
-pub use projects::{CI_FILE, Project, Visibility};
+pub use projects::{CI_FILE, Project, Refuses, Visibility};
 pub use quick_actions::QuickAction;
+pub use rate_limit::{RateLimit, Throttle};
 pub use reactions::Reaction;
 pub use users::{Role, Token, TokenFault, User};
 
@@ -54,6 +56,9 @@ pub struct World {
     /// discussions and notes: they are counted when a page is cut, but not shown, so that pages
     /// come short or empty.
     pub unreadable_rows: usize,
+    pub rate_limit: Option<RateLimit>,
+    /// How many comments a merge request takes, GitLab's own among them.
+    pub most_notes: usize,
     /// A list with more rows does not tell its total.
     pub totals_up_to: usize,
     /// Whether a cancelled pipeline keeps its status until [`World::settle`].
@@ -104,6 +109,8 @@ pub enum Refusal {
     /// No such row in the database.
     NoRecord,
     BadRequest(String),
+    /// GitLab falls over.
+    ServerError,
     /// Fields, each with what is wrong with it.
     Invalid(Vec<(String, String)>),
 }
@@ -156,6 +163,8 @@ impl World {
                 reaction: Sequence(601),
             },
             unreadable_rows: 0,
+            rate_limit: None,
+            most_notes: 5_000,
             totals_up_to: 10_000,
             slow_cancel: false,
             late_events: false,

@@ -41,7 +41,7 @@ impl World {
     }
 
     pub fn take_reaction_back(&mut self, user: u64, mr_id: u64, id: u64) -> Done {
-        let reactions = &mut self.mr_mut(mr_id).reactions;
+        let reactions = &self.merge_requests[&mr_id].reactions;
         let position = reactions
             .iter()
             .position(|reaction| reaction.id == id)
@@ -49,7 +49,10 @@ impl World {
         if reactions[position].user_id != user {
             return Err(Refusal::Unauthorized);
         }
-        reactions.remove(position);
+        // Where none may be put on none is taken off, which GitLab does not tell.
+        if self.check_may_write(user, mr_id).is_ok() {
+            self.mr_mut(mr_id).reactions.remove(position);
+        }
         Ok(())
     }
 }

@@ -11,4 +11,6 @@ mod merge_requests;
 mod paging;
 mod people;
 mod pipelines;
+mod projects;
 mod reactions;
+mod tokens;

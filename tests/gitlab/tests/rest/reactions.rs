@@ -54,6 +54,9 @@ fn who_may_react_and_how() {
     assert_eq!(award(MALLORY_TOKEN, "eyes"), 201);
     mr.lock_discussion();
     assert_eq!(award(MALLORY_TOKEN, "rocket"), 404);
+    let owner = Client::anonymous(&gitlab).with_token(MALLORY_TOKEN);
+    assert_eq!(owner.delete(&format!("{EMOJI}/601")).status, 204);
+    assert_eq!(mr.reactions().len(), 1, "it was not carried out");
     assert_eq!(Client::anonymous(&gitlab).get(EMOJI).status, 401);
 }
 
