@@ -405,7 +405,19 @@ fn a_project_access_token_opens_one_project() {
 #[test]
 fn each_thing_that_can_be_wrong_in_the_benchmark_project_is_one_check() {
     type Change = fn(&mut Project);
-    let wrong: [(Change, &str, Value); 13] = [
+    let wrong: [(Change, &str, Value); 15] = [
+        (
+            |project| project.marked_for_deletion_on = "2026-01-04".parse().ok(),
+            "benchmark-project",
+            false.into(),
+        ),
+        (
+            |project| {
+                project.ci_restrict_pipeline_cancellation_role = Some("no_one".to_owned());
+            },
+            "cancel",
+            false.into(),
+        ),
         (
             |project| project.archived = true,
             "benchmark-project",

@@ -1,6 +1,6 @@
 //! What `doctor --rehearse` tries, and what it believes.
 
-use in_memory_gitlab::{BOT_TOKEN, Fault, Gitlab, LINUS, People, Request, Role};
+use in_memory_gitlab::{BOT_TOKEN, Gitlab, LINUS, People, Role, permissions};
 use serde_json::Value;
 
 use crate::bot::{Ran, bot};
@@ -66,19 +66,13 @@ fn a_rehearsal_that_waits_for_a_person_is_cancelled_job_by_job() {
     assert_eq!(gitlab.benchmarks()[0].status, "canceled");
 }
 
-const NOT_GRANTED: &str = r#"{"error":"insufficient_granular_scope","error_description":"Access denied: This operation requires a fine-grained personal access token with the following project permissions: [Merge Request: Update]."}"#;
-
-/// GitLab says of the bot's token that it is a fine-grained one, and refuses it such requests.
-fn fine_grained(gitlab: &Gitlab, refused: fn(&Request) -> bool) {
-    gitlab.fault(move |request| {
-        let json = |status, body| Some(Fault::answer(status, "application/json", body));
-        match request {
-            _ if refused(request) => json(403, NOT_GRANTED),
-            _ if request.path.ends_with("/self") => json(
-                200,
-                r#"{"id":1,"scopes":["granular"],"expires_at":"2026-11-01"}"#,
-            ),
-            _ => None,
+/// The bot's token becomes a fine-grained one with all permissions but these.
+fn fine_grained(gitlab: &Gitlab, lacks: &[&str]) {
+    gitlab.change_token(BOT_TOKEN, |token| {
+        token.scopes = vec!["granular".to_owned()];
+        token.permissions = permissions();
+        for lack in lacks {
+            assert!(token.permissions.remove(*lack), "{lack}");
         }
     });
 }
@@ -96,7 +90,7 @@ fn verdicts(ran: &Ran) -> Vec<(String, Value)> {
 #[test]
 fn what_a_fine_grained_token_may_do_is_told_by_trying() {
     let gitlab = Gitlab::start();
-    fine_grained(&gitlab, |_| false);
+    fine_grained(&gitlab, &[]);
     let ran = bot(&gitlab, "doctor --format json").exits(1);
     let unproved = verdicts(&ran);
     let amiss: Vec<_> = unproved.iter().filter(|(_, ok)| *ok != true).collect();
@@ -115,23 +109,43 @@ fn what_a_fine_grained_token_may_do_is_told_by_trying() {
 fn a_fine_grained_token_that_may_not_write_in_the_source_project_is_not_ready() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("speed-up").passed().labelled();
-    fine_grained(&gitlab, |request| {
-        request.method == "PUT" && request.path.ends_with("/merge_requests/0")
-    });
-    let ran = bot(&gitlab, "doctor --rehearse").exits(1);
-    let told = told(&ran);
-    assert!(told.contains("it may not write in acme/engine"), "{told}");
-    assert!(told.contains("[Merge Request: Update]"), "{told}");
+    for (lack, named) in [
+        ("update_merge_request", "[Merge Request: Update]"),
+        ("create_merge_request_note", "[Merge Request Note: Create]"),
+        ("update_merge_request_note", "[Merge Request Note: Update]"),
+        ("update_work_item_note", "[Work Item Note: Update]"),
+    ] {
+        fine_grained(&gitlab, &[lack]);
+        let ran = bot(&gitlab, "doctor --rehearse").exits(1);
+        let told = told(&ran);
+        assert!(told.contains("it may not write in acme/engine"), "{told}");
+        assert!(told.contains(named), "{told}");
+    }
     assert!(mr.is_labelled() && mr.discussions().is_empty());
+}
+
+#[test]
+fn a_fine_grained_token_that_may_not_do_all_in_the_benchmark_project_is_not_ready() {
+    let gitlab = Gitlab::start();
+    for (lack, named) in [
+        ("create_pipeline", "[Pipeline: Create]"),
+        ("read_pipeline_variable", "[Pipeline Variable: Read]"),
+        ("cancel_pipeline", "[Pipeline: Cancel]"),
+    ] {
+        fine_grained(&gitlab, &[lack]);
+        let ran = bot(&gitlab, "doctor --rehearse").exits(1);
+        let told = told(&ran);
+        assert!(told.contains("? token-scopes"), "{told}");
+        assert!(told.contains(named), "{told}");
+        assert!(told.contains("give it the permission"), "{told}");
+    }
 }
 
 /// It need not be told its scopes, nor the server's version.
 #[test]
 fn a_fine_grained_token_that_may_not_read_about_itself() {
     let gitlab = Gitlab::start();
-    fine_grained(&gitlab, |request| {
-        request.path.ends_with("/self") || request.path.ends_with("/version")
-    });
+    fine_grained(&gitlab, &["read_personal_access_token", "read_metadata"]);
     bot(&gitlab, "doctor").exits(1);
     bot(&gitlab, "doctor --rehearse").exits(0);
 }
@@ -152,4 +166,41 @@ fn no_rehearsal_is_ready_without_a_look_at_both_projects() {
         .env("BENCH_BOT_BENCHMARK_TOKEN", SECOND)
         .exits(1);
     assert!(verdicts(&ran).contains(&("token-scopes".to_owned(), Value::Bool(false))));
+}
+
+/// The group's state is shown nowhere in the project.
+#[test]
+fn a_project_of_an_archived_group_is_told_by_trying() {
+    let gitlab = Gitlab::start();
+    gitlab.configure("acme/benchmarks", |project| {
+        project.in_archived_group = true
+    });
+    let ran = bot(&gitlab, "doctor --rehearse").exits(1);
+    let group = "a group above it is archived or to be deleted, and restore that: \
+                 https://gitlab.example.com/acme";
+    assert!(told(&ran).contains(group), "{}", told(&ran));
+
+    let gitlab = Gitlab::start();
+    gitlab.delete_label("benchmarking");
+    gitlab.configure("acme/engine", |project| project.in_archived_group = true);
+    let ran = bot(&gitlab, "doctor --fix").exits(1);
+    assert!(told(&ran).contains(group), "{}", told(&ran));
+}
+
+#[test]
+fn a_cancel_that_the_project_keeps_to_others_is_explained() {
+    let gitlab = Gitlab::start();
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Developer);
+    gitlab.configure("acme/benchmarks", |project| {
+        project.protected_branches.clear();
+        project.ci_pipeline_variables_minimum_override_role = "developer".to_owned();
+        project.ci_restrict_pipeline_cancellation_role = Some("maintainer".to_owned());
+    });
+    let ran = bot(&gitlab, "doctor --rehearse").exits(1);
+    let told = told(&ran);
+    assert!(told.contains("it cannot be cancelled (403"), "{told}");
+    assert!(
+        told.contains("Minimum role required to cancel a pipeline or job"),
+        "{told}"
+    );
 }
