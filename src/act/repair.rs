@@ -232,7 +232,7 @@ impl Actor<'_> {
             return Ok(None);
         }
         let mut pipeline = benchmark.cancel(record.pipeline).context(hint)?;
-        if pipeline.status.as_ref().map(Status::word) == Some("manual") {
+        if pipeline.status().word() == "manual" {
             let jobs = benchmark.jobs(record.pipeline).context(hint)?;
             for job in jobs.iter().filter(|job| job.status.word() == "manual") {
                 benchmark.cancel_job(job.id).context(hint)?;
@@ -241,7 +241,7 @@ impl Actor<'_> {
         }
         Ok(match pipeline.status {
             Some(Status::Ended(outcome)) => Some(outcome),
-            _ => None,
+            Some(Status::Alive(_)) | None => None,
         })
     }
 

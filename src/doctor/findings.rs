@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cli::Settled;
-use crate::gitlab::answer::User;
+use crate::gitlab::answer::{Pipeline, Status, User};
 use crate::gitlab::{
     Branch, Door, Error, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version, both,
+    side_by_side,
 };
 use crate::plan::Resolve;
 
@@ -15,7 +16,6 @@ pub struct Findings {
     pub url: String,
     /// By the server's clock.
     pub now: DateTime<Utc>,
-    pub label: String,
     pub timeout: TimeDelta,
     pub resolve: Resolve,
     pub version: Result<Version, Error>,
@@ -24,11 +24,16 @@ pub struct Findings {
     pub benchmark_token: Option<Identity>,
     pub source: Place,
     pub benchmark: Place,
-    pub label_found: Option<LabelFound>,
-    /// `None` as well for an empty repository, where no ref is named either.
+    /// Each by its name; none where they were not looked for.
+    pub labels: Vec<(String, LabelFound)>,
+    /// `None` as well for an empty repository.
     pub ref_found: Option<RefFound>,
     pub ci_file: Option<CiFile>,
+    /// The newest that the bot started in the benchmark project.
+    pub pipelines: Option<Result<Vec<Pipeline>, Error>>,
     pub rehearsal: Option<Rehearsal>,
+    /// What came of writing in the source project, tried where the token's scopes do not say.
+    pub tried: Option<Result<(), Error>>,
 }
 
 /// A token, and whose it is.
@@ -79,7 +84,8 @@ pub enum Rehearsal {
         url: String,
         /// Whether its variables came back as they were given.
         read_back: Result<bool, Error>,
-        cancelled: Result<(), Error>,
+        /// Where it stood at the last look after that.
+        cancelled: Result<Status, Error>,
     },
 }
 
@@ -103,7 +109,6 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
             .trim_end_matches('/')
             .to_owned(),
         now: source.now(),
-        label: settled.labels[0].clone(),
         timeout: settled.rules.timeout,
         resolve: settled.resolve,
         version,
@@ -111,34 +116,41 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
         benchmark_token,
         source: Place::at(source, source_settings),
         benchmark: Place::at(benchmark, benchmark_settings),
-        label_found: None,
+        labels: Vec::new(),
         ref_found: None,
         ci_file: None,
+        pipelines: None,
         rehearsal: None,
+        tried: None,
     };
+    let labels = &settled.labels;
     let benchmark_user = &findings.benchmark_identity().user;
-    let ((source_role, label_found), (benchmark_role, (ref_found, ci_file))) = both(
+    let ((source_role, labels), (benchmark_role, ((ref_found, ci_file), pipelines))) = both(
         || {
             both(
                 || findings.source.role(source, &findings.token.user),
-                || label(source, &findings),
+                || find_labels(source, &findings, labels),
             )
         },
         || {
             both(
                 || findings.benchmark.role(benchmark, benchmark_user),
                 || match &findings.benchmark.settings {
-                    Ok(settings) => code(benchmark, settings, settled.ref_name.as_deref()),
-                    Err(_) => (None, None),
+                    Ok(settings) => both(
+                        || code(benchmark, settings, settled.ref_name.as_deref()),
+                        || pipelines(benchmark, settings, benchmark_user),
+                    ),
+                    Err(_) => ((None, None), None),
                 },
             )
         },
     );
     findings.source.role = source_role;
     findings.benchmark.role = benchmark_role;
-    findings.label_found = label_found;
+    findings.labels = labels;
     findings.ref_found = ref_found;
     findings.ci_file = ci_file;
+    findings.pipelines = pipelines;
     findings
 }
 
@@ -146,6 +158,14 @@ impl Findings {
     /// Who acts in the benchmark project.
     pub fn benchmark_identity(&self) -> &Identity {
         self.benchmark_token.as_ref().unwrap_or(&self.token)
+    }
+
+    /// Whether the server is known to be of a version before that.
+    pub fn older_than(&self, major: u32, minor: u32) -> bool {
+        let version = self.version.as_ref().ok();
+        version
+            .and_then(Version::numbers)
+            .is_some_and(|numbers| numbers < (major, minor))
     }
 }
 
@@ -187,13 +207,28 @@ impl Place {
     }
 }
 
-fn label(source: &Door, findings: &Findings) -> Option<LabelFound> {
-    let settings = findings.source.settings.as_ref().ok()?;
-    Some(match source.label(settings.project.id, &findings.label) {
-        Ok(Some(_)) => LabelFound::There,
-        Ok(None) => LabelFound::Missing,
-        Err(error) => LabelFound::Unread(error),
+fn find_labels(source: &Door, findings: &Findings, labels: &[String]) -> Vec<(String, LabelFound)> {
+    let Ok(settings) = &findings.source.settings else {
+        return Vec::new();
+    };
+    side_by_side(labels.iter().collect(), |label: &String| {
+        let found = match source.label_exists(settings.project.id, label) {
+            Ok(true) => LabelFound::There,
+            Ok(false) => LabelFound::Missing,
+            Err(error) => LabelFound::Unread(error),
+        };
+        (label.clone(), found)
     })
+}
+
+fn pipelines(
+    benchmark: &Door,
+    settings: &ProjectSettings,
+    user: &Result<User, Error>,
+) -> Option<Result<Vec<Pipeline>, Error>> {
+    let user = user.as_ref().ok()?.clone();
+    let project = benchmark.clone().opened(user, settings.project.clone());
+    Some(project.newest())
 }
 
 /// The ref, and the CI file there.
@@ -203,7 +238,9 @@ fn code(
     ref_name: Option<&str>,
 ) -> (Option<RefFound>, Option<CiFile>) {
     let id = settings.project.id;
-    let Some(name) = ref_name.or(settings.project.default_branch.as_deref()) else {
+    // An empty one has a default branch by name.
+    let name = ref_name.or(settings.project.default_branch.as_deref());
+    let Some(name) = name.filter(|_| settings.empty_repo != Some(true)) else {
         return (None, None);
     };
     let ((branch, tag), (rules, ci_file)) = both(

@@ -2,21 +2,23 @@
 
 pub mod checks;
 pub mod findings;
+mod rehearse;
 
 use anyhow::Result;
 use log::info;
 
-use self::findings::{Findings, LabelFound, Rehearsal};
+use self::findings::{Findings, LabelFound};
+use self::rehearse::{rehearse, try_writes};
 use crate::cli::{Environment, Format, Settings, Settled};
-use crate::gitlab::{ConnectError, Door, both};
+use crate::gitlab::{ConnectError, Door};
 use crate::report::{self, Checkup};
 use crate::run::{columns, spinner};
-use crate::{Exit, Ran, record};
+use crate::{Exit, Ran};
 
 /// What `doctor` may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
-    /// The label, where it is missing.
+    /// The labels, where they are missing.
     pub fix: bool,
     /// A pipeline that is cancelled at once.
     pub rehearse: bool,
@@ -60,48 +62,26 @@ pub fn examine(settled: &Settled, given: bool, writes: Writes) -> Result<Finding
     let (source, benchmark) = Door::both(&settled.connection)?;
     let mut findings = findings::read(&source, &benchmark, settled, given);
     if writes.fix {
-        create_label(&source, &mut findings);
+        create_labels(&source, &mut findings);
     }
     if writes.rehearse {
+        findings.tried = try_writes(&source, &findings);
         findings.rehearsal = rehearse(benchmark, &findings);
     }
     info!("{}", source.figures());
     Ok(findings)
 }
 
-fn create_label(source: &Door, findings: &mut Findings) {
-    if let (Ok(settings), Some(LabelFound::Missing)) =
-        (&findings.source.settings, &findings.label_found)
-    {
-        let created = source.create_label(settings.project.id, &findings.label);
-        findings.label_found = Some(match created {
-            Ok(_) => LabelFound::Created,
-            Err(error) => LabelFound::NotCreated(error),
-        });
-    }
-}
-
-/// What a Developer is shown no setting of: whether a pipeline with variables is let through, and read back.
-fn rehearse(benchmark: Door, findings: &Findings) -> Option<Rehearsal> {
-    let user = findings.benchmark_identity().user.as_ref().ok()?;
-    let settings = findings.benchmark.settings.as_ref().ok()?;
-    let found = findings.ref_found.as_ref()?;
-    if let (Ok(None), Ok(None)) = (&found.branch, &found.tag) {
-        return None;
-    }
-    let benchmark = benchmark.opened(user.clone(), settings.project.clone());
-    let variables = [record::rehearsal()];
-    let pipeline = match benchmark.create_pipeline(&found.name, &variables) {
-        Ok(pipeline) => pipeline,
-        Err(error) => return Some(Rehearsal::NotStarted(error)),
+fn create_labels(source: &Door, findings: &mut Findings) {
+    let Ok(settings) = &findings.source.settings else {
+        return;
     };
-    let (read_back, cancelled) = both(
-        || benchmark.variables(pipeline.id),
-        || benchmark.cancel(pipeline.id).map(drop),
-    );
-    Some(Rehearsal::Started {
-        url: pipeline.web_url,
-        read_back: read_back.map(|read| read == variables),
-        cancelled,
-    })
+    for (label, found) in &mut findings.labels {
+        if let LabelFound::Missing = found {
+            *found = match source.create_label(settings.project.id, label) {
+                Ok(()) => LabelFound::Created,
+                Err(error) => LabelFound::NotCreated(error),
+            };
+        }
+    }
 }

@@ -98,6 +98,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// What GitLab does not tell has not ended.
+    pub fn status(&self) -> Status {
+        let unknown = || Status::Alive("unknown".to_owned());
+        self.status.clone().unwrap_or_else(unknown)
+    }
+
     /// Whether it is certain that it has ended.
     pub fn ended(&self) -> bool {
         self.status.as_ref().is_some_and(Status::ended)

@@ -26,6 +26,11 @@ impl BenchmarkProject {
         self.own("asc", &[("updated_after", since)], |_| false)
     }
 
+    /// The newest hundred of them, lowest id first.
+    pub fn newest(&self) -> Result<Vec<Pipeline>> {
+        self.own("desc", &[], |_| true)
+    }
+
     /// Those of them that were created since then, and the newest hundred in any case.
     pub fn created_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
         let is_older = |pipeline: &Pipeline| pipeline.created_at.is_some_and(|at| at < time);
@@ -105,6 +110,7 @@ impl BenchmarkProject {
         let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
         self.0.http.post_repeatable(&self.0.token, &path, None)
     }
+
 }
 
 /// Lowest id first, each once, and none that is certain to be of another source, should a server not heed that parameter.

@@ -27,7 +27,42 @@ pub enum Kind {
     Unclear,
 }
 
+/// What keeps the bot out of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The token is refused, or the account that it belongs to; and the way out, where GitLab names the reason.
+    Refused(Option<&'static str>),
+    /// It lets in again by itself: rate limits, maintenance.
+    ForNow,
+    /// What answers is no GitLab.
+    Foreign,
+    /// Nothing answers.
+    Silent,
+}
+
 impl Error {
+    pub fn closed(&self) -> Closed {
+        match (self.kind, self.status()) {
+            (Kind::Refused(_), Some(401 | 403)) => Closed::Refused(way_in(&self.message)),
+            (Kind::Refused(_) | Kind::NotGitlab(_), _) => Closed::Foreign,
+            (_, Some(_)) => Closed::ForNow,
+            _ if self.message.starts_with("answered, but unreadable") => Closed::Foreign,
+            _ => Closed::Silent,
+        }
+    }
+
+    /// That of the answer, if there was one: a message begins with it.
+    fn status(&self) -> Option<u16> {
+        let said = || self.message.get(..3)?.parse().ok();
+        self.refused().map(|status| status.as_u16()).or_else(said)
+    }
+
+    /// Whether GitLab names a permission that a fine-grained token lacks.
+    pub fn fine_grained(&self) -> bool {
+        self.refused() == Some(StatusCode::FORBIDDEN)
+            && self.message.to_lowercase().contains("fine-grained")
+    }
+
     pub fn refused(&self) -> Option<StatusCode> {
         match self.kind {
             Kind::Refused(status) => Some(status),
@@ -44,6 +79,41 @@ impl Error {
         self.refused() == Some(StatusCode::FORBIDDEN)
     }
 }
+
+fn way_in(message: &str) -> Option<&'static str> {
+    let ways = [
+        ("is expired", "rotate it, so that its user stays the same"),
+        (
+            "was revoked",
+            "make another of the same user, with the scope api",
+        ),
+        (
+            "has been blocked",
+            "ask an administrator to unblock the bot's account",
+        ),
+        (
+            "pending approval",
+            "ask an administrator to approve the bot's account",
+        ),
+        ("Terms of Service", "sign in as the bot and accept them"),
+        (
+            "been deactivated",
+            "sign in as the bot, which activates its account again",
+        ),
+        ("is not confirmed", "confirm the bot's email address"),
+        (
+            "password expired",
+            "sign in as the bot and set a new password",
+        ),
+        ("ine-grained", GRANT),
+    ];
+    let (_, way) = ways.iter().find(|(said, _)| message.contains(said))?;
+    Some(way)
+}
+
+/// What to do where a fine-grained token is refused.
+pub const GRANT: &str =
+    "give it the permission that is named there, or use a token with the scope api";
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 pub use self::benchmark_project::{BenchmarkProject, by_id};
-pub use self::error::{Error, Kind};
+pub use self::error::{Closed, Error, GRANT, Kind};
 pub use self::http::Limits;
 pub use self::setup::{
     AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
@@ -303,19 +303,26 @@ impl Door {
 
     /// Why the server does not let the bot in.
     fn closed(&self, error: &Error) -> ConnectError {
-        let (url, variable) = (&self.gitlab_url, self.variable);
+        let (url, variable, message) = (&self.gitlab_url, self.variable, &error.message);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
-        match error.refused().map(|status| status.as_u16()) {
-            Some(401 | 403) => ConnectError::Setting(format!(
-                "{url} refuses the token in {variable} ({}): it must be valid, and have the scope api",
-                error.message
+        match error.closed() {
+            Closed::Refused(way) => ConnectError::Setting(format!(
+                "{url} refuses the token in {variable} ({message}): {}",
+                way.unwrap_or("it must be valid, and have the scope api")
             )),
-            Some(_) => ConnectError::Setting(format!(
-                "{url} does not answer as a GitLab does ({error}): {check_url}"
+            Closed::ForNow => ConnectError::Unreachable(format!(
+                "{url} turns requests away just now ({message}): the next run tries again; if it stays so, ask whoever \
+                 runs the server"
             )),
-            None => ConnectError::Unreachable(format!(
-                "{url} cannot be reached ({}): {check_url} and the network",
-                error.message
+            Closed::Foreign => {
+                let said = format!("{url} does not answer as a GitLab does ({error}): {check_url}");
+                match error.refused() {
+                    Some(_) => ConnectError::Setting(said),
+                    None => ConnectError::Unreachable(said),
+                }
+            }
+            Closed::Silent => ConnectError::Unreachable(format!(
+                "{url} cannot be reached ({message}): {check_url} and the network"
             )),
         }
     }

@@ -4,13 +4,14 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
 use super::answer::{Label, Project, User};
 use super::error::Result;
+use super::http::{Http, Token};
 use super::{Access, BenchmarkProject, Door};
 use crate::id::{ProjectId, UserId};
 
@@ -31,8 +32,8 @@ impl Version {
 #[derive(Clone, Debug, Deserialize)]
 pub struct TokenDetails {
     pub scopes: Vec<String>,
-    /// It ends with the beginning of that day, UTC.
-    pub expires_at: Option<NaiveDate>,
+    /// A date: it ends with the beginning of that day, UTC.
+    pub expires_at: Option<String>,
 }
 
 /// GitLab's access levels: the higher includes the lower.
@@ -69,6 +70,13 @@ pub struct ProjectSettings {
     #[serde(flatten)]
     pub project: Project,
     pub archived: Option<bool>,
+    /// The day on which somebody marked it, whichever of the two names the server has for it.
+    pub marked_for_deletion_on: Option<String>,
+    pub marked_for_deletion_at: Option<String>,
+    /// Not so for the user who asks where the project, or a group above it, is archived or marked for deletion.
+    pub can_create_merge_request_in: Option<bool>,
+    pub empty_repo: Option<bool>,
+    pub repository_access_level: Option<String>,
     pub merge_requests_access_level: Option<String>,
     pub builds_access_level: Option<String>,
     pub only_allow_merge_if_all_discussions_are_resolved: Option<bool>,
@@ -80,19 +88,23 @@ pub struct ProjectSettings {
     pub ci_pipeline_variables_minimum_override_role: Option<String>,
     /// Null, too, where pipelines are kept for ever.
     pub ci_delete_pipelines_in_seconds: Option<i64>,
+    /// `developer`, `maintainer` or `no_one`; only where the server has that feature.
+    pub ci_restrict_pipeline_cancellation_role: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Branch {
-    pub protected: bool,
+    pub name: String,
+    pub protected: Option<bool>,
     /// Whether the user who asks may.
-    pub can_push: bool,
-    pub developers_can_merge: bool,
+    pub can_push: Option<bool>,
+    pub developers_can_merge: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Tag {
-    pub protected: bool,
+    pub name: String,
+    pub protected: Option<bool>,
 }
 
 /// A rule for all branches whose name fits.
@@ -100,7 +112,7 @@ pub struct Tag {
 pub struct ProtectedBranch {
     /// With `*` for any text.
     pub name: String,
-    pub merge_access_levels: Vec<AccessLevel>,
+    pub merge_access_levels: Option<Vec<AccessLevel>>,
 }
 
 /// Who may: one user, one group, or a role and those above.
@@ -143,22 +155,45 @@ impl Door {
         Ok(member?.map(|member| member.access_level))
     }
 
-    /// Of the project or of a group above it.
-    pub fn label(&self, project: ProjectId, name: &str) -> Result<Option<Label>> {
-        let label: Option<Label> =
-            self.find(&format!("projects/{project}/labels/{}", segment(name)))?;
-        // GitLab takes a number for an id first.
-        Ok(label.filter(|label| label.name == name))
+    pub fn label_exists(&self, project: ProjectId, name: &str) -> Result<bool> {
+        label_exists(&self.http, &self.token, project, name)
     }
 
-    pub fn create_label(&self, project: ProjectId, name: &str) -> Result<Label> {
+    pub fn create_label(&self, project: ProjectId, name: &str) -> Result<()> {
         let label = json!({
             "name": name,
             "color": "#6699cc",
             "description": "Asks bench-bot to benchmark the merge request",
         });
         let path = format!("projects/{project}/labels");
-        self.http.post(&self.token, &path, &label)
+        let created = self.http.post::<IgnoredAny>(&self.token, &path, &label);
+        match created {
+            // Somebody else may have been faster, or the answer have been lost.
+            Err(error) => match self.label_exists(project, name) {
+                Ok(true) => Ok(()),
+                _ => Err(error),
+            },
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Whether the token may do there what the bot does to merge requests. It is tried on one that never is: GitLab
+    /// looks at the token before it looks for the thing.
+    pub fn try_writes(&self, project: ProjectId) -> Result<()> {
+        let mr = format!("projects/{project}/merge_requests/0");
+        let discussion = format!("{mr}/discussions/{}", "0".repeat(40));
+        let put = |path: &str, body| self.http.put::<IgnoredAny>(&self.token, path, &body);
+        let body = || json!({ "body": "bench-bot may write here." });
+        let tried = [
+            self.http
+                .post::<IgnoredAny>(&self.token, &format!("{mr}/discussions"), &body()),
+            put(&format!("{mr}/notes/0"), body()),
+            put(&discussion, json!({ "resolved": true })),
+            put(&mr, json!({ "remove_labels": "bench-bot may write here" })),
+        ];
+        tried
+            .into_iter()
+            .try_for_each(|tried| if_there(tried).map(drop))
     }
 
     pub fn branch(&self, project: ProjectId, name: &str) -> Result<Option<Branch>> {
@@ -204,6 +239,18 @@ impl Door {
     }
 }
 
+/// Whether the project, or a group above it, has a label of exactly that name. GitLab takes what begins with a number for
+/// an id first, so that another label, or none, is only the beginning of an answer.
+pub fn label_exists(http: &Http, token: &Token, project: ProjectId, name: &str) -> Result<bool> {
+    let path = format!("projects/{project}/labels");
+    let one = http.get::<Label>(token, &format!("{path}/{}", segment(name)));
+    if if_there(one)?.is_some_and(|label| label.name == name) {
+        return Ok(true);
+    }
+    let labels: Vec<Label> = http.get_all(token, &path, &[("search", name.to_owned())])?;
+    Ok(labels.iter().any(|label| label.name == name))
+}
+
 fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(there) => Ok(Some(there)),
@@ -213,7 +260,7 @@ fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
 }
 
 /// A name as one segment of a path.
-pub(super) fn segment(name: &str) -> String {
+fn segment(name: &str) -> String {
     let encoded = |byte: u8| match byte {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()

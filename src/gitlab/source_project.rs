@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::Access;
 use super::answer::{
-    AwardEmoji, Commit, Discussion, Label, LabelEvent, MergeRequest, Note, Project, SourcePipeline,
+    AwardEmoji, Commit, Discussion, LabelEvent, MergeRequest, Note, Project, SourcePipeline,
     Version,
 };
 use super::error::{Error, Kind, Result};
 use super::http::{Http, Token};
-use super::setup::segment;
+use super::setup::label_exists;
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, Sha};
 
 pub struct SourceProject(pub(super) Access);
@@ -74,7 +74,7 @@ impl SourceProject {
 
     /// Of the project, or of a group above it.
     pub fn has_label(&self, name: &str) -> Result<bool> {
-        has_label(&self.0.http, &self.0.token, self.0.project.id, name)
+        label_exists(&self.0.http, &self.0.token, self.0.project.id, name)
     }
 
     pub fn merge_request(&self, iid: Iid) -> Result<MergeRequest> {
@@ -227,18 +227,6 @@ impl SourceProject {
             deleted => deleted,
         }
     }
-}
-
-/// GitLab takes what looks like a number for an id first, so only a list proves that a label is missing.
-pub fn has_label(http: &Http, token: &Token, project: ProjectId, name: &str) -> Result<bool> {
-    let path = format!("projects/{project}/labels");
-    match http.get::<Label>(token, &format!("{path}/{}", segment(name))) {
-        Ok(label) if label.name == name => return Ok(true),
-        Err(error) if !error.not_found() => return Err(error),
-        _ => {}
-    }
-    let labels: Vec<Label> = http.get_all(token, &path, &[("search", name.to_owned())])?;
-    Ok(labels.iter().any(|label| label.name == name))
 }
 
 /// As [`SourceProject::list`], of a project that has not been looked at yet.

@@ -295,10 +295,7 @@ fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {
         Err(error) => return Err(error),
     };
     Ok(Seen {
-        // Whatever is not told has not ended.
-        status: pipeline
-            .status
-            .unwrap_or_else(|| Status::from(String::new())),
+        status: pipeline.status(),
         created_at: pipeline.created_at.unwrap_or_else(|| gitlab.now()),
         jobs,
         request,

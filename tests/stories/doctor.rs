@@ -1,5 +1,7 @@
 //! What `doctor` says of a setup, from a newcomer's to one that is ready.
 
+use std::time::Duration;
+
 use in_memory_gitlab::{
     BENCH_BOT, BOT_TOKEN, Fault, Gitlab, LINUS, Project, READ_ONLY_TOKEN, REVOKED_TOKEN, Role,
     Visibility,
@@ -124,8 +126,9 @@ fn nothing_is_written_unless_asked_for() {
     gitlab.delete_label("benchmarking");
     bot(&gitlab, "doctor").exits(1);
     assert!(gitlab.writes().is_empty());
-    // The version; the user, the token, two projects; two roles, the label; branch, tag, rules, CI file.
-    assert_eq!(gitlab.requests().len(), 1 + 4 + 3 + 4);
+    // The version; the user, the token, two projects; two roles, the label by name and in a list; branch, tag, rules, CI
+    // file; the bot's pipelines.
+    assert_eq!(gitlab.requests().len(), 1 + 4 + 4 + 4 + 1);
     for flag in ["--fix", "--rehearse"] {
         bot(&gitlab, "doctor --dry-run").arg(flag).exits(2);
     }
@@ -158,6 +161,49 @@ fn a_label_of_the_group_is_one_and_one_with_odd_characters_is_found() {
     doctor().succeeds();
     doctor().succeeds();
     assert_eq!(gitlab.writes().len(), 1);
+}
+
+/// GitLab takes what begins with a number for an id.
+#[test]
+fn a_label_that_begins_with_a_number_is_told_from_one_with_that_id() {
+    let gitlab = Gitlab::start();
+    let doctor =
+        |label: &str, flags: &str| bot(&gitlab, &format!("doctor {flags} --label {label}"));
+    let id = gitlab
+        .world()
+        .label_titled(7, "benchmarking")
+        .expect("it is there")
+        .id;
+    let name = format!("{id}-fold");
+    doctor(&name, "").exits(1);
+    doctor(&name, "--fix").succeeds();
+    doctor(&name, "").succeeds();
+    // An ingress that reloads says so of anything.
+    gitlab.fault(|request| {
+        let fault = Fault::answer(404, "text/plain", "default backend - 404");
+        request
+            .path
+            .ends_with("/labels/benchmarking")
+            .then_some(fault)
+    });
+    doctor("benchmarking", "").succeeds();
+}
+
+#[test]
+fn what_is_in_flight_for_too_long_is_named() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    run(&gitlab, "scan");
+    let id = gitlab.benchmarks()[0].id;
+    gitlab.benchmark_hangs(id, "running");
+    gitlab.later(Duration::from_secs(47 * 60 * 60));
+    assert_eq!(check(&gitlab, "overdue")["hint"], Value::Null);
+    gitlab.later(Duration::from_secs(2 * 60 * 60));
+    run(&gitlab, "doctor");
+    let overdue = check(&gitlab, "overdue");
+    let named = format!("/acme/benchmarks/-/pipelines/{id} (running)");
+    assert!(overdue["detail"].to_string().contains(&named), "{overdue}");
+    assert!(overdue["hint"].is_string());
 }
 
 #[test]
@@ -359,7 +405,19 @@ fn a_project_access_token_opens_one_project() {
 #[test]
 fn each_thing_that_can_be_wrong_in_the_benchmark_project_is_one_check() {
     type Change = fn(&mut Project);
-    let wrong: [(Change, &str, Value); 12] = [
+    let wrong: [(Change, &str, Value); 15] = [
+        (
+            |project| project.marked_for_deletion_on = "2026-01-04".parse().ok(),
+            "benchmark-project",
+            false.into(),
+        ),
+        (
+            |project| {
+                project.ci_restrict_pipeline_cancellation_role = Some("no_one".to_owned());
+            },
+            "cancel",
+            false.into(),
+        ),
         (
             |project| project.archived = true,
             "benchmark-project",
@@ -374,6 +432,8 @@ fn each_thing_that_can_be_wrong_in_the_benchmark_project_is_one_check() {
             "ref",
             false.into(),
         ),
+        // As GitLab tells of an empty project.
+        (|project| project.branches.clear(), "ref", false.into()),
         (
             |project| {
                 drop(

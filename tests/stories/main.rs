@@ -9,6 +9,7 @@ mod install;
 mod meanwhile;
 mod outcome;
 mod reconcile;
+mod rehearse;
 mod reports;
 mod requests;
 mod scan;

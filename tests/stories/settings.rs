@@ -119,15 +119,15 @@ fn an_unknown_flag_or_argument_is_named() {
 fn a_token_that_gitlab_refuses() {
     let gitlab = Gitlab::start();
     gitlab.mr("speed-up").passed().labelled();
-    for (token, why) in [
-        ("glpat-mistyped", "401 Unauthorized"),
-        (EXPIRED_TOKEN, "Token is expired"),
-        (REVOKED_TOKEN, "Token was revoked"),
+    for (token, why, way) in [
+        ("glpat-mistyped", "401 Unauthorized", "have the scope api"),
+        (EXPIRED_TOKEN, "Token is expired", "rotate it"),
+        (REVOKED_TOKEN, "Token was revoked", "make another"),
     ] {
         let ran = bot(&gitlab, "scan").env("BENCH_BOT_TOKEN", token).exits(2);
         let line = ran.complaint();
         assert!(
-            line.contains("BENCH_BOT_TOKEN") && line.contains(why) && line.contains("scope api"),
+            line.contains("BENCH_BOT_TOKEN") && line.contains(why) && line.contains(way),
             "{line}"
         );
         assert!(!line.contains(token));
@@ -137,6 +137,86 @@ fn a_token_that_gitlab_refuses() {
         .exits(2);
     assert!(ran.complaint().contains("BENCH_BOT_TOKEN"));
     assert!(gitlab.writes().is_empty());
+}
+
+/// Whatever the first answer is, it is told what it means, and who can do what about it.
+#[test]
+fn a_server_that_does_not_let_the_bot_in() {
+    let json = "application/json";
+    let forbidden = |why: &str| {
+        let body = format!(r#"{{"message":"403 Forbidden - {why}"}}"#);
+        Fault::answer(403, json, &body)
+    };
+    let fine_grained = r#"{"error":"insufficient_granular_scope","error_description":"Access denied: This operation requires a fine-grained personal access token with the following user permissions: [User: Read]."}"#;
+    let unavailable = "<html><title>503 Service Unavailable</title></html>";
+    for (fault, code, way) in [
+        (Fault::throttled(Some(600)), 1, "the next run tries again"),
+        (Fault::rate_limited(), 1, "the next run tries again"),
+        (
+            Fault::answer(503, "text/html", unavailable),
+            1,
+            "turns requests away just now (503 Service Unavailable)",
+        ),
+        (
+            Fault::answer(200, "text/html", "<h1>Sign in</h1>"),
+            1,
+            "does not answer as a GitLab does",
+        ),
+        (
+            forbidden("Your account has been blocked."),
+            2,
+            "ask an administrator to unblock",
+        ),
+        (
+            forbidden(
+                "Your account is pending approval from your administrator and hence blocked.",
+            ),
+            2,
+            "to approve",
+        ),
+        (
+            forbidden(
+                "You (@bench-bot) must accept the Terms of Service in order to perform this action.",
+            ),
+            2,
+            "accept them",
+        ),
+        (
+            forbidden("Your account has been deactivated by your administrator."),
+            2,
+            "activates its account",
+        ),
+        (
+            forbidden("Your primary email address is not confirmed."),
+            2,
+            "confirm the bot's email address",
+        ),
+        (
+            forbidden(
+                "Your password expired. Please access GitLab from a web browser to update your password.",
+            ),
+            2,
+            "set a new password",
+        ),
+        (
+            Fault::answer(403, json, fine_grained),
+            2,
+            "give it the permission that is named there",
+        ),
+    ] {
+        let gitlab = Gitlab::start();
+        gitlab.fault(move |_| Some(fault.clone()));
+        let ran = bot(&gitlab, "scan").exits(code);
+        let line = ran.complaint();
+        assert!(line.contains(way), "{line}");
+        let blamed = ["check --gitlab-url", "the scope api"].map(|blamed| line.contains(blamed));
+        let blames = [way.contains("as a GitLab"), way.contains("the permission")];
+        assert_eq!(blamed, blames, "{line}");
+        let ran = bot(&gitlab, "doctor").exits(1);
+        let told: Vec<&str> = ran.stdout.split_whitespace().collect();
+        let way = way.replace("the next run tries again", "run this again in a minute");
+        assert!(told.join(" ").contains(&way), "{}", ran.stdout);
+    }
 }
 
 #[test]

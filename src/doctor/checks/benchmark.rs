@@ -2,18 +2,18 @@
 
 use chrono::TimeDelta;
 
-use super::super::findings::{CiFile, Findings, RefFound};
+use super::super::findings::{CiFile, Findings};
+use super::code::{ci_file, lines, ref_access, reference};
 use super::project::{Needs, features, found, role};
 use super::{Check, REHEARSE, Verdict};
-use crate::gitlab::answer::User;
-use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
-use crate::id::UserId;
+use crate::gitlab::answer::{Pipeline, User};
+use crate::gitlab::{Error, ProjectSettings, Role};
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.benchmark;
     let mut checks = vec![found(findings, "benchmark-project", place, user)];
     let settings = match &place.settings {
-        Ok(settings) if checks[0].verdict == Verdict::Holds => settings,
+        Ok(settings) if checks[0].verdict != Verdict::Fails => settings,
         _ => return checks,
     };
     let needs = Needs {
@@ -31,21 +31,24 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     if role.is_some_and(|role| role < Role::REPORTER) {
         return checks;
     }
-    checks.push(ci(settings));
+    let on = ci(settings);
+    let listed = on.verdict != Verdict::Fails;
+    checks.push(on);
     let reference = reference(findings.ref_found.as_ref(), settings);
     let there = reference.verdict == Verdict::Holds;
     checks.push(reference);
     if let Some(found) = findings.ref_found.as_ref().filter(|_| there) {
         checks.extend(suffices.then(|| ref_access(found, settings, role, user)));
         let file = findings.ci_file.as_ref();
-        checks.extend(file.map(|file| ci_file(file, found, settings)));
+        checks.extend(file.map(|file| ci_file(findings, file, found, settings)));
     }
-    checks.extend(
-        role.filter(|_| suffices)
-            .map(|role| variables(settings, role)),
-    );
-    checks.push(auto_cancel(settings, findings.ci_file.as_ref()));
+    if let Some(role) = role.filter(|_| suffices) {
+        checks.extend([variables(settings, role), cancel(settings, role)]);
+    }
+    checks.push(auto_cancel(findings, settings));
     checks.push(deletion(findings, settings));
+    let pipelines = findings.pipelines.as_ref().filter(|_| listed);
+    checks.extend(pipelines.map(|pipelines| overdue(findings, pipelines)));
     checks
 }
 
@@ -53,158 +56,7 @@ fn ci(settings: &ProjectSettings) -> Check {
     match settings.builds_access_level.as_deref() {
         Some("disabled") => Check::fails("ci", "CI/CD is switched off", features(settings)),
         Some(_) => Check::holds("ci", "CI/CD is on"),
-        None => Check::untold("ci", "whether CI/CD is on is not shown"),
-    }
-}
-
-fn reference(found: Option<&RefFound>, settings: &ProjectSettings) -> Check {
-    let name = "ref";
-    let url = &settings.project.web_url;
-    let Some(found) = found else {
-        return Check::fails(
-            name,
-            format!("{} is empty", settings.project.path_with_namespace),
-            format!("write a CI file there: {url}/-/ci/editor"),
-        );
-    };
-    let wanted = &found.name;
-    let another = "name another: --ref (BENCH_BOT_REF)";
-    match (&found.branch, &found.tag) {
-        (Err(error), _) | (_, Err(error)) => Check::unread(name, error),
-        (Ok(Some(_)), Ok(None)) => Check::holds(name, format!("branch {wanted}")),
-        (Ok(None), Ok(Some(_))) => Check::holds(name, format!("tag {wanted}")),
-        (Ok(Some(_)), Ok(Some(_))) => Check::fails(
-            name,
-            format!("{wanted} is a branch and a tag at once, so that GitLab runs neither"),
-            format!("delete one of them: {url}/-/tags\n{another}"),
-        ),
-        (Ok(None), Ok(None)) => Check::fails(
-            name,
-            format!("there is no branch or tag {wanted}"),
-            format!("push it: {url}/-/branches\n{another}"),
-        ),
-    }
-}
-
-fn ref_access(
-    found: &RefFound,
-    settings: &ProjectSettings,
-    role: Option<Role>,
-    user: &User,
-) -> Check {
-    let name = "ref-access";
-    let (wanted, bot, url) = (&found.name, &user.username, &settings.project.web_url);
-    match may_run(found, role, user.id) {
-        Some(true) => Check::holds(name, format!("{bot} may run pipelines of {wanted}")),
-        Some(false) => {
-            let raise = match role {
-                Some(role) if role < Role::MAINTAINER => {
-                    format!("make {bot} a Maintainer: {url}/-/project_members\n")
-                }
-                _ => String::new(),
-            };
-            Check::fails(
-                name,
-                format!("{wanted} is protected, and {bot} may neither push nor merge to it"),
-                format!(
-                    "{raise}allow it to merge, under Protected branches: {url}/-/settings/repository\n\
-                     name an unprotected branch: --ref (BENCH_BOT_REF)"
-                ),
-            )
-        }
-        None => Check::needed(
-            name,
-            format!("{wanted} is protected, and whether {bot} may run it is not shown"),
-            REHEARSE,
-        ),
-    }
-}
-
-/// GitLab asks for the right to push to a protected branch or to merge to it.
-fn may_run(found: &RefFound, role: Option<Role>, user: UserId) -> Option<bool> {
-    let branch = match (&found.branch, &found.tag) {
-        (Ok(Some(branch)), _) => branch,
-        (_, Ok(Some(tag))) => return (!tag.protected).then_some(true),
-        _ => return None,
-    };
-    if !branch.protected || branch.can_push {
-        return Some(true);
-    }
-    let role = role?;
-    if branch.developers_can_merge {
-        return Some(role >= Role::DEVELOPER);
-    }
-    match &found.rules {
-        Ok(rules) => may_merge(rules, &found.name, role, user),
-        // Roles below have just been excluded.
-        Err(_) => (role < Role::MAINTAINER).then_some(false),
-    }
-}
-
-fn may_merge(rules: &[ProtectedBranch], branch: &str, role: Role, user: UserId) -> Option<bool> {
-    let rules: Vec<_> = rules
-        .iter()
-        .filter(|rule| fits(&rule.name, branch))
-        .collect();
-    let levels = || rules.iter().flat_map(|rule| &rule.merge_access_levels);
-    let allows = levels().any(|level| match (level.user_id, level.group_id) {
-        (None, None) => level
-            .access_level
-            .is_some_and(|least| least > Role(0) && role >= least),
-        (named, _) => named == Some(user),
-    });
-    // Whether the bot belongs to a group is not read; rules of a group above are not listed.
-    let unsure = rules.is_empty() || levels().any(|level| level.group_id.is_some());
-    match (allows, unsure) {
-        (true, _) => Some(true),
-        (false, true) => None,
-        (false, false) => Some(false),
-    }
-}
-
-/// `*` stands for any text.
-fn fits(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let Some(last) = pieces.next_back() else {
-        return rest.is_empty();
-    };
-    for piece in pieces {
-        match rest.split_once(piece) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-fn ci_file(file: &CiFile, found: &RefFound, settings: &ProjectSettings) -> Check {
-    let name = "ci-file";
-    match file {
-        CiFile::Own {
-            path,
-            text: Ok(Some(_)),
-        } => Check::holds(name, path),
-        CiFile::Own {
-            path,
-            text: Ok(None),
-        } => Check::fails(
-            name,
-            format!("there is no {path} in {}", found.name),
-            format!(
-                "write one, as the README shows: {}/-/ci/editor",
-                settings.project.web_url
-            ),
-        ),
-        CiFile::Own {
-            text: Err(error), ..
-        } => Check::unread(name, error),
-        CiFile::Elsewhere(place) => {
-            Check::needed(name, format!("it lies elsewhere: {place}"), REHEARSE)
-        }
+        None => Check::needed("ci", "whether CI/CD is on is not shown", REHEARSE),
     }
 }
 
@@ -244,42 +96,97 @@ fn variables(settings: &ProjectSettings, role: Role) -> Check {
     )
 }
 
+/// Without that right nothing is withdrawn, and nothing that is stuck ends.
+fn cancel(settings: &ProjectSettings, role: Role) -> Check {
+    let name = "cancel";
+    let least = match settings.ci_restrict_pipeline_cancellation_role.as_deref() {
+        Some("no_one") => {
+            let hint = format!("let Maintainers, under {}", who_cancels(settings));
+            return Check::fails(name, "nobody may cancel pipelines", hint);
+        }
+        Some("developer") => Role::DEVELOPER,
+        Some("maintainer") => Role::MAINTAINER,
+        // Shown together with the other setting, where the server has the feature at all.
+        None if settings.auto_cancel_pending_pipelines.is_some() => Role::DEVELOPER,
+        _ => {
+            let detail = "who may cancel pipelines is shown to Maintainers only";
+            return Check::untold(name, detail).hint(Verdict::UnknownRisk, REHEARSE);
+        }
+    };
+    match role >= least {
+        true => Check::holds(name, format!("{least}s and up may cancel pipelines")),
+        false => Check::fails(
+            name,
+            format!("{least}s and up may cancel pipelines, and the bot is {role}"),
+            format!(
+                "make it {least}: {}/-/project_members\nlower it, under {}",
+                settings.project.web_url,
+                who_cancels(settings)
+            ),
+        ),
+    }
+}
+
+/// Where that is set.
+pub fn who_cancels(settings: &ProjectSettings) -> String {
+    format!(
+        "General pipelines > Minimum role required to cancel a pipeline or job: {}/-/settings/ci_cd",
+        settings.project.web_url
+    )
+}
+
 /// A push, followed by any new pipeline of the ref, cancels those of older commits that wait.
-fn auto_cancel(settings: &ProjectSettings, file: Option<&CiFile>) -> Check {
+fn auto_cancel(findings: &Findings, settings: &ProjectSettings) -> Check {
     let name = "auto-cancel";
-    let in_file = "in the CI file: workflow: { auto_cancel: { on_new_commit: none } }";
+    let old = findings.older_than(16, 9);
     if let Some(CiFile::Own {
         text: Ok(Some(text)),
         ..
-    }) = file
+    }) = &findings.ci_file
+        && !old
         && spares_waiting(text)
     {
         return Check::holds(name, "a push cancels no waiting benchmark (CI file)");
     }
+    let untick = untick(settings);
+    let key = "workflow: { auto_cancel: { on_new_commit: none } }";
+    let ways = match &findings.version {
+        _ if old => untick,
+        Ok(version) if version.numbers().is_some() => format!("in the CI file: {key}\n{untick}"),
+        _ => format!("{untick}\nfrom GitLab 16.9 on, in the CI file: {key}"),
+    };
     match settings.auto_cancel_pending_pipelines.as_deref() {
         Some("disabled") => Check::holds(name, "a push cancels no waiting benchmark"),
         Some(_) => Check::warning(
             name,
             "a push to the benchmark project cancels benchmarks that wait",
-            format!(
-                "{in_file}\nuntick \"Auto-cancel redundant pipelines\": {}/-/settings/ci_cd",
-                settings.project.web_url
-            ),
+            ways,
         ),
         None => Check::untold(
             name,
             "whether a push cancels waiting benchmarks is shown to Maintainers only",
         )
-        .hint(Verdict::UnknownRisk, in_file),
+        .hint(Verdict::UnknownRisk, ways),
     }
+}
+
+pub fn untick(settings: &ProjectSettings) -> String {
+    format!(
+        "untick General pipelines > Auto-cancel redundant pipelines: {}/-/settings/ci_cd",
+        settings.project.web_url
+    )
 }
 
 /// Whether it has `on_new_commit: none`, in block or flow style.
 fn spares_waiting(yaml: &str) -> bool {
-    let code = yaml.lines().filter_map(|line| line.split('#').next());
-    code.flat_map(|line| line.split("on_new_commit:").skip(1))
+    lines(yaml)
+        .flat_map(|line| line.split("on_new_commit:").skip(1))
         .map(|value| value.trim_start_matches([' ', '"', '\'']))
         .any(|value| value.starts_with("none"))
+}
+
+fn told(time: TimeDelta) -> humantime::FormattedDuration {
+    humantime::format_duration(time.to_std().unwrap_or_default())
 }
 
 fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
@@ -293,7 +200,6 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
     }
     // As far as a run looks back.
     let needed = findings.timeout * 2;
-    let told = |time: TimeDelta| humantime::format_duration(time.to_std().unwrap_or_default());
     let after = settings.ci_delete_pipelines_in_seconds;
     match after.and_then(TimeDelta::try_seconds) {
         None => Check::holds(name, "pipelines are kept"),
@@ -313,4 +219,43 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
             ),
         ),
     }
+}
+
+/// So many are named.
+const NAMED: usize = 5;
+
+/// What neither ends nor is ended, since the runs look no further back.
+fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Check {
+    let name = "overdue";
+    let limit = findings.timeout * 2;
+    let pipelines = match pipelines {
+        Ok(pipelines) => pipelines.iter(),
+        Err(error) => return Check::unread(name, error),
+    };
+    let late: Vec<String> = pipelines
+        .filter(|one| {
+            let since = one.created_at.filter(|_| !one.ended());
+            since.is_some_and(|since| findings.now - since > limit)
+        })
+        .map(|one| format!("{} ({})", one.web_url, one.status().word()))
+        .collect();
+    if late.is_empty() {
+        return Check::holds(
+            name,
+            format!("no benchmark is in flight for longer than {}", told(limit)),
+        );
+    }
+    let more = match late.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Check::warning(
+        name,
+        format!(
+            "in flight for longer than {}, twice --timeout: {}{more}",
+            told(limit),
+            late[..late.len().min(NAMED)].join(", ")
+        ),
+        "end or delete them by hand; until then they no longer hold up the queue",
+    )
 }

@@ -2,12 +2,13 @@
 //! one cause makes one failure.
 
 mod benchmark;
+mod code;
 mod project;
-mod rehearsal;
+pub mod rehearsal;
 mod token;
 
 use super::findings::Findings;
-use crate::gitlab::Error;
+use crate::gitlab::{Closed, Error, GRANT};
 
 /// One thing that the bot needs, or had better have.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +81,7 @@ impl Check {
     /// Something needed, in the way of which an error came.
     fn unread(name: &'static str, error: &Error) -> Self {
         let hint = match error.refused() {
+            Some(_) if error.fine_grained() => GRANT,
             Some(_) => "check the bot's role and its token's scopes, and run this again",
             None => "run this again; if it stays so, ask whoever runs the server",
         };
@@ -92,7 +94,7 @@ const REHEARSE: &str = "prove it with one pipeline: bench-bot doctor --rehearse"
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
     let server = server(findings);
-    if server.verdict == Verdict::Fails {
+    if server.verdict.hinders() {
         return vec![server];
     }
     let mut checks = vec![server];
@@ -116,7 +118,7 @@ pub fn checks(findings: &Findings) -> Vec<Check> {
     }
     if let Some(rehearsed) = &findings.rehearsal {
         let check = rehearsal::check(findings, rehearsed);
-        rehearsal::prove(&mut checks, findings, rehearsed);
+        rehearsal::settle(&mut checks, findings, rehearsed);
         checks.push(check);
     }
     checks
@@ -133,19 +135,25 @@ fn server(findings: &Findings) -> Check {
         _ => return Check::holds(name, format!("{url} answers")),
     };
     let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
-    if error.refused().is_some() {
-        let detail = format!("{url} does not answer as a GitLab does ({error})");
-        return Check::fails(name, detail, check_url);
+    let message = &error.message;
+    match error.closed() {
+        Closed::ForNow => Check::needed(
+            name,
+            format!("{url} turns requests away just now ({message})"),
+            "run this again in a minute; if it stays so, ask whoever runs the server",
+        ),
+        Closed::Foreign => {
+            let detail = format!("{url} does not answer as a GitLab does ({error})");
+            Check::fails(name, detail, check_url)
+        }
+        Closed::Silent | Closed::Refused(_) => {
+            let hint = match message.contains("certificate is not trusted") {
+                true => "trust its authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem".to_owned(),
+                false => format!("{check_url} and the network"),
+            };
+            Check::fails(name, format!("{url} cannot be reached ({message})"), hint)
+        }
     }
-    let hint = match error.message.contains("certificate is not trusted") {
-        true => "trust its authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem".to_owned(),
-        false => format!("{check_url} and the network"),
-    };
-    Check::fails(
-        name,
-        format!("{url} cannot be reached ({})", error.message),
-        hint,
-    )
 }
 
 /// The oldest GitLab with all that the bot asks of it.
@@ -157,6 +165,10 @@ fn version(findings: &Findings) -> Option<Check> {
         Ok(version) => version,
         // The token is what is wrong.
         Err(_) if findings.token.user.is_err() => return None,
+        Err(error) if error.fine_grained() => {
+            let detail = "not shown; one that knows fine-grained tokens is new enough";
+            return Some(Check::untold(name, detail));
+        }
         Err(error) => return Some(Check::unread(name, error)),
     };
     let told = format!("GitLab {}", version.version);

@@ -3,37 +3,39 @@
 use super::super::findings::{Findings, LabelFound, Place};
 use super::{Check, Verdict};
 use crate::gitlab::answer::User;
-use crate::gitlab::{ProjectSettings, Role};
+use crate::gitlab::{GRANT, ProjectSettings, Role};
 use crate::plan::Resolve;
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.source;
     let mut found = found(findings, "project", place, user);
-    if let (Verdict::Holds, Ok(settings)) = (found.verdict, &place.settings)
-        && settings.merge_requests_access_level.as_deref() == Some("disabled")
-    {
-        let detail = format!("merge requests are switched off in {}", place.path());
-        found = Check::fails("project", detail, features(settings));
-    }
     let settings = match &place.settings {
-        Ok(settings) if found.verdict == Verdict::Holds => settings,
+        Ok(settings) if found.verdict != Verdict::Fails => settings,
         _ => return vec![found],
     };
+    let disabled = |level: &Option<String>| level.as_deref() == Some("disabled");
+    let off = match settings {
+        _ if disabled(&settings.merge_requests_access_level) => "merge requests are switched off",
+        _ if disabled(&settings.builds_access_level) => {
+            "CI/CD is switched off, so that no merge request passes a pipeline,"
+        }
+        _ => "",
+    };
+    if !off.is_empty() {
+        let detail = format!("{off} in {}", place.path());
+        found = Check::fails("project", detail, features(settings));
+        return vec![found];
+    }
     let needs = Needs {
         role: Role::DEVELOPER,
         to: "set labels",
         advised: "Developer",
     };
-    let role = role("project-role", place, settings, user, &needs);
-    let label = findings.label_found.as_ref();
-    let label = label.map(|found| label_check(found, &findings.label, settings));
-    let checks = [
-        Some(found),
-        Some(role),
-        label,
-        Some(threads(settings, findings.resolve)),
-    ];
-    checks.into_iter().flatten().collect()
+    let mut checks = vec![found, role("project-role", place, settings, user, &needs)];
+    let labels = findings.labels.iter();
+    checks.extend(labels.map(|(label, found)| label_check(found, label, place, settings)));
+    checks.push(threads(settings, findings.resolve));
+    checks
 }
 
 /// Where features are switched on.
@@ -56,6 +58,22 @@ pub fn found(findings: &Findings, name: &'static str, place: &Place, user: &User
                 settings.project.web_url
             ),
         ),
+        Ok(settings) if marked(settings).is_some() => Check::fails(
+            name,
+            format!(
+                "{path} is to be deleted, as was decided on {}: nothing can be written there",
+                marked(settings).unwrap_or_default()
+            ),
+            format!(
+                "restore it: {}/edit\nname another: {setting}",
+                settings.project.web_url
+            ),
+        ),
+        Ok(settings) if shut(settings, place) => Check::needed(
+            name,
+            format!("{path} seems to be closed to writing"),
+            look_above(settings),
+        ),
         Ok(_) => Check::holds(name, path),
         Err(error) if error.not_found() => {
             let ways = match path.contains('/') {
@@ -77,6 +95,34 @@ pub fn found(findings: &Findings, name: &'static str, place: &Place, user: &User
         }
         Err(error) => Check::unread(name, error),
     }
+}
+
+/// When it was marked for deletion.
+fn marked(settings: &ProjectSettings) -> Option<&str> {
+    let dates = [
+        &settings.marked_for_deletion_on,
+        &settings.marked_for_deletion_at,
+    ];
+    dates.into_iter().find_map(|date| date.as_deref())
+}
+
+/// Whether a Developer may not even open a merge request, though there is all that it takes.
+fn shut(settings: &ProjectSettings, place: &Place) -> bool {
+    let there = [
+        &settings.merge_requests_access_level,
+        &settings.repository_access_level,
+    ]
+    .iter()
+    .all(|level| level.as_deref().is_some_and(|level| level != "disabled"));
+    let developer = matches!(&place.role, Some(Ok(Some(role))) if *role >= Role::DEVELOPER);
+    there && developer && settings.can_create_merge_request_in == Some(false)
+}
+
+/// A project does not show what its groups keep from it.
+pub fn look_above(settings: &ProjectSettings) -> String {
+    let url = &settings.project.web_url;
+    let group = url.rsplit_once('/').map_or(&**url, |(group, _)| group);
+    format!("see whether a group above it is archived or to be deleted, and restore that: {group}")
 }
 
 pub struct Needs {
@@ -110,7 +156,12 @@ pub fn role(
     )
 }
 
-fn label_check(found: &LabelFound, label: &str, settings: &ProjectSettings) -> Check {
+fn label_check(
+    found: &LabelFound,
+    label: &str,
+    place: &Place,
+    settings: &ProjectSettings,
+) -> Check {
     let name = "label";
     let by_hand = format!("create it by hand: {}/-/labels", settings.project.web_url);
     match found {
@@ -121,11 +172,16 @@ fn label_check(found: &LabelFound, label: &str, settings: &ProjectSettings) -> C
             format!("there is no label {label}"),
             format!("let it be created: bench-bot doctor --fix\n{by_hand}"),
         ),
-        LabelFound::NotCreated(error) => Check::fails(
-            name,
-            format!("{label} cannot be created ({})", error.message),
-            by_hand,
-        ),
+        LabelFound::NotCreated(error) => {
+            let may = matches!(&place.role, Some(Ok(Some(role))) if *role >= Role::REPORTER);
+            let ways = match error.refused().map(|status| status.as_u16()) {
+                _ if error.fine_grained() => format!("{GRANT}\n{by_hand}"),
+                Some(403) if may => format!("{}\n{by_hand}", look_above(settings)),
+                _ => by_hand,
+            };
+            let detail = format!("{label} cannot be created ({})", error.message);
+            Check::fails(name, detail, ways)
+        }
         LabelFound::Unread(error) => Check::unread(name, error),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::super::findings::{Findings, Rehearsal};
 use super::Check;
-use crate::gitlab::Kind;
+use super::benchmark::who_cancels;
+use super::project::look_above;
+use crate::gitlab::answer::{Outcome, Status};
+use crate::gitlab::{GRANT, Kind};
 
 pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
     let name = "rehearsal";
@@ -22,11 +25,17 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
         Rehearsal::NotStarted(error) => {
             let because = &error.message;
             return match error.kind {
-                Kind::Refused(_) => Check::fails(
-                    name,
-                    format!("GitLab does not start it ({because})"),
-                    "mend that: benchmarks would be refused likewise",
-                ),
+                Kind::Refused(status) => {
+                    let mend = "mend that: benchmarks would be refused likewise";
+                    let way = match &findings.benchmark.settings {
+                        _ if error.fine_grained() => GRANT.to_owned(),
+                        Ok(settings) if status == 403 => {
+                            format!("{mend}\n{}", look_above(settings))
+                        }
+                        _ => mend.to_owned(),
+                    };
+                    Check::fails(name, format!("GitLab does not start it ({because})"), way)
+                }
                 Kind::Passing => Check::needed(
                     name,
                     format!("GitLab does not start it now ({because})"),
@@ -44,44 +53,107 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
             };
         }
     };
+    let cancel = format!("cancel it: {url}");
     match (read_back, cancelled) {
-        (Ok(true), Ok(())) => {
+        (Ok(true), Ok(Status::Ended(Outcome::Canceled))) => {
             Check::holds(name, format!("started, read back and cancelled: {url}"))
         }
-        (Ok(true), Err(error)) => Check::fails(
+        (Ok(true), Ok(Status::Ended(outcome))) => Check::holds(
             name,
-            format!("it cannot be cancelled ({})", error.message),
-            format!("cancel it: {url}"),
+            format!(
+                "started and read back, and over before it was cancelled ({}): {url}",
+                outcome.word()
+            ),
         ),
+        (Ok(true), Ok(status)) if status.word() == CANCELING => Check::holds(
+            name,
+            format!("started, read back, and being cancelled: {url}"),
+        ),
+        (Ok(true), Ok(status)) => Check::needed(
+            name,
+            format!(
+                "GitLab was asked to cancel it and did not refuse, but it is still {}",
+                status.word()
+            ),
+            format!("see whether it ends, and else {cancel}"),
+        ),
+        (Ok(true), Err(error)) => {
+            let detail = format!("it cannot be cancelled ({})", error.message);
+            let ways = match (&findings.benchmark.settings, error.refused()) {
+                _ if error.fine_grained() => format!("{GRANT}\n{cancel}"),
+                (Ok(settings), Some(_)) => format!(
+                    "let the bot's role cancel, under {}\n{cancel}",
+                    who_cancels(settings)
+                ),
+                _ => cancel,
+            };
+            Check::fails(name, detail, ways)
+        }
         (Ok(false), _) => Check::fails(
             name,
             "its variables came back as others",
             format!("see what it was given: {url}"),
         ),
-        (Err(error), _) => Check::fails(
-            name,
-            format!("its variables cannot be read back ({})", error.message),
-            format!(
-                "make the bot a Maintainer, or name an unprotected branch: --ref (BENCH_BOT_REF)\nsee that it is cancelled: {url}"
-            ),
-        ),
+        (Err(error), _) => {
+            let way = match error.fine_grained() {
+                true => GRANT,
+                false => {
+                    "make the bot a Maintainer, or name an unprotected branch: --ref (BENCH_BOT_REF)"
+                }
+            };
+            Check::fails(
+                name,
+                format!("its variables cannot be read back ({})", error.message),
+                format!("{way}\nsee that it is cancelled: {url}"),
+            )
+        }
     }
 }
 
-/// A pipeline that was let through settles what no setting shows.
-pub fn prove(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
-    let let_through = match rehearsal {
-        Rehearsal::Started { read_back, .. } => matches!(read_back, Ok(true)),
-        Rehearsal::NotStarted(error) => kept_from_jobs(&error.message),
+/// What GitLab calls a pipeline whose jobs have been told to end.
+pub const CANCELING: &str = "canceling";
+
+/// What was tried settles what no setting shows, and nothing beyond that.
+pub fn settle(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
+    let (let_through, cancelled) = match rehearsal {
+        Rehearsal::Started {
+            read_back,
+            cancelled,
+            ..
+        } => (
+            matches!(read_back, Ok(true)),
+            matches!(cancelled, Ok(status) if status.word() == CANCELING
+                || *status == Status::Ended(Outcome::Canceled)),
+        ),
+        Rehearsal::NotStarted(error) => (kept_from_jobs(&error.message), false),
     };
-    let scopes = match findings.benchmark_token {
-        Some(_) => "benchmark-token-scopes",
-        None => "token-scopes",
+    // A fine-grained token has a permission for each of the three requests, any other one for all.
+    let writes = let_through && (cancelled || !findings.benchmark_identity().fine_grained());
+    let (own_scopes, scopes) = match findings.benchmark_token {
+        Some(_) => (true, "benchmark-token-scopes"),
+        None => (writes, "token-scopes"),
     };
-    let proved = [scopes, "ref-access", "ci-file", "pipeline-variables"];
-    let open = |check: &&mut Check| proved.contains(&check.name) && check.verdict.hinders();
-    for check in checks.iter_mut().filter(|_| let_through).filter(open) {
-        *check = Check::holds(check.name, "the rehearsal has proved it");
+    for check in checks {
+        let proved = match check.name {
+            "cancel" => cancelled,
+            _ if !check.verdict.hinders() => false,
+            "token-scopes" => match &findings.tried {
+                Some(Err(error)) if error.refused().is_some() => {
+                    let place = findings.source.path();
+                    let detail = format!("it may not write in {place} ({})", error.message);
+                    *check = Check::fails("token-scopes", detail, GRANT);
+                    false
+                }
+                tried => own_scopes && matches!(tried, Some(Ok(()))),
+            },
+            name if name == scopes => writes,
+            "benchmark-project" | "benchmark-role" | "ci" | "ref" | "ref-access" | "ci-file"
+            | "pipeline-variables" => let_through,
+            _ => false,
+        };
+        if proved {
+            *check = Check::holds(check.name, "the rehearsal has proved it");
+        }
     }
 }
 

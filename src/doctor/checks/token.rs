@@ -1,29 +1,38 @@
 //! The checks of a token: whose it is, what it may do, how long.
 
+use chrono::NaiveDate;
+
 use super::super::findings::{Findings, Identity};
 use super::{Check, REHEARSE};
-use crate::gitlab::Error;
 use crate::gitlab::answer::User;
+use crate::gitlab::{Closed, Error};
 
 /// Days; a token that ends sooner is warned of.
 const SOON: i64 = 14;
 
+/// What stands in place of scopes in a fine-grained token, which has permissions for single things instead.
+const GRANULAR: &str = "granular";
+
 impl Identity {
+    /// What such a token may do is seen by trying alone.
+    pub fn fine_grained(&self) -> bool {
+        match &self.details {
+            Ok(details) => details.scopes.iter().any(|scope| scope == GRANULAR),
+            Err(error) => error.fine_grained(),
+        }
+    }
+
     /// The user, where the token may read projects: what follows depends on it.
     pub fn reader(&self) -> Option<&User> {
-        let reads = |scope: &String| matches!(scope.as_str(), "api" | "read_api");
+        let reads = |scope: &String| matches!(scope.as_str(), "api" | "read_api" | GRANULAR);
         let blind = matches!(&self.details, Ok(details) if !details.scopes.iter().any(reads));
         self.user.as_ref().ok().filter(|_| !blind)
     }
 }
 
-/// Whether GitLab says that the token is not good.
+/// Whether GitLab says that the token, or its account, is not good.
 pub fn refused(error: &Error) -> bool {
-    matches!(status(error), Some(401 | 403))
-}
-
-fn status(error: &Error) -> Option<u16> {
-    error.refused().map(|status| status.as_u16())
+    matches!(error.closed(), Closed::Refused(_))
 }
 
 pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]) -> Vec<Check> {
@@ -40,7 +49,11 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
         }
         Err(error) if refused(error) => {
             let detail = format!("GitLab refuses the one in {variable} ({})", error.message);
-            return vec![Check::fails(name, detail, make)];
+            let way = match error.closed() {
+                Closed::Refused(Some(way)) => way.to_owned(),
+                _ => make,
+            };
+            return vec![Check::fails(name, detail, way)];
         }
         Err(error) => return vec![Check::unread(name, error)],
     };
@@ -48,28 +61,38 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
         name,
         format!("{variable} is {}'s", user.username),
     )];
-    let details = match &identity.details {
-        Ok(details) => details,
-        Err(error) => {
-            checks.push(match status(error) {
-                Some(400) => Check::needed(
-                    scopes,
-                    "this kind of token does not tell what it may do",
-                    format!("use a personal, project or group access token\n{REHEARSE}"),
-                ),
-                _ => Check::unread(scopes, error),
-            });
-            return checks;
+    checks.push(match &identity.details {
+        _ if identity.fine_grained() => Check::needed(
+            scopes,
+            "what a fine-grained token may do is only told by trying",
+            REHEARSE,
+        ),
+        Ok(details) => {
+            let given = details.scopes.join(", ");
+            match details.scopes.iter().any(|scope| scope == "api") {
+                true => Check::holds(scopes, given),
+                false => Check::fails(scopes, format!("{given}; writing needs api"), make),
+            }
         }
-    };
-    let given = details.scopes.join(", ");
-    checks.push(match details.scopes.iter().any(|scope| scope == "api") {
-        true => Check::holds(scopes, given),
-        false => Check::fails(scopes, format!("{given}; writing needs api"), make),
+        Err(error) if error.refused().is_some_and(|status| status == 400) => Check::needed(
+            scopes,
+            "this kind of token does not tell what it may do",
+            format!("use a personal, project or group access token\n{REHEARSE}"),
+        ),
+        Err(error) => Check::unread(scopes, error),
     });
-    checks.push(match details.expires_at {
+    let Ok(details) = &identity.details else {
+        checks.push(Check::untold(
+            expiry,
+            "the token does not tell when it ends",
+        ));
+        return checks;
+    };
+    let date = details.expires_at.as_deref();
+    checks.push(match date.map(|date| (date, date.parse::<NaiveDate>())) {
         None => Check::holds(expiry, "never"),
-        Some(date) => {
+        Some((date, Err(_))) => Check::untold(expiry, format!("on {date}, whenever that is")),
+        Some((_, Ok(date))) => {
             let days = (date - findings.now.date_naive()).num_days();
             let detail = format!(
                 "on {date}, in {days} day{}",

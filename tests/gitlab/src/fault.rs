@@ -21,6 +21,8 @@ pub enum Fault {
     ResetAfterEffect,
     /// The true answer, but the connection is closed in the middle of its body.
     CutBody,
+    /// The true answer, in which no object has that field.
+    Without(&'static str),
     /// No answer for so long, then the connection is closed.
     Hang(Duration),
     HangAfterEffect(Duration),
@@ -53,6 +55,20 @@ impl Fault {
     /// The application's 429.
     pub fn rate_limited() -> Self {
         Self::json(429, TOO_MANY_REQUESTS)
+    }
+
+    /// What GitLab also says of things that are there, but not for this user.
+    pub fn not_found() -> Self {
+        Self::json(404, r#"{"message":"404 Not found"}"#)
+    }
+
+    /// A proxy that does not know its way while it reloads.
+    pub fn not_found_by_proxy() -> Self {
+        Self::answer(404, "text/plain", "default backend - 404")
+    }
+
+    pub fn forbidden() -> Self {
+        Self::json(403, r#"{"message":"403 Forbidden"}"#)
     }
 
     pub fn server_error() -> Self {

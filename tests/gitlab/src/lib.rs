@@ -25,14 +25,17 @@ mod fault;
 mod merge_request;
 mod page;
 mod people;
+mod pipelines;
 mod request;
 mod server;
 pub mod world;
 
+pub use api::permissions;
 pub use expansion::job_sees;
 pub use fault::Fault;
 pub use merge_request::Mr;
-pub use people::{People, Pipeline};
+pub use people::People;
+pub use pipelines::Pipeline;
 pub use request::Request;
 pub use world::*;
 

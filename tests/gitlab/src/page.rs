@@ -35,6 +35,10 @@ pub fn merge_request(world: &World, mr: &MergeRequest) -> String {
         mr.target_branch,
         if labels.is_empty() { "none" } else { &labels },
     );
+    for reaction in &mr.reactions {
+        let by = world.user(reaction.user_id).name;
+        let _ = writeln!(page, ":{}: {by}", reaction.name);
+    }
     for discussion in &mr.discussions {
         page.push('\n');
         page.push_str(&discussion_text(world, discussion));

@@ -58,19 +58,27 @@ impl Answer {
     }
 
     pub fn unauthorized() -> Self {
-        Self::message(401, "401 Unauthorized")
+        Refusal::Unauthorized.into()
     }
 
     pub fn forbidden() -> Self {
         Refusal::Forbidden.into()
     }
 
-    pub fn not_found(thing: &'static str) -> Self {
-        Refusal::NotFound(thing).into()
+    pub fn not_found(thing: &str) -> Self {
+        Refusal::not_found(thing).into()
     }
 
     pub fn no_record() -> Self {
         Refusal::NoRecord.into()
+    }
+
+    /// Takes a field out of every object, at any depth.
+    pub fn without(mut self, field: &str) -> Self {
+        if let Body::Json(json) = &mut self.body {
+            take_out(json, field);
+        }
+        self
     }
 
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
@@ -82,12 +90,17 @@ impl Answer {
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::Unauthorized => Self::message(401, "401 Unauthorized"),
             Refusal::Forbidden => Self::message(403, "403 Forbidden"),
+            Refusal::ForbiddenAs(reason) => {
+                Self::message(403, &format!("403 Forbidden - {reason}"))
+            }
             Refusal::NotFound(thing) => Self::message(404, &format!("404 {thing} Not Found")),
             Refusal::NoRecord => Self::message(404, "404 Not found"),
             Refusal::BadRequest(reason) => {
                 Self::message(400, &format!("400 Bad request - {reason}"))
             }
+            Refusal::ServerError => Self::message(500, "500 Internal Server Error"),
             Refusal::Invalid(faults) => {
                 let faults: Map<String, Value> = faults
                     .into_iter()
@@ -96,5 +109,16 @@ impl From<Refusal> for Answer {
                 Self::json(400, json!({ "message": faults }))
             }
         }
+    }
+}
+
+fn take_out(json: &mut Value, field: &str) {
+    match json {
+        Value::Object(object) => {
+            object.remove(field);
+            object.values_mut().for_each(|value| take_out(value, field));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, field)),
+        _ => {}
     }
 }

@@ -43,6 +43,8 @@ const LIST: &[Param] = &[
     text("target_branch"),
     integer("author_id"),
     text("author_username"),
+    text("my_reaction_emoji"),
+    text("not[my_reaction_emoji]"),
     boolean("with_labels_details"),
     PAGING[0],
     PAGING[1],
@@ -100,11 +102,29 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     let is = |name: &str, actual: &str| params.let_through(name, actual);
     let world = &*call.world;
     let borne = world.titles(&mr.labels);
-    let bears = |wanted: &String| match wanted.to_lowercase().as_str() {
-        "none" => borne.is_empty(),
-        "any" => !borne.is_empty(),
-        _ => borne.contains(wanted),
+    let bears = |wanted: &String| borne.contains(wanted);
+    let bears_all = |wanted: Vec<String>| {
+        // One of GitLab's own words decides, whatever else is asked for.
+        let has_word = |word: &str| wanted.iter().any(|title| title.to_lowercase() == word);
+        match () {
+            () if has_word("none") => borne.is_empty(),
+            () if has_word("any") => !borne.is_empty(),
+            () => wanted.iter().all(bears),
+        }
     };
+    let reacted = |wanted: &str| {
+        let mut own = mr
+            .reactions
+            .iter()
+            .filter(|reaction| Some(reaction.user_id) == call.user);
+        match wanted.to_lowercase().as_str() {
+            "none" => own.next().is_none(),
+            "any" => own.next().is_some(),
+            _ => own.any(|reaction| reaction.name == wanted),
+        }
+    };
+    // Nobody has no reactions to ask for: GitLab ignores the filter.
+    let reaction = |name: &str| call.user.and_then(|_| params.text(name));
     let in_scope = match params.text("scope").as_deref() {
         Some("created_by_me") => Some(mr.author_id) == call.user,
         Some("assigned_to_me") => call.user.is_some_and(|me| mr.assignees.contains(&me)),
@@ -114,15 +134,15 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     params
         .text("state")
         .is_none_or(|state| state == "all" || state == mr.state)
-        && params
-            .list("labels")
-            .is_none_or(|wanted| wanted.iter().all(bears))
+        && params.list("labels").is_none_or(bears_all)
         && params
             .list("not[labels]")
             .is_none_or(|unwanted| !unwanted.iter().any(bears))
         && params
             .list("iids")
             .is_none_or(|iids| iids.contains(&mr.iid.to_string()))
+        && reaction("my_reaction_emoji").is_none_or(|wanted| reacted(&wanted))
+        && reaction("not[my_reaction_emoji]").is_none_or(|unwanted| !reacted(&unwanted))
         && in_scope
         && params.within("created", mr.created_at)
         && params.within("updated", mr.updated_at)
@@ -149,6 +169,10 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         .iter()
         .flat_map(|discussion| &discussion.notes)
         .filter(|note| !note.system);
+    let votes = |name: &str| {
+        let cast = mr.reactions.iter().filter(|reaction| reaction.name == name);
+        cast.count()
+    };
     let mut json = json!({
         "id": mr.id,
         "iid": mr.iid,
@@ -160,7 +184,7 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "imported_from": "none",
         "created_at": time_json(mr.created_at),
         "updated_at": time_json(mr.updated_at),
-        "prepared_at": time_json(mr.created_at),
+        "prepared_at": mr.prepared_at.map(time_json),
         "merged_by": merged_by,
         "merge_user": merged_by,
         "merged_at": mr.merged.map(|(at, _)| time_json(at)),
@@ -170,8 +194,8 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "source_branch": mr.source_branch,
         "source_project_id": mr.source_project_id,
         "target_project_id": mr.project_id,
-        "upvotes": 0,
-        "downvotes": 0,
+        "upvotes": votes("thumbsup"),
+        "downvotes": votes("thumbsdown"),
         "user_notes_count": notes.count(),
         "author": user_by_id(world, Some(mr.author_id)),
         "assignee": assignees.first(),
@@ -182,8 +206,9 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "work_in_progress": mr.is_draft(),
         "milestone": null,
         "merge_when_pipeline_succeeds": false,
-        "merge_status": "can_be_merged",
+        "merge_status": if mr.prepared_at.is_some() { "can_be_merged" } else { "checking" },
         "detailed_merge_status": match () {
+            () if mr.prepared_at.is_none() => "preparing",
             () if mr.state != "opened" => "not_open",
             () if mr.is_draft() => "draft_status",
             () if blocked => "discussions_not_resolved",
@@ -327,7 +352,7 @@ fn pipelines(call: &mut Call) -> Result {
     let mut found: Vec<&Pipeline> = world
         .pipelines
         .values()
-        .filter(|p| (of_mr(p) || of_branch(p)) && readable(p))
+        .filter(|p| (of_mr(p) || of_branch(p)) && readable(p) && world.is_listed(p))
         .collect();
     found.sort_by_key(|pipeline| (!of_mr(pipeline), Reverse(pipeline.id)));
     Ok(call.page(found, |pipeline| pipeline_json(world, pipeline)))

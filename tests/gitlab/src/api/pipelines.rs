@@ -1,9 +1,8 @@
-use super::repository::commit_json;
 use super::{
-    Answer, Call, Endpoint, PAGING, Param, Result, SORT, boolean, list as statuses, objects,
-    one_of, text, time, time_json, user_by_id,
+    Answer, Call, Endpoint, PAGING, Param, Result, SORT, boolean, objects, one_of, text, time,
+    time_json, user_by_id,
 };
-use crate::world::{Job, Pipeline, STATUSES, Time, Variable, World, has_ended};
+use crate::world::{Pipeline, STATUSES, Time, Variable, World};
 use serde_json::{Value, json};
 
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -19,19 +18,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     )
     .public()
     .takes(&PAGING),
-    Endpoint::get("/projects/{id}/pipelines/{pipeline_id}/jobs", jobs)
-        .public()
-        .takes(&[
-            statuses("scope"),
-            boolean("include_retried"),
-            PAGING[0],
-            PAGING[1],
-        ]),
-    Endpoint::get(
-        "/projects/{id}/jobs/{job_id}/artifacts/{*artifact_path}",
-        artifact,
-    )
-    .public(),
     Endpoint::post("/projects/{id}/pipelines/{pipeline_id}/cancel", cancel),
     Endpoint::post("/projects/{id}/pipelines/{pipeline_id}/retry", retry),
 ];
@@ -71,7 +57,7 @@ pub fn basic_json(world: &World, pipeline: &Pipeline) -> Value {
         "status": pipeline.status,
         "source": pipeline.source,
         "created_at": time_json(pipeline.created_at),
-        "updated_at": time_json(pipeline.updated_at),
+        "updated_at": (!pipeline.is_external()).then(|| time_json(pipeline.updated_at)),
         "web_url": world.pipeline_url(pipeline),
     })
 }
@@ -87,14 +73,14 @@ pub fn detail_json(world: &World, pipeline: &Pipeline) -> Value {
     );
     json["yaml_errors"] = Value::Null;
     json["user"] = user_by_id(world, pipeline.user_id);
-    json["started_at"] = pipeline.started_at.map(time_json).into();
+    let started = pipeline.started_at.filter(|_| !pipeline.is_external());
+    json["started_at"] = started.map(time_json).into();
     json["finished_at"] = pipeline.finished_at.map(time_json).into();
     json["committed_at"] = Value::Null;
-    json["duration"] = pipeline
-        .started_at
+    json["duration"] = started
         .and_then(|started| seconds(started, pipeline.finished_at))
         .into();
-    json["queued_duration"] = seconds(pipeline.created_at, pipeline.started_at).into();
+    json["queued_duration"] = seconds(pipeline.created_at, started).into();
     json["coverage"] = Value::Null;
     json["archived"] = json!(false);
     json["detailed_status"] = detailed_status(pipeline);
@@ -132,7 +118,7 @@ fn list(call: &mut Call) -> Result {
         .world
         .pipelines
         .values()
-        .filter(|pipeline| pipeline.project_id == project.id);
+        .filter(|pipeline| pipeline.project_id == project.id && call.world.is_listed(pipeline));
     let mut found: Vec<&Pipeline> = all.filter(|pipeline| matches(call, pipeline)).collect();
     match call.params.text("order_by").as_deref() {
         Some("status") => found.sort_by_key(|pipeline| pipeline.status.clone()),
@@ -267,73 +253,4 @@ fn retry(call: &mut Call) -> Result {
         call.world,
         &call.world.pipelines[&id],
     )))
-}
-
-fn jobs(call: &mut Call) -> Result {
-    let pipeline = call.pipeline()?;
-    let include_retried = call.params.boolean("include_retried") == Some(true);
-    let scope = call.params.list("scope").unwrap_or_default();
-    let wanted = |job: &&Job| {
-        (include_retried || !job.retried) && (scope.is_empty() || scope.contains(&job.status))
-    };
-    let newest_first: Vec<&Job> = pipeline.jobs.iter().rev().filter(wanted).collect();
-    Ok(call.page(newest_first, |job| job_json(call.world, pipeline, job)))
-}
-
-fn job_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {
-    let commit = world.commits.get(&pipeline.sha);
-    let ended = has_ended(&job.status);
-    let artifacts_file = (ended && !job.artifacts.is_empty())
-        .then(|| json!({ "filename": "artifacts.zip", "size": 1000 }));
-    let detail = detail_json(world, pipeline);
-    let mut json = json!({
-        "id": job.id,
-        "name": job.name,
-        "stage": "test",
-        "status": job.status,
-        "ref": pipeline.reference,
-        "tag": detail["tag"],
-        "coverage": null,
-        "allow_failure": job.allow_failure,
-        "created_at": detail["created_at"],
-        "started_at": detail["started_at"],
-        "finished_at": if ended { detail["finished_at"].clone() } else { Value::Null },
-        "erased_at": null,
-        "duration": detail["duration"],
-        "queued_duration": detail["queued_duration"],
-        "user": detail["user"],
-        "commit": commit.map(|commit| commit_json(world, pipeline.project_id, commit)),
-        "pipeline": basic_json(world, pipeline),
-        "web_url": format!("{}/-/jobs/{}", world.project_url(pipeline.project_id), job.id),
-        "project": { "ci_job_token_scope_enabled": false },
-        "artifacts": [],
-        "artifacts_file": artifacts_file,
-        "artifacts_expire_at": null,
-        "runner": null,
-        "runner_manager": null,
-        "tag_list": [],
-        "archived": false,
-    });
-    if let Some(reason) = &job.failure_reason {
-        json["failure_reason"] = json!(reason);
-    }
-    json
-}
-
-/// One file out of the archive.
-fn artifact(call: &mut Call) -> Result {
-    let (project, id) = (call.project()?, call.number("job_id")?);
-    if !project.shows_pipelines_to(call.user) {
-        return Err(Answer::forbidden());
-    }
-    let pipelines = call.world.pipelines.values();
-    let job = pipelines
-        .filter(|pipeline| pipeline.project_id == project.id)
-        .flat_map(|pipeline| &pipeline.jobs)
-        .find(|job| job.id == id)
-        .ok_or_else(Answer::no_record)?;
-    let file = job.artifacts.get(call.path("artifact_path"));
-    let file = file.filter(|_| has_ended(&job.status));
-    file.map(|content| Answer::text(200, content.clone()))
-        .ok_or_else(|| Answer::message(404, "404 Not Found"))
 }

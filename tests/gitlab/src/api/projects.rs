@@ -24,7 +24,8 @@ fn single(call: &mut Call) -> Result {
         "merge_requests_access_level": "enabled",
         "repository_access_level": "enabled",
         "ci_config_path": project.ci_config_path,
-        "marked_for_deletion_on": null,
+        "marked_for_deletion_at": project.marked_for_deletion_on.map(|date| date.to_string()),
+        "marked_for_deletion_on": project.marked_for_deletion_on.map(|date| date.to_string()),
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": project.only_allow_merge_if_all_discussions_are_resolved,
     });
@@ -50,6 +51,9 @@ fn single(call: &mut Call) -> Result {
             "ci_allow_fork_pipelines_to_run_in_parent_project": true,
         });
         extend(&mut json, settings);
+        if let Some(role) = &project.ci_restrict_pipeline_cancellation_role {
+            json["ci_restrict_pipeline_cancellation_role"] = json!(role);
+        }
     }
     Ok(Answer::ok(json))
 }

@@ -1,4 +1,4 @@
-use super::{Discussion, Done, LabelChange, LabelEvent, Refusal, Time, World};
+use super::{Discussion, Done, LabelChange, LabelEvent, Reaction, Refusal, Time, World};
 
 #[derive(Clone, Debug)]
 pub struct MergeRequest {
@@ -18,13 +18,18 @@ pub struct MergeRequest {
     pub assignees: Vec<u64>,
     pub created_at: Time,
     pub updated_at: Time,
+    /// When its first version was there.
+    pub prepared_at: Option<Time>,
     pub closed: Option<(Time, u64)>,
     pub merged: Option<(Time, u64)>,
     pub merge_commit_sha: Option<String>,
     pub labels: Vec<u64>,
     pub label_events: Vec<LabelEvent>,
+    /// Still to be written, and to get an id.
+    pub late_label_events: Vec<LabelEvent>,
     pub discussion_locked: bool,
     pub discussions: Vec<Discussion>,
+    pub reactions: Vec<Reaction>,
     /// Oldest first; without one GitLab does not know the head yet.
     pub versions: Vec<Version>,
     /// Only ever moved to a new pipeline: after a push it may be that of an older commit.
@@ -79,6 +84,19 @@ impl World {
         branch: &str,
         target_project: u64,
     ) -> u64 {
+        let id = self.create_merge_request(author, source_project, branch, target_project);
+        self.prepare_merge_request(id);
+        id
+    }
+
+    /// What GitLab does before it answers: the first version is still to come.
+    pub fn create_merge_request(
+        &mut self,
+        author: u64,
+        source_project: u64,
+        branch: &str,
+        target_project: u64,
+    ) -> u64 {
         let target = &self.projects[&target_project];
         let target_branch = target.default_branch.clone().unwrap_or_default();
         // Never given twice, though the merge request be deleted.
@@ -103,20 +121,44 @@ impl World {
                 assignees: Vec::new(),
                 created_at: now,
                 updated_at: now,
+                prepared_at: None,
                 closed: None,
                 merged: None,
                 merge_commit_sha: None,
                 labels: Vec::new(),
                 label_events: Vec::new(),
+                late_label_events: Vec::new(),
                 discussion_locked: false,
                 discussions: Vec::new(),
+                reactions: Vec::new(),
                 versions: Vec::new(),
                 head_pipeline_id: None,
             },
         );
-        let sha = self.push_to(source_project, branch);
-        self.add_version(id, &sha);
+        self.push_to(source_project, branch);
         id
+    }
+
+    /// What is left to a background job, seconds later.
+    pub fn prepare_merge_request(&mut self, id: u64) {
+        let (project, branch) = self.source_of(id);
+        let Some(head) = self.projects[&project].branches.get(&branch).cloned() else {
+            return;
+        };
+        self.add_version(id, &head);
+        let now = self.now();
+        self.mr_mut(id).prepared_at = Some(now);
+    }
+
+    pub(super) fn prepare_merge_requests(&mut self) {
+        let unprepared = self.merge_requests.values();
+        let unprepared: Vec<u64> = unprepared
+            .filter(|mr| mr.prepared_at.is_none() && mr.source_project_id.is_some())
+            .map(|mr| mr.id)
+            .collect();
+        for id in unprepared {
+            self.prepare_merge_request(id);
+        }
     }
 
     pub fn find_merge_request(&self, project_id: u64, iid: u64) -> Option<&MergeRequest> {
@@ -194,6 +236,10 @@ impl World {
     }
 
     fn move_head(&mut self, mr_id: u64, sha: &str) {
+        // The first version takes whatever is the head by then.
+        if self.merge_requests[&mr_id].prepared_at.is_none() {
+            return;
+        }
         self.add_version(mr_id, sha);
         let author = self.merge_requests[&mr_id].author_id;
         self.add_system_note(mr_id, author, &format!("added 1 commit\n\n* {sha}"));
@@ -228,6 +274,17 @@ impl World {
             .collect();
         let title = format!("Merge branch '{}'", mr.source_branch);
         self.add_commit(mr.project_id, &title, parents)
+    }
+
+    /// Likewise, of the target's head and a commit into which the source's are squashed.
+    pub fn squash_commit(&mut self, mr_id: u64) -> String {
+        let mr = &self.merge_requests[&mr_id];
+        let (project, title) = (mr.project_id, mr.title.clone());
+        let target_head = self.projects[&project].branches.get(&mr.target_branch);
+        let target_head: Vec<String> = target_head.cloned().into_iter().collect();
+        let squashed = self.add_commit(project, &title, target_head.clone());
+        let parents = target_head.into_iter().chain([squashed]).collect();
+        self.add_commit(project, &format!("Merge: {title}"), parents)
     }
 
     pub fn merge(&mut self, mr_id: u64, user: u64) {
@@ -266,7 +323,7 @@ impl World {
         let mr = &self.merge_requests[&mr_id];
         let project = &self.projects[&mr.project_id];
         let is_theirs = mr.author_id == user || mr.assignees.contains(&user);
-        !project.archived && (project.is_developed_by(Some(user)) || is_theirs)
+        !project.is_read_only() && (project.is_developed_by(Some(user)) || is_theirs)
     }
 
     pub fn update_merge_request(&mut self, mr_id: u64, user: u64, to: MergeRequestChange) -> Done {

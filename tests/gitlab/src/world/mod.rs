@@ -4,27 +4,33 @@ mod cast;
 mod clock;
 mod commits;
 mod discussions;
+mod jobs;
 mod labels;
 mod merge_requests;
 mod pipeline_creation;
 mod pipelines;
 mod projects;
 mod quick_actions;
+mod rate_limit;
+mod reactions;
 mod users;
 
 pub use cast::*;
 pub use clock::{Clock, Time};
 pub use commits::Commit;
 pub use discussions::{Discussion, Note, Posted};
+pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
-pub use pipelines::{Job, Pipeline, STATUSES, Variable, has_ended};
-pub use projects::{CI_FILE, Project, Visibility};
+pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};
+pub use projects::{CI_FILE, Project, Refuses, Visibility};
 pub use quick_actions::QuickAction;
+pub use rate_limit::{RateLimit, Throttle};
+pub use reactions::Reaction;
 pub use users::{Role, Token, TokenFault, User};
 
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -50,10 +56,20 @@ pub struct World {
     /// discussions and notes: they are counted when a page is cut, but not shown, so that pages
     /// come short or empty.
     pub unreadable_rows: usize,
+    pub rate_limit: Option<RateLimit>,
+    /// How many comments a merge request takes, GitLab's own among them.
+    pub most_notes: usize,
     /// A list with more rows does not tell its total.
     pub totals_up_to: usize,
     /// Whether a cancelled pipeline keeps its status until [`World::settle`].
     pub slow_cancel: bool,
+    /// Whether label events are written only with [`World::settle`], after the labels themselves.
+    pub late_events: bool,
+    /// Whether lists lack pipelines made since the last [`World::settle`], as those of a replica.
+    pub lagging_lists: bool,
+    unlisted_pipelines: BTreeSet<u64>,
+    /// Pipelines that nobody can cancel: it is answered as always, and nothing ends.
+    pub stuck: BTreeSet<u64>,
 }
 
 /// One sequence per kind, starting apart, so that an id taken for another is seen.
@@ -68,6 +84,7 @@ struct Ids {
     job: Sequence,
     token: Sequence,
     commit: Sequence,
+    reaction: Sequence,
 }
 
 #[derive(Clone)]
@@ -84,12 +101,16 @@ impl Sequence {
 /// Why GitLab does not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    Unauthorized,
     Forbidden,
+    ForbiddenAs(&'static str),
     /// No such thing, by its name.
-    NotFound(&'static str),
+    NotFound(String),
     /// No such row in the database.
     NoRecord,
     BadRequest(String),
+    /// GitLab falls over.
+    ServerError,
     /// Fields, each with what is wrong with it.
     Invalid(Vec<(String, String)>),
 }
@@ -99,6 +120,10 @@ pub type Done<T = ()> = Result<T, Refusal>;
 impl Refusal {
     fn invalid(field: &str, fault: &str) -> Self {
         Self::Invalid(vec![(field.to_owned(), fault.to_owned())])
+    }
+
+    pub(crate) fn not_found(thing: &str) -> Self {
+        Self::NotFound(thing.to_owned())
     }
 
     fn bad_request(reason: &str) -> Self {
@@ -135,15 +160,31 @@ impl World {
                 job: Sequence(2001),
                 token: Sequence(901),
                 commit: Sequence(1),
+                reaction: Sequence(601),
             },
             unreadable_rows: 0,
+            rate_limit: None,
+            most_notes: 5_000,
             totals_up_to: 10_000,
             slow_cancel: false,
+            late_events: false,
+            lagging_lists: false,
+            unlisted_pipelines: BTreeSet::new(),
+            stuck: BTreeSet::new(),
         }
     }
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Lets GitLab's background jobs catch up, each by one step: first versions are made, label
+    /// events written, lists complete, and slow cancellations go on.
+    pub fn settle(&mut self) {
+        self.prepare_merge_requests();
+        self.write_label_events();
+        self.unlisted_pipelines.clear();
+        self.go_on_cancelling();
     }
 
     pub fn later(&mut self, duration: Duration) {

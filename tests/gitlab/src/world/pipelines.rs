@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
-
-use super::{Done, Refusal, Role, Time, World};
+use super::jobs::is_cancelable;
+use super::{Done, Job, Refusal, Role, Time, World};
 
 /// All statuses of a pipeline that GitLab knows today.
 pub const STATUSES: &str = "\
@@ -36,21 +35,6 @@ impl Variable {
 }
 
 #[derive(Clone, Debug)]
-pub struct Job {
-    pub id: u64,
-    pub name: String,
-    pub status: String,
-    /// Of a failed one.
-    pub failure_reason: Option<String>,
-    /// Its failure is none of the pipeline's.
-    pub allow_failure: bool,
-    /// The files that it left, by path.
-    pub artifacts: BTreeMap<String, String>,
-    /// Another job of the same name has taken its place.
-    pub retried: bool,
-}
-
-#[derive(Clone, Debug)]
 pub struct Pipeline {
     pub id: u64,
     pub iid: u64,
@@ -71,19 +55,21 @@ pub struct Pipeline {
     /// The merge request that a pipeline of source `merge_request_event` is for.
     pub merge_request_id: Option<u64>,
     pub jobs: Vec<Job>,
-    pub cancel_requested: bool,
-}
-
-impl Job {
-    pub fn set_status(&mut self, status: &str) {
-        self.status = status.to_owned();
-        self.failure_reason = (status == "failed").then(|| "script_failure".to_owned());
-    }
 }
 
 impl Pipeline {
     pub fn has_ended(&self) -> bool {
         has_ended(&self.status)
+    }
+
+    /// Whether another service reports it: GitLab knows little of its times.
+    pub fn is_external(&self) -> bool {
+        self.source == "external"
+    }
+
+    /// Without those whose place another has taken.
+    pub fn current_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|job| !job.retried)
     }
 }
 
@@ -105,10 +91,14 @@ impl World {
             .filter(|other| other.project_id == project_id)
             .map(|other| other.iid)
             .max();
-        let job_names = self.projects[&project_id].job_names.clone();
+        // What another service reports are statuses, which are no jobs.
+        let job_names = match source {
+            "external" => Vec::new(),
+            _ => self.projects[&project_id].job_names.clone(),
+        };
         let jobs = job_names
             .into_iter()
-            .map(|name| self.new_job(name))
+            .map(|name| self.new_job(name, Some(user)))
             .collect();
         let pipeline = Pipeline {
             id,
@@ -127,25 +117,26 @@ impl World {
             name: None,
             merge_request_id: None,
             jobs,
-            cancel_requested: false,
         };
+        if self.lagging_lists {
+            self.unlisted_pipelines.insert(id);
+        }
         self.pipelines.entry(id).insert_entry(pipeline).into_mut()
     }
 
-    fn new_job(&mut self, name: String) -> Job {
-        let id = self.ids.job.next();
-        Job {
-            id,
-            name,
-            status: "created".to_owned(),
-            failure_reason: None,
-            allow_failure: false,
-            artifacts: BTreeMap::new(),
-            retried: false,
+    /// Of the pipeline, and of all its jobs that have not ended before.
+    pub fn set_status(&mut self, id: u64, status: &str) {
+        self.mark(id, status);
+        let Some(pipeline) = self.pipelines.get_mut(&id) else {
+            return;
+        };
+        let keeps = |job: &Job| job.retried || (has_ended(&job.status) && has_ended(status));
+        for job in pipeline.jobs.iter_mut().filter(|job| !keeps(job)) {
+            job.set_status(status);
         }
     }
 
-    pub fn set_status(&mut self, id: u64, status: &str) {
+    pub(super) fn mark(&mut self, id: u64, status: &str) {
         let now = self.now();
         let Some(pipeline) = self.pipelines.get_mut(&id) else {
             return;
@@ -156,89 +147,64 @@ impl World {
             pipeline.started_at.get_or_insert(now);
         }
         pipeline.finished_at = has_ended(status).then_some(now);
-        pipeline.cancel_requested &= !has_ended(status);
-        let keeps = |job: &Job| job.retried || (has_ended(&job.status) && has_ended(status));
-        for job in pipeline.jobs.iter_mut().filter(|job| !keeps(job)) {
-            job.set_status(status);
-        }
     }
 
-    /// A job of a pipeline, which is added where it has none of that name.
-    pub fn job_mut(&mut self, pipeline: u64, name: &str) -> Option<&mut Job> {
-        let found = |job: &Job| job.name == name && !job.retried;
-        if !self.pipelines.get(&pipeline)?.jobs.iter().any(found) {
-            let job = self.new_job(name.to_owned());
-            self.pipelines.get_mut(&pipeline)?.jobs.push(job);
-        }
-        let jobs = &mut self.pipelines.get_mut(&pipeline)?.jobs;
-        jobs.iter_mut().find(|job| found(job))
-    }
-
-    fn check_may_run(&self, user: u64, id: u64) -> Done {
+    pub(super) fn check_may_run(&self, user: u64, id: u64) -> Done {
         let pipeline = &self.pipelines[&id];
         let project = &self.projects[&pipeline.project_id];
-        let allowed = project.runs_pipelines_for(Some(user), &pipeline.reference);
-        if allowed {
+        if project.runs_pipelines_for(Some(user), &pipeline.reference) {
             Ok(())
         } else {
             Err(Refusal::Forbidden)
         }
     }
 
-    pub fn cancel_pipeline(&mut self, user: u64, id: u64) -> Done {
-        self.check_may_run(user, id)?;
-        if self.pipelines[&id].has_ended() {
-            return Ok(());
+    pub(super) fn check_may_cancel(&self, user: u64, id: u64) -> Done {
+        let pipeline = &self.pipelines[&id];
+        let project = &self.projects[&pipeline.project_id];
+        if project.cancels_pipelines_for(Some(user), &pipeline.reference) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
         }
-        if !self.slow_cancel {
-            self.set_status(id, "canceled");
-        } else if let Some(pipeline) = self.pipelines.get_mut(&id) {
-            pipeline.cancel_requested = true;
+    }
+
+    /// Ends what can be cancelled among its jobs. Where there is nothing, a job that waits for a
+    /// person included, the asker is not told.
+    pub fn cancel_pipeline(&mut self, user: u64, id: u64) -> Done {
+        self.check_may_cancel(user, id)?;
+        if !self.pipelines[&id].is_external() {
+            self.cancel_jobs(id, |job| is_cancelable(&job.status));
         }
         Ok(())
     }
 
-    /// Brings every slow cancellation one step on: `running` → `canceling` → `canceled`.
-    pub fn settle(&mut self) {
-        let asked: Vec<_> = self
-            .pipelines
-            .values()
-            .filter(|p| p.cancel_requested)
-            .map(|p| (p.id, p.status.clone()))
-            .collect();
-        for (id, status) in asked {
-            self.set_status(
-                id,
-                if status == "running" {
-                    "canceling"
-                } else {
-                    "canceled"
-                },
-            );
-        }
-    }
-
+    /// Runs again what failed or was cancelled, and what was skipped for it.
     pub fn retry_pipeline(&mut self, user: u64, id: u64) -> Done {
         self.check_may_run(user, id)?;
-        let is_lost =
-            |job: &&mut Job| !job.retried && matches!(job.status.as_str(), "failed" | "canceled");
-        let Some(pipeline) = self.pipelines.get_mut(&id) else {
-            return Ok(());
-        };
-        let mut names = Vec::new();
-        for job in pipeline.jobs.iter_mut().filter(is_lost) {
-            job.retried = true;
-            names.push(job.name.clone());
-        }
-        if names.is_empty() {
+        let is_lost = |job: &&Job| matches!(job.status.as_str(), "failed" | "canceled");
+        let lost: Vec<u64> = self.pipelines[&id]
+            .current_jobs()
+            .filter(is_lost)
+            .map(|job| job.id)
+            .collect();
+        if lost.is_empty() {
             return Ok(());
         }
-        let jobs: Vec<Job> = names.into_iter().map(|name| self.new_job(name)).collect();
-        if let Some(pipeline) = self.pipelines.get_mut(&id) {
-            pipeline.jobs.extend(jobs);
+        for job in lost {
+            self.replace_job(user, job);
         }
-        self.set_status(id, "pending");
+        let jobs = self.pipelines.get_mut(&id).into_iter();
+        let skipped = jobs
+            .flat_map(|pipeline| &mut pipeline.jobs)
+            .filter(|job| job.status == "skipped");
+        skipped.for_each(|job| job.set_status("created"));
+        self.follow_jobs(id);
         Ok(())
+    }
+
+    pub fn is_listed(&self, pipeline: &Pipeline) -> bool {
+        !self.unlisted_pipelines.contains(&pipeline.id)
     }
 
     pub fn delete_pipeline(&mut self, id: u64) {

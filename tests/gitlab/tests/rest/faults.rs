@@ -32,6 +32,9 @@ fn answers_of_others() {
             "{\"message\":\"500 Internal Server Error\"}",
         ),
         (Fault::bad_gateway(), 502, "<html>"),
+        (Fault::not_found(), 404, "{\"message\":\"404 Not found\"}"),
+        (Fault::not_found_by_proxy(), 404, "default backend - 404"),
+        (Fault::forbidden(), 403, "{\"message\":\"403 Forbidden\"}"),
         (
             Fault::resource_lock(),
             409,
@@ -85,6 +88,22 @@ fn connections_that_break() {
         .map(|request| request.status)
         .collect();
     assert_eq!(statuses, [None, None, None, None, None, Some(201)]);
+}
+
+#[test]
+fn a_field_that_is_missing_everywhere() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").passed();
+    let reply = say(&gitlab, Fault::Without("body")).unwrap();
+    assert_eq!((reply.status, mr.discussions().len()), (201, 1));
+    assert_eq!(reply.json()["notes"][0].get("body"), None);
+    assert!(reply.json()["notes"][0].get("author").is_some());
+    gitlab.fault(|_| Some(Fault::Without("status")));
+    let mr = client(&gitlab).get("/projects/7/merge_requests/1").json();
+    assert_eq!(mr["head_pipeline"].get("status"), None);
+    let list = client(&gitlab).get("/projects/7/pipelines").json();
+    assert_eq!(list[0].get("status"), None);
+    assert_eq!(list[0]["id"], 1001);
 }
 
 #[test]

@@ -50,6 +50,20 @@ fn a_list_is_filtered() {
 }
 
 #[test]
+fn a_list_that_lags_behind() {
+    let gitlab = Gitlab::start();
+    let create = || client(&gitlab).post("/projects/8/pipeline", json!({ "ref": "main" }));
+    create();
+    gitlab.lists_lag();
+    let second = create().json()["id"].clone();
+    let ids = || client(&gitlab).get(LIST).column("id");
+    assert_eq!(ids(), [1001]);
+    assert_eq!(client(&gitlab).get(&format!("{LIST}/{second}")).status, 200);
+    gitlab.settle();
+    assert_eq!(ids(), [1002, 1001]);
+}
+
+#[test]
 fn times_of_a_pipeline() {
     let gitlab = Gitlab::start();
     let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
@@ -165,40 +179,39 @@ fn cancelling() {
 }
 
 #[test]
-fn why_jobs_failed_and_what_they_left() {
+fn what_cannot_be_cancelled_is_answered_alike() {
+    let gitlab = Gitlab::start();
+    let cancel = |id: u64| client(&gitlab).post(&format!("{LIST}/{id}/cancel"), json!({}));
+    for status in ["manual", "canceling", "success", "a_status_to_come"] {
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+        gitlab.benchmark_ends(id, status);
+        let answer = cancel(id);
+        assert_eq!(
+            (answer.status, &answer.json()["status"]),
+            (200, &json!(status))
+        );
+    }
+    for status in ["running", "canceling", "waiting_for_resource"] {
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+        gitlab.benchmark_hangs(id, status);
+        assert_eq!(cancel(id).json()["status"], status);
+        gitlab.settle();
+        assert_eq!(gitlab.pipeline(id).status, status);
+        gitlab.benchmark_ends(id, "failed");
+        assert_eq!(gitlab.pipeline(id).status, "failed");
+    }
+}
+
+#[test]
+fn cancelling_leaves_what_waits_for_a_person() {
     let gitlab = Gitlab::start();
     let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
-    gitlab.job_fails(id, "flaky", "runner_system_failure");
-    gitlab.benchmark_job(id, "flaky", |job| job.allow_failure = true);
-    gitlab.benchmark_leaves(id, "benchmark", "out/bench-summary.md", "2x\n");
-    let file =
-        |client: Client, path: &str| client.get(&format!("/projects/8/jobs/2001/artifacts/{path}"));
-    let not_there = json!({ "message": "404 Not Found" });
-    let early = file(client(&gitlab), "out/bench-summary.md");
-    assert_eq!((early.status, early.json()), (404, not_there.clone()));
-    gitlab.benchmark_ends(id, "failed");
-
+    gitlab.benchmark_runs(id);
+    gitlab.benchmark_job(id, "approve", |job| job.set_status("manual"));
+    let cancel = || client(&gitlab).post(&format!("{LIST}/{id}/cancel"), json!({}));
+    assert_eq!(cancel().json()["status"], "manual");
     let jobs = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
-    assert_eq!(jobs.column("name"), ["flaky", "benchmark"]);
-    assert_eq!(jobs.column("allow_failure"), [true, false]);
-    let reasons = ["runner_system_failure", "script_failure"];
-    assert_eq!(jobs.column("failure_reason"), reasons);
-    let archive = json!({ "filename": "artifacts.zip", "size": 1000 });
-    assert_eq!(jobs.column("artifacts_file"), [Value::Null, archive]);
-
-    assert_eq!(file(client(&gitlab), "out/bench-summary.md").body, "2x\n");
-    assert_eq!(file(client(&gitlab), "bench-summary.md").json(), not_there);
-    let other = client(&gitlab).get("/projects/7/jobs/2001/artifacts/out/bench-summary.md");
-    assert_eq!(other.json(), json!({ "message": "404 Not found" }));
-    let anyone = file(Client::anonymous(&gitlab), "out/bench-summary.md");
-    assert_eq!(anyone.json()["message"], "404 Project Not Found");
-    gitlab.role("bench-bot", "acme/benchmarks", Role::Guest);
-    assert_eq!(file(client(&gitlab), "out/bench-summary.md").status, 403);
-
-    gitlab.role("bench-bot", "acme/benchmarks", Role::Maintainer);
-    client(&gitlab).post(&format!("{LIST}/{id}/retry"), json!({}));
-    let retried = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
-    assert!(retried.json()[0].get("failure_reason").is_none());
+    assert_eq!(jobs.column("status"), ["manual", "canceled"]);
 }
 
 #[test]

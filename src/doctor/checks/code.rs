@@ -1,0 +1,190 @@
+//! The checks of what is run: the ref, who may run it, and the CI file there.
+
+use super::super::findings::{CiFile, Findings, RefFound};
+use super::{Check, REHEARSE, benchmark};
+use crate::gitlab::answer::User;
+use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
+use crate::id::UserId;
+
+pub fn reference(found: Option<&RefFound>, settings: &ProjectSettings) -> Check {
+    let name = "ref";
+    let url = &settings.project.web_url;
+    let Some(found) = found else {
+        return Check::fails(
+            name,
+            format!("{} is empty", settings.project.path_with_namespace),
+            format!("write a CI file there: {url}/-/ci/editor"),
+        );
+    };
+    let wanted = &found.name;
+    let another = "name another: --ref (BENCH_BOT_REF)";
+    match (&found.branch, &found.tag) {
+        (Err(error), _) | (_, Err(error)) => Check::unread(name, error),
+        (Ok(Some(_)), Ok(None)) => Check::holds(name, format!("branch {wanted}")),
+        (Ok(None), Ok(Some(_))) => Check::holds(name, format!("tag {wanted}")),
+        (Ok(Some(_)), Ok(Some(_))) => Check::fails(
+            name,
+            format!("{wanted} is a branch and a tag at once, so that GitLab runs neither"),
+            format!("delete one of them: {url}/-/tags\n{another}"),
+        ),
+        (Ok(None), Ok(None)) => Check::fails(
+            name,
+            format!("there is no branch or tag {wanted}"),
+            format!("push it: {url}/-/branches\n{another}"),
+        ),
+    }
+}
+
+pub fn ref_access(
+    found: &RefFound,
+    settings: &ProjectSettings,
+    role: Option<Role>,
+    user: &User,
+) -> Check {
+    let name = "ref-access";
+    let (wanted, bot, url) = (&found.name, &user.username, &settings.project.web_url);
+    match may_run(found, role, user.id) {
+        Some(true) => Check::holds(name, format!("{bot} may run pipelines of {wanted}")),
+        Some(false) => {
+            let raise = match role {
+                Some(role) if role < Role::MAINTAINER => {
+                    format!("make {bot} a Maintainer: {url}/-/project_members\n")
+                }
+                _ => String::new(),
+            };
+            Check::fails(
+                name,
+                format!("{wanted} is protected, and {bot} may neither push nor merge to it"),
+                format!(
+                    "{raise}allow it to merge, under Protected branches: {url}/-/settings/repository\n\
+                     name an unprotected branch: --ref (BENCH_BOT_REF)"
+                ),
+            )
+        }
+        None => Check::needed(
+            name,
+            format!("{wanted} is protected, and whether {bot} may run it is not shown"),
+            REHEARSE,
+        ),
+    }
+}
+
+/// GitLab asks for the right to push to a protected branch or to merge to it.
+fn may_run(found: &RefFound, role: Option<Role>, user: UserId) -> Option<bool> {
+    let branch = match (&found.branch, &found.tag) {
+        (Ok(Some(branch)), _) => branch,
+        (_, Ok(Some(tag))) => return (tag.protected == Some(false)).then_some(true),
+        _ => return None,
+    };
+    if branch.protected == Some(false) || branch.can_push == Some(true) {
+        return Some(true);
+    }
+    let role = role?;
+    if branch.developers_can_merge == Some(true) {
+        return Some(role >= Role::DEVELOPER);
+    }
+    match &found.rules {
+        Ok(rules) => may_merge(rules, &found.name, role, user),
+        Err(_) if branch.protected.is_none() || branch.developers_can_merge.is_none() => None,
+        // Roles below have just been excluded.
+        Err(_) => (role < Role::MAINTAINER).then_some(false),
+    }
+}
+
+fn may_merge(rules: &[ProtectedBranch], branch: &str, role: Role, user: UserId) -> Option<bool> {
+    let rules: Vec<_> = rules
+        .iter()
+        .filter(|rule| fits(&rule.name, branch))
+        .collect();
+    let levels = || {
+        rules
+            .iter()
+            .filter_map(|rule| rule.merge_access_levels.as_ref())
+            .flatten()
+    };
+    let allows = levels().any(|level| match (level.user_id, level.group_id) {
+        (None, None) => level
+            .access_level
+            .is_some_and(|least| least > Role(0) && role >= least),
+        (named, _) => named == Some(user),
+    });
+    // Whether the bot belongs to a group is not read; rules of a group above are not listed.
+    let unsure = rules.is_empty()
+        || rules.iter().any(|rule| rule.merge_access_levels.is_none())
+        || levels().any(|level| level.group_id.is_some());
+    match (allows, unsure) {
+        (true, _) => Some(true),
+        (false, true) => None,
+        (false, false) => Some(false),
+    }
+}
+
+/// `*` stands for any text.
+fn fits(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = pieces.next_back() else {
+        return rest.is_empty();
+    };
+    for piece in pieces {
+        match rest.split_once(piece) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+pub fn ci_file(
+    findings: &Findings,
+    file: &CiFile,
+    found: &RefFound,
+    settings: &ProjectSettings,
+) -> Check {
+    let name = "ci-file";
+    match file {
+        CiFile::Own {
+            path,
+            text: Ok(Some(text)),
+        } if findings.older_than(16, 8)
+            && lines(text).any(|line| line.contains("auto_cancel:")) =>
+        {
+            Check::fails(
+                name,
+                format!(
+                    "auto_cancel in {path} is unknown to GitLab before 16.9, which runs nothing then"
+                ),
+                format!("take it out; {}", benchmark::untick(settings)),
+            )
+        }
+        CiFile::Own {
+            path,
+            text: Ok(Some(_)),
+        } => Check::holds(name, path),
+        CiFile::Own {
+            path,
+            text: Ok(None),
+        } => Check::fails(
+            name,
+            format!("there is no {path} in {}", found.name),
+            format!(
+                "write one, as the README shows: {}/-/ci/editor",
+                settings.project.web_url
+            ),
+        ),
+        CiFile::Own {
+            text: Err(error), ..
+        } => Check::unread(name, error),
+        CiFile::Elsewhere(place) => {
+            Check::needed(name, format!("it lies elsewhere: {place}"), REHEARSE)
+        }
+    }
+}
+
+/// Without comments.
+pub fn lines(yaml: &str) -> impl Iterator<Item = &str> {
+    yaml.lines().filter_map(|line| line.split('#').next())
+}

@@ -1,0 +1,382 @@
+//! One thing amiss a row, and the one check that tells it.
+
+use super::*;
+
+#[test]
+fn one_thing_amiss_is_one_check() {
+    type Change = fn(&mut Findings);
+    let table: &[(Change, &str, Verdict, &str)] = &[
+        (
+            |f| {
+                let settings = settings(&mut f.source);
+                settings.only_allow_merge_if_all_discussions_are_resolved = Some(true);
+            },
+            "threads",
+            Verdict::Warning,
+            "--resolve success",
+        ),
+        (
+            |f| {
+                let message = "no connection: its certificate is not trusted, neither by …";
+                f.version = Err(error_of(Kind::Passing, message));
+                f.token.user = Err(error_of(Kind::Passing, message));
+            },
+            "server",
+            Verdict::Fails,
+            "CI_SERVER_TLS_CA_FILE",
+        ),
+        (
+            |f| {
+                f.version = Err(refused(404));
+                f.token.user = Err(refused(404));
+            },
+            "server",
+            Verdict::Fails,
+            "--gitlab-url",
+        ),
+        (
+            |f| {
+                f.version = Err(refused(401));
+                f.token.user = Err(refused(401));
+            },
+            "token",
+            Verdict::Fails,
+            "https://gitlab.example.com/-/user_settings/personal_access_tokens",
+        ),
+        (
+            |f| {
+                f.version = Err(refused(401));
+                f.token.user = Err(refused(401));
+                f.token.given = false;
+            },
+            "token",
+            Verdict::Fails,
+            "BENCH_BOT_TOKEN",
+        ),
+        (
+            |f| {
+                f.version = Ok(Version {
+                    version: "15.10.0".to_owned(),
+                })
+            },
+            "version",
+            Verdict::Fails,
+            "update",
+        ),
+        (
+            |f| f.token.details = Err(refused(400)),
+            "token-scopes",
+            Verdict::UnknownNeed,
+            "personal, project or group access token",
+        ),
+        (
+            |f| {
+                f.token.details = Ok(TokenDetails {
+                    scopes: vec!["api".to_owned()],
+                    expires_at: Some("1970-01-02".to_owned()),
+                });
+            },
+            "token-expiry",
+            Verdict::Warning,
+            "rotate it",
+        ),
+        (
+            |f| f.source.settings = Err(refused(404)),
+            "project",
+            Verdict::Fails,
+            "https://gitlab.example.com/acme/engine/-/project_members",
+        ),
+        (
+            |f| settings(&mut f.source).archived = Some(true),
+            "project",
+            Verdict::Fails,
+            "https://gitlab.example.com/acme/engine/edit",
+        ),
+        (
+            |f| {
+                let disabled = Some("disabled".to_owned());
+                settings(&mut f.source).merge_requests_access_level = disabled;
+            },
+            "project",
+            Verdict::Fails,
+            "/edit",
+        ),
+        (
+            |f| f.source.role = Some(Ok(Some(Role::REPORTER))),
+            "project-role",
+            Verdict::Fails,
+            "give it the role Developer",
+        ),
+        (
+            |f| f.labels[0].1 = LabelFound::Missing,
+            "label",
+            Verdict::Fails,
+            "bench-bot doctor --fix",
+        ),
+        (
+            |f| f.benchmark.settings = Err(error_of(Kind::Unclear, "500")),
+            "benchmark-project",
+            Verdict::UnknownNeed,
+            "run this again",
+        ),
+        (
+            |f| f.benchmark.role = Some(Ok(Some(Role(10)))),
+            "benchmark-role",
+            Verdict::Fails,
+            "give it the role Maintainer",
+        ),
+        (
+            |f| {
+                let found = f.ref_found.as_mut().expect("a ref");
+                found.branch = Ok(None);
+                found.tag = Ok(Some(Tag {
+                    name: "release/1".to_owned(),
+                    protected: Some(true),
+                }));
+            },
+            "ref-access",
+            Verdict::UnknownNeed,
+            "bench-bot doctor --rehearse",
+        ),
+        (
+            |f| settings(&mut f.benchmark).ci_pipeline_variables_minimum_override_role = None,
+            "pipeline-variables",
+            Verdict::Fails,
+            "make it Maintainer",
+        ),
+        (
+            |f| {
+                let settings = settings(&mut f.benchmark);
+                settings.restrict_user_defined_variables = None;
+                settings.ci_pipeline_variables_minimum_override_role = None;
+            },
+            "pipeline-variables",
+            Verdict::UnknownNeed,
+            "bench-bot doctor --rehearse",
+        ),
+        (
+            |f| settings(&mut f.benchmark).ci_delete_pipelines_in_seconds = Some(172_799),
+            "pipeline-deletion",
+            Verdict::Fails,
+            "keep them for 2days",
+        ),
+        (
+            |f| {
+                let error = "429: This endpoint has been requested too many times.";
+                f.version = Err(error_of(Kind::Passing, error));
+                f.token.user = Err(error_of(Kind::Passing, error));
+            },
+            "server",
+            Verdict::UnknownNeed,
+            "in a minute",
+        ),
+        (
+            |f| {
+                let error = "answered, but unreadable: expected value at line 1";
+                f.version = Err(error_of(Kind::Unclear, error));
+                f.token.user = Err(error_of(Kind::Unclear, error));
+            },
+            "server",
+            Verdict::Fails,
+            "--gitlab-url",
+        ),
+        (
+            |f| f.token.user = Err(forbidden("403 Forbidden - Your account has been blocked.")),
+            "token",
+            Verdict::Fails,
+            "unblock the bot's account",
+        ),
+        (
+            |f| {
+                f.token.details = Ok(TokenDetails {
+                    scopes: vec!["granular".to_owned()],
+                    expires_at: None,
+                });
+            },
+            "token-scopes",
+            Verdict::UnknownNeed,
+            "bench-bot doctor --rehearse",
+        ),
+        (
+            |f| f.token.details = Err(forbidden(NOT_GRANTED)),
+            "token-scopes",
+            Verdict::UnknownNeed,
+            "bench-bot doctor --rehearse",
+        ),
+        (
+            |f| f.source.role = Some(Err(forbidden(NOT_GRANTED))),
+            "project-role",
+            Verdict::UnknownNeed,
+            "the permission that is named there",
+        ),
+        (
+            |f| settings(&mut f.source).builds_access_level = Some("disabled".to_owned()),
+            "project",
+            Verdict::Fails,
+            "/edit",
+        ),
+        (
+            |f| {
+                let day = Some("2026-01-04".to_owned());
+                settings(&mut f.source).marked_for_deletion_on = day;
+            },
+            "project",
+            Verdict::Fails,
+            "restore it: https://gitlab.example.com/acme/engine/edit",
+        ),
+        (
+            |f| {
+                let day = Some("2026-01-04".to_owned());
+                settings(&mut f.benchmark).marked_for_deletion_at = day;
+            },
+            "benchmark-project",
+            Verdict::Fails,
+            "restore it",
+        ),
+        (
+            |f| settings(&mut f.source).can_create_merge_request_in = Some(false),
+            "project",
+            Verdict::UnknownNeed,
+            "restore that: https://gitlab.example.com/acme",
+        ),
+        (
+            |f| f.labels[0].1 = LabelFound::NotCreated(refused(403)),
+            "label",
+            Verdict::Fails,
+            "a group above it is archived",
+        ),
+        (
+            |f| {
+                f.labels
+                    .push(("benchmarking::full".to_owned(), LabelFound::Missing))
+            },
+            "label",
+            Verdict::Fails,
+            "bench-bot doctor --fix",
+        ),
+        (
+            |f| f.ref_found = None,
+            "ref",
+            Verdict::Fails,
+            "write a CI file",
+        ),
+        (
+            |f| settings(&mut f.benchmark).builds_access_level = None,
+            "ci",
+            Verdict::UnknownNeed,
+            "bench-bot doctor --rehearse",
+        ),
+        (
+            |f| {
+                let nobody = Some("no_one".to_owned());
+                settings(&mut f.benchmark).ci_restrict_pipeline_cancellation_role = nobody;
+            },
+            "cancel",
+            Verdict::Fails,
+            "Minimum role required to cancel a pipeline or job",
+        ),
+        (
+            |f| {
+                let maintainers = Some("maintainer".to_owned());
+                settings(&mut f.benchmark).ci_restrict_pipeline_cancellation_role = maintainers;
+            },
+            "cancel",
+            Verdict::Fails,
+            "make it Maintainer",
+        ),
+        (
+            |f| {
+                f.pipelines = Some(Ok(vec![
+                    pipeline(1, "running", 49),
+                    pipeline(2, "manual", 47),
+                ]))
+            },
+            "overdue",
+            Verdict::Warning,
+            "by hand",
+        ),
+        (
+            |f| f.pipelines = Some(Err(refused(403))),
+            "overdue",
+            Verdict::UnknownNeed,
+            "the bot's role",
+        ),
+    ];
+    assert_eq!(amiss(&well()), []);
+    for &(change, name, verdict, hint) in table {
+        let mut findings = well();
+        change(&mut findings);
+        assert_looked_at_both(&findings);
+        let amiss = amiss(&findings);
+        let [check] = &amiss[..] else {
+            panic!("{name}: {amiss:?}")
+        };
+        assert_eq!((check.name, check.verdict), (name, verdict));
+        assert!(
+            check.hint.as_deref().unwrap_or_default().contains(hint),
+            "{check:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_overdue_is_named() {
+    let overdue = |pipelines| {
+        let mut findings = well();
+        findings.pipelines = Some(Ok(pipelines));
+        let checks = checks(&findings);
+        let check = checks.into_iter().find(|check| check.name == "overdue");
+        check.expect("it is there").detail
+    };
+    assert_eq!(
+        overdue(vec![
+            pipeline(1, "running", 49),
+            pipeline(2, "success", 99),
+            pipeline(3, "manual", 49),
+            pipeline(4, "running", 47),
+        ]),
+        "in flight for longer than 2days, twice --timeout: \
+         https://gitlab.example.com/acme/benchmarks/-/pipelines/1 (running), \
+         https://gitlab.example.com/acme/benchmarks/-/pipelines/3 (manual)"
+    );
+    let many = (1..=8).map(|id| pipeline(id, "running", 49)).collect();
+    assert!(overdue(many).ends_with("/5 (running) and 3 more"));
+}
+
+/// `workflow: auto_cancel` makes a CI file invalid where GitLab does not know it.
+#[test]
+fn the_ci_file_is_not_told_to_say_what_the_server_does_not_know() {
+    for (version, file, setting, invalid) in [
+        ("16.7.0-ee", false, true, true),
+        ("16.8.0", false, true, false),
+        ("16.9.0", true, true, false),
+        ("next", true, true, false),
+    ] {
+        let mut findings = well();
+        findings.version = Ok(Version {
+            version: version.to_owned(),
+        });
+        settings(&mut findings.benchmark).auto_cancel_pending_pipelines =
+            Some("enabled".to_owned());
+        let hints = |findings: &Findings| {
+            let hints = amiss(findings).into_iter();
+            let hints = hints.filter(|check| check.name == "auto-cancel");
+            hints.filter_map(|check| check.hint).collect::<String>()
+        };
+        let hint = hints(&findings);
+        assert_eq!(
+            hint.contains("on_new_commit: none"),
+            file,
+            "{version}: {hint}"
+        );
+        assert_eq!(hint.contains("Auto-cancel redundant"), setting, "{hint}");
+        let yaml = "workflow:\n  auto_cancel:\n    on_new_commit: none\n";
+        findings.ci_file = Some(CiFile::Own {
+            path: ".gitlab-ci.yml".to_owned(),
+            text: Ok(Some(yaml.to_owned())),
+        });
+        assert_eq!(hints(&findings).is_empty(), file, "{version}");
+        let fails = |check: &Check| check.name == "ci-file" && check.verdict == Verdict::Fails;
+        assert_eq!(checks(&findings).iter().any(fails), invalid, "{version}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Jobs: what they leave, and what people do to them.
+
+use crate::client::{Client, client};
+use in_memory_gitlab::*;
+use serde_json::{Value, json};
+
+const LIST: &str = "/projects/8/pipelines";
+
+#[test]
+fn why_jobs_failed_and_what_they_left() {
+    let gitlab = Gitlab::start();
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.job_fails(id, "flaky", "runner_system_failure");
+    gitlab.benchmark_job(id, "flaky", |job| job.allow_failure = true);
+    gitlab.benchmark_leaves(id, "benchmark", "out/bench-summary.md", "2x\n");
+    let file =
+        |client: Client, path: &str| client.get(&format!("/projects/8/jobs/2001/artifacts/{path}"));
+    let not_there = json!({ "message": "404 Not Found" });
+    let early = file(client(&gitlab), "out/bench-summary.md");
+    assert_eq!((early.status, early.json()), (404, not_there.clone()));
+    gitlab.benchmark_ends(id, "failed");
+
+    let jobs = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert_eq!(jobs.column("name"), ["flaky", "benchmark"]);
+    assert_eq!(jobs.column("allow_failure"), [true, false]);
+    let reasons = ["runner_system_failure", "script_failure"];
+    assert_eq!(jobs.column("failure_reason"), reasons);
+    let archive = json!({ "filename": "artifacts.zip", "size": 1000 });
+    assert_eq!(jobs.column("artifacts_file"), [Value::Null, archive]);
+
+    assert_eq!(file(client(&gitlab), "out/bench-summary.md").body, "2x\n");
+    assert_eq!(file(client(&gitlab), "bench-summary.md").json(), not_there);
+    let other = client(&gitlab).get("/projects/7/jobs/2001/artifacts/out/bench-summary.md");
+    assert_eq!(other.json(), json!({ "message": "404 Not found" }));
+    let anyone = file(Client::anonymous(&gitlab), "out/bench-summary.md");
+    assert_eq!(anyone.json()["message"], "404 Project Not Found");
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Guest);
+    assert_eq!(file(client(&gitlab), "out/bench-summary.md").status, 403);
+
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Maintainer);
+    client(&gitlab).post(&format!("{LIST}/{id}/retry"), json!({}));
+    let retried = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert!(retried.json()[0].get("failure_reason").is_none());
+}
+
+/// A pipeline of the bot's with one job for each status, in that order; the first job is 2002.
+fn pipeline_of(gitlab: &Gitlab, statuses: &[&str]) -> u64 {
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.benchmark_runs(id);
+    gitlab.benchmark_job(id, "benchmark", |job| job.set_status("success"));
+    for (number, status) in statuses.iter().enumerate() {
+        gitlab.benchmark_job(id, &format!("job {number}"), |job| job.set_status(status));
+    }
+    id
+}
+
+fn act(gitlab: &Gitlab, job: u64, verb: &str) -> (u16, Value) {
+    let reply = client(gitlab).post(&format!("/projects/8/jobs/{job}/{verb}"), json!({}));
+    (reply.status, reply.json())
+}
+
+#[test]
+fn a_pipeline_ends_with_its_last_job() {
+    for (statuses, expected) in [
+        (vec!["success"], "canceled"),
+        (vec!["skipped"], "canceled"),
+        (vec!["failed"], "failed"),
+        (vec!["manual"], "manual"),
+        (vec!["pending"], "running"),
+        (vec!["created"], "running"),
+        (vec!["failed", "manual"], "manual"),
+        (
+            vec!["waiting_for_resource", "manual"],
+            "waiting_for_resource",
+        ),
+        (vec!["scheduled"], "scheduled"),
+    ] {
+        let gitlab = Gitlab::start();
+        let id = pipeline_of(&gitlab, &[&["running"], statuses.as_slice()].concat());
+        let (status, job) = act(&gitlab, 2002, "cancel");
+        assert_eq!((status, &job["status"]), (201, &json!("canceled")));
+        assert_eq!(job["pipeline"]["status"], expected, "{statuses:?}");
+        let ended = gitlab.pipeline(id).finished_at.is_some();
+        assert_eq!(ended, gitlab.pipeline(id).has_ended());
+        let again = act(&gitlab, 2002, "cancel");
+        assert_eq!((again.0, &again.1["status"]), (201, &json!("canceled")));
+    }
+}
+
+#[test]
+fn a_failure_that_is_allowed() {
+    for (status, expected) in [
+        ("failed", "success"),
+        ("canceled", "success"),
+        ("manual", "success"),
+    ] {
+        let gitlab = Gitlab::start();
+        let id = pipeline_of(&gitlab, &[status, "pending"]);
+        for job in ["job 0", "job 1"] {
+            gitlab.benchmark_job(id, job, |job| job.allow_failure = true);
+        }
+        assert_eq!(
+            act(&gitlab, 2003, "cancel").1["pipeline"]["status"],
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_job_that_waits_for_a_person() {
+    let gitlab = Gitlab::start();
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.benchmark_blocked(id, "approve");
+    let blocked = client(&gitlab).get(&format!("{LIST}/{id}")).json();
+    assert_eq!(
+        (&blocked["status"], &blocked["finished_at"]),
+        (&json!("manual"), &Value::Null)
+    );
+    let cancelled = client(&gitlab).post(&format!("{LIST}/{id}/cancel"), json!({}));
+    assert_eq!(
+        (cancelled.status, &cancelled.json()["status"]),
+        (200, &json!("manual"))
+    );
+    let jobs = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert_eq!(jobs.column("status"), ["manual", "success"]);
+
+    let (status, played) = act(&gitlab, 2002, "play");
+    assert_eq!((status, &played["status"]), (200, &json!("pending")));
+    assert_eq!(gitlab.pipeline(id).status, "running");
+    let again = act(&gitlab, 2002, "play");
+    assert_eq!(
+        again,
+        (
+            400,
+            json!({ "message": "400 Bad request - Unplayable Job" })
+        )
+    );
+    gitlab.benchmark_blocked(id, "approve");
+    assert_eq!(act(&gitlab, 2002, "cancel").0, 201);
+    assert_eq!(gitlab.pipeline(id).status, "canceled");
+}
+
+#[test]
+fn a_job_run_again() {
+    let gitlab = Gitlab::start();
+    let id = pipeline_of(&gitlab, &["failed"]);
+    gitlab.benchmark_ends(id, "failed");
+    let (status, job) = act(&gitlab, 2002, "retry");
+    assert_eq!(
+        (status, &job["id"], &job["status"]),
+        (201, &json!(2003), &json!("pending"))
+    );
+    let refused = json!({ "message": "403 Forbidden - Job is not retryable" });
+    assert_eq!(act(&gitlab, 2002, "retry"), (403, refused.clone()));
+    assert_eq!(act(&gitlab, 2003, "retry"), (403, refused));
+    assert_eq!(gitlab.pipeline(id).status, "running");
+    assert_eq!(gitlab.pipeline(id).finished_at, None);
+    gitlab.benchmark_ends(id, "failed");
+
+    gitlab.retry(id);
+    let jobs = client(&gitlab).get(&format!("{LIST}/{id}/jobs"));
+    assert_eq!(jobs.column("status"), ["pending", "success"]);
+    let in_whose_name = jobs.column("user");
+    assert_eq!(in_whose_name[0]["username"], "ada");
+    assert_eq!(in_whose_name[1]["username"], "bench-bot");
+    assert_eq!(gitlab.pipeline(id).user.as_deref(), Some("bench-bot"));
+    assert!(!gitlab.pipeline(id).has_ended());
+}
+
+#[test]
+fn who_may_touch_a_job() {
+    let gitlab = Gitlab::start();
+    pipeline_of(&gitlab, &["running"]);
+    let single = |token| {
+        let reader = Client::anonymous(&gitlab).with_token(token);
+        reader.get("/projects/8/jobs/2002").status
+    };
+    assert_eq!([single(BOT_TOKEN), single(LINUS_TOKEN)], [200, 404]);
+    assert_eq!(
+        Client::anonymous(&gitlab).get("/projects/7/jobs/1").status,
+        401
+    );
+    assert_eq!(
+        act(&gitlab, 9, "cancel"),
+        (404, json!({ "message": "404 Not found" }))
+    );
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Developer);
+    for verb in ["cancel", "play", "retry"] {
+        assert_eq!(act(&gitlab, 2002, verb).0, 403, "{verb}");
+    }
+}
