@@ -285,6 +285,6 @@ pub(crate) fn head(mr: &MergeRequest) -> String {
     mr.sha().expect("the merge request has a commit").to_owned()
 }
 
-fn allowed<T>(result: Result<T, Refusal>) -> T {
+pub(crate) fn allowed<T>(result: Result<T, Refusal>) -> T {
     result.unwrap_or_else(|refusal| panic!("GitLab refuses: {refusal:?}"))
 }

@@ -197,6 +197,12 @@ impl People {
         });
     }
 
+    /// Makes it a label of the group `acme`.
+    pub fn promote_label(&self, title: &str) {
+        let id = self.label_id(title);
+        self.act(|world| world.promote_label(id, "acme"));
+    }
+
     pub fn delete_label(&self, title: &str) {
         let id = self.label_id(title);
         self.act(|world| world.delete_label(id));

@@ -1,6 +1,6 @@
 //! What people and runners do to pipelines, and what they see of them.
 
-use crate::merge_request::{Mr, head};
+use crate::merge_request::{Mr, allowed, head};
 use crate::people::People;
 use crate::world::{self, ADA, BENCHMARKS, Job, Time, Variable, World};
 use chrono::TimeDelta;
@@ -92,10 +92,22 @@ impl People {
         self.act(|world| world.block_pipeline(id, job));
     }
 
+    /// Ada cancels what can be cancelled.
+    pub fn cancel(&self, id: u64) {
+        allowed(self.act(|world| world.cancel_pipeline(ADA, id)));
+    }
+
     /// Ada runs the jobs again that failed or were cancelled.
     pub fn retry(&self, id: u64) {
-        let retried = self.act(|world| world.retry_pipeline(ADA, id));
-        retried.unwrap_or_else(|refusal| panic!("GitLab refuses: {refusal:?}"));
+        allowed(self.act(|world| world.retry_pipeline(ADA, id)));
+    }
+
+    /// Ada starts a job that waits for it.
+    pub fn play(&self, id: u64, job: &str) {
+        allowed(self.act(|world| {
+            let job = world.job_mut(id, job).expect("the pipeline is there").id;
+            world.play_job(ADA, job)
+        }));
     }
 
     /// A job of a benchmark: one that has ended stays as it is when the benchmark ends.

@@ -126,6 +126,31 @@ impl World {
         }
     }
 
+    /// Makes a project's label one of its group: with a new id, which the events learn as well.
+    pub fn promote_label(&mut self, id: u64, group: &str) {
+        let Some(old) = self.labels.remove(&id) else {
+            return;
+        };
+        let new = self.ids.label.next();
+        let owner = LabelOwner::Group(group.to_owned());
+        self.labels.insert(
+            new,
+            Label {
+                id: new,
+                owner,
+                ..old
+            },
+        );
+        for mr in self.merge_requests.values_mut() {
+            let events = mr.label_events.iter_mut();
+            let in_events = events.map(|event| &mut event.label_id);
+            let borne = mr.labels.iter_mut().chain(in_events);
+            borne
+                .filter(|label| **label == id)
+                .for_each(|label| *label = new);
+        }
+    }
+
     /// Takes the label off everything without an event; older events keep its id.
     pub fn delete_label(&mut self, id: u64) {
         self.labels.remove(&id);

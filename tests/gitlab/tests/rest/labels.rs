@@ -54,6 +54,22 @@ fn a_label_renamed_or_deleted_later() {
 }
 
 #[test]
+fn a_promoted_label_takes_its_events_along() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled();
+    let label = || client(&gitlab).get(EVENTS).json()[0]["label"].clone();
+    let before = label();
+    gitlab.promote_label("benchmarking");
+    let group_label = client(&gitlab)
+        .get("/projects/7/labels/benchmarking")
+        .json();
+    assert_eq!(group_label["is_project_label"], false);
+    assert_ne!(before["id"], group_label["id"]);
+    assert_eq!(label()["id"], group_label["id"]);
+    assert!(mr.is_labelled());
+}
+
+#[test]
 fn a_project_leaves_the_group_of_its_label() {
     let gitlab = Gitlab::start();
     gitlab.group_label("acme", "shared");
