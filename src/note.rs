@@ -396,7 +396,9 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         }
         End::ResultsFailed => {
             let failures = failures(details, label);
-            format!("Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}")
+            format!(
+                "Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}"
+            )
         }
         End::Withdrawn => format!(
             "The label {} was taken off or put on again, so {pipeline} {TO_BE_CANCELLED}.",
@@ -453,7 +455,10 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
         end: note.end.clone(),
         status: Some(outcome.word().to_owned()),
     };
-    marked(text.trim_end().replace(TO_BE_CANCELLED, &became).as_str(), &marker)
+    marked(
+        text.trim_end().replace(TO_BE_CANCELLED, &became).as_str(),
+        &marker,
+    )
 }
 
 fn too_long(spent: Option<Spent>) -> String {

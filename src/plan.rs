@@ -242,8 +242,7 @@ pub fn overdue(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
         let overdue = || places::of_record(snapshot, record, rules) == Place::Overdue;
         !record.status.ended() && (repair::is_past_cancelling(snapshot, record) || overdue())
     });
-    let records =
-        records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
+    let records = records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
     let unreadable = snapshot.unreadable.iter().filter_map(|found| {
         let place = places::of_unreadable(snapshot, found, rules)?;
         (place == Place::Overdue).then_some((

@@ -141,9 +141,7 @@ impl Snapshot {
     pub fn request_of(&self, record: &Record) -> Option<&Request> {
         let mr = self.merge_requests.get(&record.task.mr)?;
         let mut requests = mr.requests.iter();
-        requests.find(|request| {
-            record.serves(self.source, mr.iid, request.id, &request.label)
-        })
+        requests.find(|request| record.serves(self.source, mr.iid, request.id, &request.label))
     }
 }
 

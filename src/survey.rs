@@ -201,7 +201,9 @@ impl Survey<'_> {
                 since,
             })
         });
-        let lists = side_by_side(listings.collect(), |listing| self.gitlab.source.list(listing));
+        let lists = side_by_side(listings.collect(), |listing| {
+            self.gitlab.source.list(listing)
+        });
         Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
@@ -228,7 +230,10 @@ impl Survey<'_> {
     }
 
     /// The bot's pipelines, and the variables of those that matter whoever asks.
-    fn own_pipelines(&self, since: DateTime<Utc>) -> Result<(Vec<Pipeline>, Vec<records::Read>), Error> {
+    fn own_pipelines(
+        &self,
+        since: DateTime<Utc>,
+    ) -> Result<(Vec<Pipeline>, Vec<records::Read>), Error> {
         let benchmark = &self.gitlab.benchmark;
         let recent = self.recent();
         let changed = recent.filter(|_| !matches!(self.scope, Scope::Ending { .. }));
@@ -351,7 +356,10 @@ impl Survey<'_> {
             let labels = self.listed.get(iid).map_or(&[][..], Vec::as_slice);
             let threads = snapshot.threads.get(iid).map_or(&[][..], Vec::as_slice);
             let label_is_off = |opening: &OpeningNote| {
-                opening.label.as_ref().is_some_and(|label| !labels.contains(label))
+                opening
+                    .label
+                    .as_ref()
+                    .is_some_and(|label| !labels.contains(label))
             };
             let mut unfinished = note::unfinished(threads).peekable();
             unfinished.peek().is_none() || unfinished.any(label_is_off)

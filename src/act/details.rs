@@ -26,7 +26,9 @@ impl Actor<'_> {
         };
         let results = self.results(record, &jobs);
         let without_results = outcome == Outcome::Success
-            && jobs.iter().any(|job| self.has_results(job) && has_failed(job));
+            && jobs
+                .iter()
+                .any(|job| self.has_results(job) && has_failed(job));
         jobs.retain(|job| match without_results {
             true => self.has_results(job) && has_failed(job),
             false => failed && job.fails_pipeline(),

@@ -86,12 +86,7 @@ impl Actor<'_> {
         })
     }
 
-    fn carry_out(
-        &self,
-        record: &Record,
-        what: &What,
-        end: &mut Option<End>,
-    ) -> anyhow::Result<()> {
+    fn carry_out(&self, record: &Record, what: &What, end: &mut Option<End>) -> anyhow::Result<()> {
         let mut refusals = Refusals::default();
         match what {
             What::Link => self.mend_discussion(record).map(drop)?,
@@ -125,7 +120,10 @@ impl Actor<'_> {
                         note::outcome(record, posted, &record.task.label, &details)
                     }
                 };
-                let edited = self.gitlab.source.edit_note(record.task.mr, note.note, &text);
+                let edited = self
+                    .gitlab
+                    .source
+                    .edit_note(record.task.mr, note.note, &text);
                 edited.context("the reply still says otherwise")?;
             }
             What::Withdraw(reply) => {
@@ -218,7 +216,10 @@ impl Actor<'_> {
             return Ok(());
         };
         let text = note::cancelled(&note, outcome);
-        let edited = self.gitlab.source.edit_note(record.task.mr, note.note, &text);
+        let edited = self
+            .gitlab
+            .source
+            .edit_note(record.task.mr, note.note, &text);
         let edited = edited.context("the reply does not say that it was cancelled");
         refusals.tolerate(edited.map(drop))
     }
@@ -366,7 +367,9 @@ impl Actor<'_> {
                 Newest::NotYet | Newest::NoEvent => thread::sleep(EVENT_PAUSE),
             }
         }
-        bail!("the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it")
+        bail!(
+            "the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it"
+        )
     }
 
     /// GitLab can say yes and leave the labels as they are.

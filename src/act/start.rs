@@ -46,14 +46,7 @@ impl Actor<'_> {
         }
         let request = mr.requests.first();
         let label = request.map_or(self.label, |request| &request.label);
-        let failed = |message| {
-            vec![Action::start(
-                mr.iid,
-                label,
-                Effect::Failed(message),
-                None,
-            )]
-        };
+        let failed = |message| vec![Action::start(mr.iid, label, Effect::Failed(message), None)];
         // Whoever triggers means the head that was surveyed, which may be a fork's.
         let unmoved = |fresh: &MergeRequest| fresh.head == mr.head && plan::passed(fresh).is_ok();
         let turns = Turns::default();
@@ -218,8 +211,7 @@ impl Actor<'_> {
             .iter()
             .filter_map(|thread| Some((thread, thread.opening.as_ref()?)));
         let same = |(_, opening): &(&Thread, &OpeningNote)| {
-            opening.is_about(request.id, &request.label)
-                && opening.state != Some(Unstarted::Closed)
+            opening.is_about(request.id, &request.label) && opening.state != Some(Unstarted::Closed)
         };
         if let Some((thread, opening)) = opened.clone().find(same) {
             let (discussion, body) = (thread.id.clone(), opening.body.clone());

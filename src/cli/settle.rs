@@ -145,7 +145,10 @@ fn check_label(label: &str) -> Result<(), WrongSetting> {
             "{label:?} is no label: {setting} takes the name of one, or several with commas"
         )));
     }
-    match ["none", "any"].iter().any(|word| label.eq_ignore_ascii_case(word)) {
+    match ["none", "any"]
+        .iter()
+        .any(|word| label.eq_ignore_ascii_case(word))
+    {
         true => Err(WrongSetting(format!(
             "{label:?} is no label that can be asked for: to GitLab it means no label at all, or any; rename it, and \
              name the new one with {setting}"

@@ -110,12 +110,16 @@ impl BenchmarkProject {
         let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
         self.0.http.post_repeatable(&self.0.token, &path, None)
     }
-
 }
 
 /// Lowest id first, each once, and none that is certain to be of another source, should a server not heed that parameter.
 pub fn by_id(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
-    pipelines.retain(|pipeline| pipeline.source.as_deref().is_none_or(|source| source == "api"));
+    pipelines.retain(|pipeline| {
+        pipeline
+            .source
+            .as_deref()
+            .is_none_or(|source| source == "api")
+    });
     pipelines.sort_by_key(|pipeline| pipeline.id);
     pipelines.dedup_by_key(|pipeline| pipeline.id);
     pipelines

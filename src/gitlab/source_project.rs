@@ -230,17 +230,21 @@ impl SourceProject {
 }
 
 /// As [`SourceProject::list`], of a project that has not been looked at yet.
-pub fn list(http: &Http, token: &Token, project_path: &str, listing: Listing) -> Result<Vec<Listed>> {
+pub fn list(
+    http: &Http,
+    token: &Token,
+    project_path: &str,
+    listing: Listing,
+) -> Result<Vec<Listed>> {
     // Ascending by creation, so that what is added or leaves while pages are read moves nothing past us.
     let mut query = vec![
         ("order_by", "created_at".to_owned()),
         ("sort", "asc".to_owned()),
     ];
     match listing {
-        Listing::Labelled(label) => query.extend([
-            ("labels", label.to_owned()),
-            ("state", "opened".to_owned()),
-        ]),
+        Listing::Labelled(label) => {
+            query.extend([("labels", label.to_owned()), ("state", "opened".to_owned())])
+        }
         Listing::LabelledIn {
             label,
             state,

@@ -136,13 +136,11 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     match &record.status {
         Status::Ended(_) if !stands => None,
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
-        Status::Ended(outcome) if is_on || matches!(reply, Reply::Due(_)) => {
-            Some(What::Finish {
-                outcome: *outcome,
-                reply,
-                labelled,
-            })
-        }
+        Status::Ended(outcome) if is_on || matches!(reply, Reply::Due(_)) => Some(What::Finish {
+            outcome: *outcome,
+            reply,
+            labelled,
+        }),
         Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
             Some(note) => Some(What::Amend(*outcome, note)),
             // A run stopped when it had posted the outcome, and then the label went.
@@ -328,10 +326,7 @@ fn outcomes<'a>(
 }
 
 /// The one that stays where there are several.
-fn outcome_of<'a>(
-    threads: &'a [Thread],
-    record: &Record,
-) -> Option<(&'a Thread, &'a OutcomeNote)> {
+fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread, &'a OutcomeNote)> {
     let standing = thread_of(threads, record).map(|thread| &thread.id);
     outcomes(threads, record).min_by_key(|(thread, note)| (Some(&thread.id) != standing, note.note))
 }

@@ -43,7 +43,12 @@ pub(super) fn unserved(
 
 /// A benchmark is younger than the request that it serves. One that GitLab hides from this user may only serve a
 /// request for which the bot has opened a discussion.
-fn may_serve(snapshot: &Snapshot, found: &Unreadable, mr: &MergeRequest, request: &Request) -> bool {
+fn may_serve(
+    snapshot: &Snapshot,
+    found: &Unreadable,
+    mr: &MergeRequest,
+    request: &Request,
+) -> bool {
     let younger = match (request.at, found.created_at) {
         (Some(at), Some(created_at)) => at <= created_at,
         _ => true,
@@ -64,9 +69,8 @@ pub fn record_of<'a>(
     mr: &MergeRequest,
     request: &Request,
 ) -> Option<&'a Record> {
-    let serves = |record: &&Record| {
-        record.serves(snapshot.source, mr.iid, request.id, &request.label)
-    };
+    let serves =
+        |record: &&Record| record.serves(snapshot.source, mr.iid, request.id, &request.label);
     snapshot.records.iter().find(serves)
 }
 
@@ -81,9 +85,7 @@ pub(super) fn of_same_request<'a>(
     record: &'a Record,
 ) -> impl Iterator<Item = &'a Record> {
     let task = &record.task;
-    let same = |other: &&Record| {
-        other.serves(task.project, task.mr, task.request, &task.label)
-    };
+    let same = |other: &&Record| other.serves(task.project, task.mr, task.request, &task.label);
     snapshot.records.iter().filter(same)
 }
 

@@ -51,9 +51,7 @@ pub fn why_it_waits(
 ) -> (String, String) {
     let mut explained = Explained::of(report.plan, mr, status.snapshot, status.rules);
     let asked = |request: &Request| Some(request.label.as_str()) == label;
-    explained
-        .requests
-        .retain(|of| of.request.is_none_or(asked));
+    explained.requests.retain(|of| of.request.is_none_or(asked));
     let sentences = sentences(report, status, &explained).into_iter().flatten();
     let first = sentences
         .filter_map(|sentence| Some((sentence.detail, sentence.hint?)))
@@ -96,7 +94,11 @@ impl About<'_> {
             Name::Labelled => {
                 let at = self.of.request.and_then(|request| request.at);
                 let since = at.map(|at| at.format(" since %-d %b %Y, %H:%M UTC").to_string());
-                format!("it bears the label {}{}", self.label(), since.unwrap_or_default())
+                format!(
+                    "it bears the label {}{}",
+                    self.label(),
+                    since.unwrap_or_default()
+                )
             }
             Name::Unserved => "no benchmark serves its request yet".to_owned(),
             Name::AsLabelled => {
@@ -135,9 +137,8 @@ impl About<'_> {
     /// The present place of what is in flight.
     fn is_overdue(&self) -> bool {
         let mut in_flight = self.report.plan.in_flight.iter();
-        in_flight.any(|found| {
-            Some(found.record) == self.record && found.place == plan::Place::Overdue
-        })
+        in_flight
+            .any(|found| Some(found.record) == self.record && found.place == plan::Place::Overdue)
     }
 
     fn failing(&self, condition: &Condition) -> String {

@@ -86,9 +86,7 @@ pub(super) fn line(out: &mut String, style: Style, text: &str) {
 fn in_flight(out: &mut String, report: &Report, width: usize) {
     let plan = report.plan;
     let others = plan.in_flight.iter();
-    let others = others
-        .filter(|found| found.place != Place::Taken)
-        .count();
+    let others = others.filter(|found| found.place != Place::Taken).count();
     let more = [
         (plan.unknown, "not known what for"),
         (others, "more without a place"),
@@ -283,7 +281,11 @@ fn actions(out: &mut String, report: &Report) {
         };
         let (verb, mr) = (action.verb.word(), format!("!{}", action.mr));
         let end = action.end.map_or("", |end| end.word());
-        let label = if report.shows_labels() { one_line(&action.label) } else { String::new() };
+        let label = if report.shows_labels() {
+            one_line(&action.label)
+        } else {
+            String::new()
+        };
         let told = format!("{verb:8} {mr:6} {end} {label}");
         let _ = writeln!(out, "  {style}{sign}{style:#} {}", told.trim_end());
         if let Some(error) = error {

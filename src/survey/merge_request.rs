@@ -72,7 +72,11 @@ pub fn read(
 }
 
 /// Reads again what may have changed about a merge request whose request is being served.
-pub fn read_again(source: &SourceProject, then: &MergeRequest, request: &Request) -> Result<MergeRequest, Error> {
+pub fn read_again(
+    source: &SourceProject,
+    then: &MergeRequest,
+    request: &Request,
+) -> Result<MergeRequest, Error> {
     let mr = source.merge_request(then.iid)?;
     let known_before = then.pipeline.as_ref();
     let pipeline = match (&mr.head_pipeline, known_before) {

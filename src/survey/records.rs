@@ -124,9 +124,8 @@ impl Survey<'_> {
         }
         // What is in flight for so long may have been retried when its outcome was posted.
         let now = self.snapshot.now;
-        let may_be_stuck = |record: &&Record| {
-            !record.status.ended() && now - record.created_at > self.timeout
-        };
+        let may_be_stuck =
+            |record: &&Record| !record.status.ended() && now - record.created_at > self.timeout;
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
         if let Scope::One(iid) | Scope::Ending { iid, .. } = self.scope {
@@ -199,7 +198,9 @@ impl Survey<'_> {
                 true => {
                     let task = self.task_of(&link);
                     let record = task.and_then(|task| record(&pipeline, task));
-                    self.snapshot.unreadable.retain(|found| found.pipeline != id);
+                    self.snapshot
+                        .unreadable
+                        .retain(|found| found.pipeline != id);
                     self.snapshot.records.extend(record);
                     Ok(())
                 }

@@ -29,6 +29,7 @@ pub fn run(gitlab: &People, arguments: &str) -> Ran {
         benchmark_token: None,
         server_url: None,
         ca_file: None,
+        is_job: true,
     };
     bench_bot::run(cli.command, &environment).unwrap_or_else(|error| Ran::of_error(&error))
 }

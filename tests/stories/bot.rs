@@ -23,16 +23,17 @@ pub fn bare(arguments: &str) -> Bot {
     command.args(arguments.split_whitespace());
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy().into_owned();
-        if name.starts_with("BENCH_BOT_") || name.starts_with("CI_") || name == "RUST_LOG" {
+        if name.starts_with("BENCH_BOT_") || name.starts_with("CI") || name == "RUST_LOG" {
             command.env_remove(variable);
         }
     }
     Bot(command)
 }
 
-/// `bench-bot ARGUMENTS` with the settings that its team gave it.
+/// `bench-bot ARGUMENTS` in a job, with the settings that its team gave it.
 pub fn bot(gitlab: &People, arguments: &str) -> Bot {
     bare(arguments)
+        .env("CI", "true")
         .env("BENCH_BOT_GITLAB_URL", gitlab.url())
         .env("BENCH_BOT_TOKEN", BOT_TOKEN)
         .env("BENCH_BOT_PROJECT", "acme/engine")
