@@ -26,6 +26,7 @@ mod merge_request;
 mod page;
 mod people;
 mod request;
+mod runner;
 mod server;
 pub mod world;
 
@@ -34,6 +35,7 @@ pub use fault::Fault;
 pub use merge_request::Mr;
 pub use people::{People, Pipeline};
 pub use request::Request;
+pub use runner::Runner;
 pub use world::*;
 
 use server::{State, lock};

@@ -361,7 +361,7 @@ impl People {
     }
 }
 
-fn view(world: &World, pipeline: &world::Pipeline) -> Pipeline {
+pub(crate) fn view(world: &World, pipeline: &world::Pipeline) -> Pipeline {
     Pipeline {
         id: pipeline.id,
         project_id: pipeline.project_id,

@@ -8,7 +8,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 fn single(call: &mut Call) -> Result {
-    let project = call.project()?;
+    Ok(Answer::ok(project_json(call, call.project()?)))
+}
+
+/// A project as the caller sees it.
+pub fn project_json(call: &Call, project: &Project) -> Value {
     let world = &*call.world;
     let enabled = |enabled: bool| if enabled { "enabled" } else { "disabled" };
     let mut json = basic_json(world, project);
@@ -24,7 +28,8 @@ fn single(call: &mut Call) -> Result {
         "merge_requests_access_level": "enabled",
         "repository_access_level": "enabled",
         "ci_config_path": project.ci_config_path,
-        "marked_for_deletion_on": null,
+        "marked_for_deletion_on": project.marked_for_deletion.then(|| world.now().date_naive().to_string()),
+        "import_status": project.import_status,
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": project.only_allow_merge_if_all_discussions_are_resolved,
     });
@@ -51,7 +56,7 @@ fn single(call: &mut Call) -> Result {
         });
         extend(&mut json, settings);
     }
-    Ok(Answer::ok(json))
+    json
 }
 
 fn basic_json(world: &World, project: &Project) -> Value {

@@ -80,6 +80,20 @@ impl World {
         branch: &str,
         target_project: u64,
     ) -> u64 {
+        let id = self.new_merge_request(author, source_project, branch, target_project);
+        let sha = self.push_to(source_project, branch);
+        self.add_version(id, &sha);
+        id
+    }
+
+    /// A merge request of which GitLab does not know the commits yet.
+    pub(super) fn new_merge_request(
+        &mut self,
+        author: u64,
+        source_project: u64,
+        branch: &str,
+        target_project: u64,
+    ) -> u64 {
         let target = &self.projects[&target_project];
         let target_branch = target.default_branch.clone().unwrap_or_default();
         // Never given twice, though the merge request be deleted.
@@ -116,8 +130,6 @@ impl World {
                 head_pipeline_id: None,
             },
         );
-        let sha = self.push_to(source_project, branch);
-        self.add_version(id, &sha);
         id
     }
 
@@ -139,7 +151,7 @@ impl World {
         self.mr_mut(mr_id).updated_at = now;
     }
 
-    fn add_version(&mut self, mr_id: u64, head: &str) {
+    pub(super) fn add_version(&mut self, mr_id: u64, head: &str) {
         let mr = &self.merge_requests[&mr_id];
         let target = &self.projects[&mr.project_id].branches;
         let start = target.get(&mr.target_branch).cloned().unwrap_or_default();
@@ -195,7 +207,7 @@ impl World {
         (project, mr.source_branch.clone())
     }
 
-    fn move_head(&mut self, mr_id: u64, sha: &str) {
+    pub(super) fn move_head(&mut self, mr_id: u64, sha: &str) {
         self.add_version(mr_id, sha);
         let author = self.merge_requests[&mr_id].author_id;
         self.add_system_note(mr_id, author, &format!("added 1 commit\n\n* {sha}"));

@@ -1,9 +1,11 @@
 //! The model: GitLab's state and what GitLab does to it, without any HTTP.
 
 mod cast;
+mod ci_file;
 mod clock;
 mod commits;
 mod discussions;
+mod groups;
 mod jobs;
 mod labels;
 mod merge_requests;
@@ -12,12 +14,16 @@ mod pipelines;
 mod projects;
 mod quick_actions;
 mod reactions;
+mod runner;
+mod setup;
 mod users;
 
 pub use cast::*;
+pub use ci_file::PlannedJob;
 pub use clock::{Clock, Time};
 pub use commits::Commit;
 pub use discussions::{Discussion, Note, Posted};
+pub use groups::{Group, NewToken};
 pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
@@ -25,6 +31,8 @@ pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};
 pub use projects::{CI_FILE, Project, Visibility};
 pub use quick_actions::QuickAction;
 pub use reactions::Reaction;
+pub use runner::Work;
+pub use setup::{FileChange, NewMergeRequest};
 pub use users::{Role, Token, TokenFault, User};
 
 use chrono::TimeDelta;
@@ -40,6 +48,7 @@ pub struct World {
 
     pub users: BTreeMap<u64, User>,
     pub tokens: Vec<Token>,
+    pub groups: BTreeMap<u64, Group>,
     pub projects: BTreeMap<u64, Project>,
     pub labels: BTreeMap<u64, Label>,
     pub merge_requests: BTreeMap<u64, MergeRequest>,
@@ -99,6 +108,9 @@ pub enum Refusal {
     /// No such row in the database.
     NoRecord,
     BadRequest(String),
+    /// Refused in words without a status.
+    Plain(String),
+    Conflict(String),
     /// Fields, each with what is wrong with it.
     Invalid(Vec<(String, String)>),
 }
@@ -131,6 +143,7 @@ impl World {
             version: "18.5.1-ee".to_owned(),
             users: BTreeMap::new(),
             tokens: Vec::new(),
+            groups: BTreeMap::new(),
             projects: BTreeMap::new(),
             labels: BTreeMap::new(),
             merge_requests: BTreeMap::new(),

@@ -12,3 +12,4 @@ mod paging;
 mod people;
 mod pipelines;
 mod reactions;
+mod setup;
