@@ -5,10 +5,9 @@ use crate::people::People;
 use crate::world::{
     ADA, Discussion, LabelAction, LabelChange, MergeRequest, Note, Posted, Refusal, Role, World,
 };
-use chrono::TimeDelta;
 use std::fmt;
 
-const LABEL: &str = "benchmarking";
+pub(crate) const LABEL: &str = "benchmarking";
 
 /// A merge request, by its number: what it is asked for is always up to date.
 #[derive(Clone)]
@@ -28,7 +27,7 @@ impl Mr {
         Self { people, id }
     }
 
-    fn act(&self, verb: impl FnOnce(&mut World, u64)) -> Self {
+    pub(crate) fn act(&self, verb: impl FnOnce(&mut World, u64)) -> Self {
         assert!(self.exists(), "the merge request has been deleted");
         self.people.act(|world| verb(world, self.id));
         self.clone()
@@ -38,7 +37,7 @@ impl Mr {
         self.act(|world, id| change(world.mr_mut(id)))
     }
 
-    fn look<T>(&self, view: impl FnOnce(&World, &MergeRequest) -> T) -> T {
+    pub(crate) fn look<T>(&self, view: impl FnOnce(&World, &MergeRequest) -> T) -> T {
         let world = self.people.world();
         let mr = world
             .merge_requests
@@ -49,78 +48,6 @@ impl Mr {
 
     pub fn exists(&self) -> bool {
         self.people.world().merge_requests.contains_key(&self.id)
-    }
-
-    // Its pipelines.
-
-    pub fn passed(&self) -> Self {
-        self.pipeline("success")
-    }
-
-    pub fn failed(&self) -> Self {
-        self.pipeline("failed")
-    }
-
-    pub fn running(&self) -> Self {
-        self.pipeline("running")
-    }
-
-    /// The branch pipeline of the present head gets that status; if there is none on its way, it is
-    /// made.
-    pub fn pipeline(&self, status: &str) -> Self {
-        self.act(|world, id| {
-            let mr = &world.merge_requests[&id];
-            let pipeline = mr.head_pipeline_id.and_then(|id| world.pipelines.get(&id));
-            let on_its_way = pipeline.filter(|pipeline| {
-                Some(pipeline.sha.as_str()) == mr.sha() && !pipeline.has_ended()
-            });
-            let pipeline_id = match on_its_way {
-                Some(pipeline) => pipeline.id,
-                None => {
-                    let (branch, sha) = (mr.source_branch.clone(), head(mr));
-                    let project = mr.source_project_id.expect("the fork is there");
-                    let pipeline = world.add_pipeline(project, &branch, &sha, "push", mr.author_id);
-                    pipeline.id
-                }
-            };
-            world.set_status(pipeline_id, status);
-            world.mr_mut(id).head_pipeline_id = Some(pipeline_id);
-        })
-    }
-
-    /// A merge request pipeline of the source head ("detached").
-    pub fn detached(&self, status: &str) -> Self {
-        self.act(|world, id| {
-            let mr = &world.merge_requests[&id];
-            let project = mr.source_project_id.expect("the fork is there");
-            let sha = head(mr);
-            add_mr_pipeline(world, id, project, "head", &sha, status);
-        })
-    }
-
-    /// A pipeline of what the merge would give: a commit of its own, in the target project.
-    pub fn merged_results(&self, status: &str) -> Self {
-        self.act(|world, id| add_merge_pipeline(world, id, "merge", status))
-    }
-
-    pub fn train(&self, status: &str) -> Self {
-        self.act(|world, id| add_merge_pipeline(world, id, "train", status))
-    }
-
-    /// Puts the start of the head pipeline so many minutes into the past.
-    pub fn pipeline_started(&self, minutes_ago: i64) -> Self {
-        self.act(|world, id| {
-            let started = world.now() - TimeDelta::minutes(minutes_ago);
-            let pipeline_id = world.merge_requests[&id]
-                .head_pipeline_id
-                .expect("there is a head pipeline");
-            let pipeline = world
-                .pipelines
-                .get_mut(&pipeline_id)
-                .expect("the head pipeline is there");
-            pipeline.started_at = Some(started);
-            pipeline.created_at = pipeline.created_at.min(started);
-        })
     }
 
     // Its labels.
@@ -316,10 +243,6 @@ impl Mr {
         event_id.expect("the label has been put on")
     }
 
-    pub fn head_pipeline_id(&self) -> Option<u64> {
-        self.look(|_, mr| mr.head_pipeline_id)
-    }
-
     /// Those of people: GitLab's own are left out.
     pub fn discussions(&self) -> Vec<Discussion> {
         let is_of_people =
@@ -358,29 +281,10 @@ impl Mr {
     }
 }
 
-fn head(mr: &MergeRequest) -> String {
+pub(crate) fn head(mr: &MergeRequest) -> String {
     mr.sha().expect("the merge request has a commit").to_owned()
 }
 
-fn allowed<T>(result: Result<T, Refusal>) -> T {
+pub(crate) fn allowed<T>(result: Result<T, Refusal>) -> T {
     result.unwrap_or_else(|refusal| panic!("GitLab refuses: {refusal:?}"))
-}
-
-fn add_merge_pipeline(world: &mut World, id: u64, kind: &str, status: &str) {
-    let target = world.merge_requests[&id].project_id;
-    let sha = world.merge_commit(id);
-    add_mr_pipeline(world, id, target, kind, &sha, status);
-}
-
-fn add_mr_pipeline(world: &mut World, id: u64, project: u64, kind: &str, sha: &str, status: &str) {
-    let mr = &world.merge_requests[&id];
-    let (reference, author) = (
-        format!("refs/merge-requests/{}/{kind}", mr.iid),
-        mr.author_id,
-    );
-    let pipeline = world.add_pipeline(project, &reference, sha, "merge_request_event", author);
-    pipeline.merge_request_id = Some(id);
-    let pipeline_id = pipeline.id;
-    world.set_status(pipeline_id, status);
-    world.mr_mut(id).head_pipeline_id = Some(pipeline_id);
 }

@@ -1,14 +1,13 @@
 //! What people do to GitLab: the verbs of tests.
 
 use crate::fault::Fault;
-use crate::merge_request::Mr;
+use crate::merge_request::{LABEL, Mr};
 use crate::request::Request;
 use crate::server::{State, lock};
 use crate::world::{
-    self, ADA, BENCHMARKS, ENGINE, FORK, Job, LabelOwner, MALLORY, Project, Role, Time, Token,
-    Variable, World,
+    ADA, ENGINE, FORK, LabelChange, LabelOwner, MALLORY, Project, RateLimit, Refuses, Role, Time,
+    Token, Variable, World,
 };
-use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -18,51 +17,6 @@ use std::time::Duration;
 pub struct People {
     state: Arc<State>,
     url: String,
-}
-
-/// A pipeline as it stood when it was asked for.
-#[derive(Clone, Debug)]
-pub struct Pipeline {
-    pub id: u64,
-    pub project_id: u64,
-    pub status: String,
-    pub source: String,
-    pub reference: String,
-    pub sha: String,
-    /// Username.
-    pub user: Option<String>,
-    pub created_at: Time,
-    pub updated_at: Time,
-    pub started_at: Option<Time>,
-    pub finished_at: Option<Time>,
-    pub variables: Vec<(String, String)>,
-    pub url: String,
-}
-
-impl Pipeline {
-    pub fn variable(&self, key: &str) -> Option<&str> {
-        self.variables
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub fn has_ended(&self) -> bool {
-        world::has_ended(&self.status)
-    }
-
-    /// What its jobs see, with a secret among it.
-    pub fn job_sees(&self) -> BTreeMap<String, String> {
-        let variables: Vec<Variable> = self
-            .variables
-            .iter()
-            .map(|(key, value)| Variable::new(key, value))
-            .collect();
-        crate::job_sees(
-            &variables,
-            &[("CI", "true"), ("CI_JOB_TOKEN", "glcbt-secret")],
-        )
-    }
 }
 
 impl People {
@@ -116,6 +70,29 @@ impl People {
         self.open(ADA, project, branch, project)
     }
 
+    /// The same as [`People::fork_mr`] by whomever, who chooses the label `benchmarking` in the form:
+    /// the event is there, the first version comes with [`People::settle`]. GitLab drops the label of
+    /// an author who may not set it, and does not say so.
+    pub fn fork_mr_labelled(&self, branch: &str, author: &str) -> Mr {
+        self.open_labelled(author, FORK, branch)
+    }
+
+    /// Likewise, from a branch of `acme/engine`.
+    pub fn mr_labelled(&self, branch: &str, author: &str) -> Mr {
+        self.open_labelled(author, ENGINE, branch)
+    }
+
+    fn open_labelled(&self, author: &str, source_project: u64, branch: &str) -> Mr {
+        let author = self.user_id(author);
+        let id = self.act(|world| {
+            let id = world.create_merge_request(author, source_project, branch, ENGINE);
+            let labels = LabelChange::adding(vec![LABEL.to_owned()]);
+            world.change_labels(author, id, &labels);
+            id
+        });
+        Mr::new(self.clone(), id)
+    }
+
     fn open(&self, author: u64, source_project: u64, branch: &str, target_project: u64) -> Mr {
         let id = self
             .act(|world| world.open_merge_request(author, source_project, branch, target_project));
@@ -156,6 +133,39 @@ impl People {
         self.act(|world| change(world.token_mut(secret)));
     }
 
+    /// As a project is that has just been made: without a commit, but with a default branch.
+    pub fn empty_project(&self, project: &str) {
+        self.configure(project, |project| {
+            project.branches.clear();
+            project.tags.clear();
+            project.files.clear();
+            project.protected_branches.clear();
+        });
+    }
+
+    /// The workflow rules of a project refuse pipelines by their variables.
+    pub fn refuse(
+        &self,
+        project: &str,
+        why: impl Fn(&[Variable]) -> Option<String> + Send + Sync + 'static,
+    ) {
+        self.configure(project, |project| project.refuses = Some(Refuses::new(why)));
+    }
+
+    /// A token becomes a fine-grained one, with these permissions out of [`crate::permissions`].
+    pub fn grant(&self, secret: &str, permissions: &[&str]) {
+        self.change_token(secret, |token| {
+            token.scopes = vec!["granular".to_owned()];
+            token.permissions = permissions.iter().map(|&name| name.to_owned()).collect();
+        });
+    }
+
+    /// So many requests a minute are answered to each token; `told`: every answer says how many are
+    /// left, as GitLab.com's do, not only a refusal.
+    pub fn limit_rate(&self, per_minute: u64, told: bool) {
+        self.world().rate_limit = Some(RateLimit::new(per_minute, told));
+    }
+
     /// What a user is in a project from now on; `None`: no member.
     pub fn role(&self, username: &str, project: &str, role: impl Into<Option<Role>>) {
         let user = self.user_id(username);
@@ -165,112 +175,6 @@ impl People {
         });
     }
 
-    /// All pipelines of `acme/benchmarks`, the oldest first.
-    pub fn benchmarks(&self) -> Vec<Pipeline> {
-        let world = self.world();
-        let pipelines = world
-            .pipelines
-            .values()
-            .filter(|pipeline| pipeline.project_id == BENCHMARKS);
-        pipelines.map(|pipeline| view(&world, pipeline)).collect()
-    }
-
-    pub fn pipeline(&self, id: u64) -> Pipeline {
-        let world = self.world();
-        let pipeline = world
-            .pipelines
-            .get(&id)
-            .map(|pipeline| view(&world, pipeline));
-        drop(world);
-        pipeline.unwrap_or_else(|| panic!("there is no pipeline {id}"))
-    }
-
-    pub fn benchmark_runs(&self, id: u64) {
-        self.set_status("acme/benchmarks", id, "running");
-    }
-
-    pub fn benchmark_ends(&self, id: u64, status: &str) {
-        self.world().stuck.remove(&id);
-        self.set_status("acme/benchmarks", id, status);
-    }
-
-    /// It gets that status and keeps it, cancelled or not, until [`People::benchmark_ends`].
-    pub fn benchmark_hangs(&self, id: u64, status: &str) {
-        self.set_status("acme/benchmarks", id, status);
-        self.world().stuck.insert(id);
-    }
-
-    /// All its jobs have succeeded, but for one that waits for somebody to start it.
-    pub fn benchmark_blocked(&self, id: u64, job: &str) {
-        self.act(|world| world.block_pipeline(id, job));
-    }
-
-    /// Ada runs the jobs again that failed or were cancelled.
-    pub fn retry(&self, id: u64) {
-        let retried = self.act(|world| world.retry_pipeline(ADA, id));
-        retried.unwrap_or_else(|refusal| panic!("GitLab refuses: {refusal:?}"));
-    }
-
-    /// A job of a benchmark: one that has ended stays as it is when the benchmark ends.
-    pub fn benchmark_job(&self, id: u64, name: &str, change: impl FnOnce(&mut Job)) {
-        let job = |world: &mut World| world.job_mut(id, name).map(change);
-        let changed = self.act(job);
-        changed.unwrap_or_else(|| panic!("there is no pipeline {id}"));
-    }
-
-    pub fn job_fails(&self, id: u64, name: &str, reason: &str) {
-        self.benchmark_job(id, name, |job| {
-            job.set_status("failed");
-            job.failure_reason = Some(reason.to_owned());
-        });
-    }
-
-    /// A file among a job's artifacts.
-    pub fn benchmark_leaves(&self, id: u64, job: &str, path: &str, content: &str) {
-        self.benchmark_job(id, job, |job| {
-            job.artifacts.insert(path.to_owned(), content.to_owned());
-        });
-    }
-
-    pub fn set_status(&self, project: &str, id: u64, status: &str) {
-        let project_id = self.project_id(project);
-        assert_eq!(
-            self.pipeline(id).project_id,
-            project_id,
-            "pipeline {id} is not of {project}"
-        );
-        self.act(|world| world.set_status(id, status));
-    }
-
-    /// A pipeline on the default branch, whoever or whatever made it.
-    pub fn pipeline_by(
-        &self,
-        user: &str,
-        project: &str,
-        source: &str,
-        variables: &[(&str, &str)],
-    ) -> u64 {
-        let (user, project_id) = (self.user_id(user), self.project_id(project));
-        self.act(|world| {
-            let project = &world.projects[&project_id];
-            let branch = project
-                .default_branch
-                .clone()
-                .expect("the project has a default branch");
-            let sha = project.branches[&branch].clone();
-            let pipeline = world.add_pipeline(project_id, &branch, &sha, source, user);
-            pipeline.variables = variables
-                .iter()
-                .map(|&(key, value)| Variable::new(key, value))
-                .collect();
-            pipeline.id
-        })
-    }
-
-    pub fn delete_pipeline(&self, id: u64) {
-        self.act(|world| world.delete_pipeline(id));
-    }
-
     /// A commit on a branch of a project; the pipelines that it makes redundant end with the next
     /// one there.
     pub fn push_to(&self, project: &str, branch: &str) -> String {
@@ -278,7 +182,7 @@ impl People {
         self.act(|world| world.push_to(project_id, branch))
     }
 
-    /// Brings slow cancellations one step on.
+    /// Lets GitLab's background jobs catch up, each by one step: see [`World::settle`].
     pub fn settle(&self) {
         self.act(World::settle);
     }
@@ -291,6 +195,12 @@ impl People {
                 label.title = new_title.to_owned();
             }
         });
+    }
+
+    /// Makes it a label of the group `acme`.
+    pub fn promote_label(&self, title: &str) {
+        let id = self.label_id(title);
+        self.act(|world| world.promote_label(id, "acme"));
     }
 
     pub fn delete_label(&self, title: &str) {
@@ -314,6 +224,19 @@ impl People {
         });
     }
 
+    /// Labels are on a merge request before their events, which [`People::settle`] writes.
+    pub fn events_come_late(&self) {
+        self.world().late_events = true;
+    }
+
+    /// Everything that they have done passes to the ghost user.
+    pub fn delete_user(&self, username: &str) {
+        let id = self.user_id(username);
+        self.act(|world| world.delete_user(id));
+    }
+
+    /// To another path, which may be in another group: see what becomes of its labels in
+    /// [`World::move_project`].
     pub fn move_project(&self, old_path: &str, new_path: &str) {
         let id = self.project_id(old_path);
         self.act(|world| world.move_project(id, new_path));
@@ -358,27 +281,5 @@ impl People {
     /// test.
     pub fn take_violations(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state.violations))
-    }
-}
-
-pub(crate) fn view(world: &World, pipeline: &world::Pipeline) -> Pipeline {
-    Pipeline {
-        id: pipeline.id,
-        project_id: pipeline.project_id,
-        status: pipeline.status.clone(),
-        source: pipeline.source.clone(),
-        reference: pipeline.reference.clone(),
-        sha: pipeline.sha.clone(),
-        user: pipeline.user_id.map(|id| world.user(id).username),
-        created_at: pipeline.created_at,
-        updated_at: pipeline.updated_at,
-        started_at: pipeline.started_at,
-        finished_at: pipeline.finished_at,
-        variables: pipeline
-            .variables
-            .iter()
-            .map(|v| (v.key.clone(), v.value.clone()))
-            .collect(),
-        url: world.pipeline_url(pipeline),
     }
 }

@@ -1,7 +1,8 @@
 //! A runner: it takes the jobs of all projects that are made over the API, and does what else
 //! GitLab does in the background there.
 
-use crate::people::{People, Pipeline};
+use crate::people::People;
+use crate::pipelines::{self, Pipeline};
 use crate::world::{Work, has_ended};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ fn look(people: &People, pipeline_id: u64, job_id: u64) -> Option<(Pipeline, Str
     let job = pipeline.jobs.iter().find(|job| job.id == job_id)?;
     let alive = !has_ended(&job.status);
     alive.then(|| {
-        let pipeline = crate::people::view(&world, pipeline);
+        let pipeline = pipelines::view(&world, pipeline);
         (pipeline, job.name.clone(), job.status == "running")
     })
 }

@@ -303,7 +303,7 @@ fn write(
     if let Some(kind) = kind {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    let date = world.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = api::http_date(world.now());
     for (name, value) in answer
         .headers
         .into_iter()

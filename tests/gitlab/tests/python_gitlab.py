@@ -67,6 +67,15 @@ def main():
     after = project.mergerequests.update(mr.iid, {"remove_labels": ["benchmarking"]})
     assert after["labels"] == ["other"], after["labels"]
 
+    reaction = mr.awardemojis.create({"name": "eyes"})
+    assert [mine.iid for mine in project.mergerequests.list(my_reaction_emoji="eyes", get_all=True)] == [mr.iid]
+    reaction.delete()
+    assert not mr.awardemojis.list(get_all=True)
+
+    job = benchmarks.jobs.get(pipeline.jobs.list(get_all=True)[0].id)
+    job.cancel()
+    assert benchmarks.pipelines.get(pipeline.id).status == "canceled"
+    job.retry()
     pipeline.cancel()
     assert benchmarks.pipelines.get(pipeline.id).status == "canceled"
 

@@ -102,6 +102,7 @@ impl From<Refusal> for Answer {
             }
             Refusal::Plain(reason) => Self::message(400, &reason),
             Refusal::Conflict(reason) => Self::json(409, json!({ "message": [reason] })),
+            Refusal::ServerError => Self::message(500, "500 Internal Server Error"),
             Refusal::Invalid(faults) => {
                 let faults: Map<String, Value> = faults
                     .into_iter()

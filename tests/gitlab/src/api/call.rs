@@ -120,12 +120,22 @@ impl Call<'_> {
         self.page_among(0, rows, render)
     }
 
-    /// A page of `rows`, before each of which stand `unreadable` ones: these are counted but not
-    /// shown.
+    /// A page of `rows`, before each of which stand `unreadable` ones.
     pub fn page_among<T>(
         &self,
         unreadable: usize,
         rows: Vec<T>,
+        render: impl Fn(T) -> Value,
+    ) -> Answer {
+        self.page_of_readable(unreadable, rows, |_| true, render)
+    }
+
+    /// What cannot be read is counted when the page is cut, but not shown.
+    pub fn page_of_readable<T>(
+        &self,
+        unreadable: usize,
+        rows: Vec<T>,
+        is_readable: impl Fn(&T) -> bool,
         render: impl Fn(T) -> Value,
     ) -> Answer {
         let positive = |name| {
@@ -145,6 +155,7 @@ impl Call<'_> {
             .into_iter()
             .enumerate()
             .filter(|(number, _)| shown.contains(&(number * (unreadable + 1) + unreadable)))
+            .filter(|(_, row)| is_readable(row))
             .map(|(_, row)| render(row))
             .collect();
 

@@ -46,8 +46,12 @@ fn label_json(label: &Label) -> Value {
     let mut json = basic_json(label);
     json["subscribed"] = json!(false);
     json["priority"] = Value::Null;
-    json["is_project_label"] = json!(matches!(label.owner, LabelOwner::Project(_)));
+    json["is_project_label"] = json!(is_own(label));
     json
+}
+
+fn is_own(label: &Label) -> bool {
+    matches!(label.owner, LabelOwner::Project(_))
 }
 
 fn list(call: &mut Call) -> Result {
@@ -62,7 +66,7 @@ fn list(call: &mut Call) -> Result {
         .unwrap_or_default()
         .to_lowercase();
     let mut labels = call.world.labels_of(project.id);
-    labels.retain(|label| inherited || matches!(label.owner, LabelOwner::Project(_)));
+    labels.retain(|label| inherited || is_own(label));
     labels.retain(|label| label.title.to_lowercase().contains(&search));
     labels.sort_by_key(|label| label.title.clone());
     let with_counts = call.params.boolean("with_counts") == Some(true);
@@ -83,13 +87,17 @@ fn is_open_with(mr: &MergeRequest, label_id: u64) -> bool {
     mr.state == "opened" && mr.labels.contains(&label_id)
 }
 
+/// A number at the beginning is taken for an id, and only without a label of this id for a title.
 fn single(call: &mut Call) -> Result {
     let project = call.project()?;
-    let name = call.path("name");
-    let labels = call.world.labels_of(project.id);
-    let label = labels
-        .into_iter()
-        .find(|label| label.title == name || label.id.to_string() == name);
+    let asked = call.path("name");
+    let inherited = call.params.boolean("include_ancestor_groups");
+    let mut labels = call.world.labels_of(project.id);
+    labels.retain(|label| inherited != Some(false) || is_own(label));
+    let digits = asked.bytes().take_while(u8::is_ascii_digit).count();
+    let id: Option<u64> = asked[..digits].parse().ok();
+    let by_id = labels.iter().find(|label| Some(label.id) == id);
+    let label = by_id.or_else(|| labels.iter().find(|label| label.title == asked));
     Ok(Answer::ok(label_json(
         label.ok_or_else(|| Answer::not_found("Label"))?,
     )))
@@ -98,7 +106,7 @@ fn single(call: &mut Call) -> Result {
 fn create(call: &mut Call) -> Result {
     let project = call.project()?;
     let project_id = project.id;
-    if project.archived || !project.is_at_least(Role::Planner, call.user) {
+    if project.is_read_only() || !project.is_at_least(Role::Planner, call.user) {
         return Err(Answer::forbidden());
     }
     let title = call.params.text("name").unwrap_or_default();
@@ -136,11 +144,18 @@ fn event_json(world: &World, mr_id: u64, event: &LabelEvent) -> Value {
     })
 }
 
+/// Of a deleted label they are shown, of one that may not be read they are not.
+fn is_readable(call: &Call, event: &LabelEvent) -> bool {
+    let label = call.world.labels.get(&event.label_id);
+    label.is_none_or(|label| call.world.shows_label_to(call.user, label))
+}
+
 fn events(call: &mut Call) -> Result {
     let mr = call.noteable()?;
     let events = mr.label_events.iter().collect();
+    let readable = |event: &&LabelEvent| is_readable(call, event);
     Ok(
-        call.page_among(call.world.unreadable_rows, events, |event| {
+        call.page_of_readable(call.world.unreadable_rows, events, readable, |event| {
             event_json(call.world, mr.id, event)
         }),
     )
@@ -150,6 +165,9 @@ fn event(call: &mut Call) -> Result {
     let mr = call.noteable()?;
     let id = call.number("event_id")?;
     let event = mr.label_events.iter().find(|event| event.id == id);
-    let event = event.ok_or_else(|| Answer::not_found("ResourceLabelEvent"))?;
+    let event = event.ok_or_else(Answer::no_record)?;
+    if !is_readable(call, event) {
+        return Err(Answer::not_found("ResourceLabelEvent"));
+    }
     Ok(Answer::ok(event_json(call.world, mr.id, event)))
 }

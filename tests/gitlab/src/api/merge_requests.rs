@@ -102,10 +102,15 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     let is = |name: &str, actual: &str| params.let_through(name, actual);
     let world = &*call.world;
     let borne = world.titles(&mr.labels);
-    let bears = |wanted: &String| match wanted.to_lowercase().as_str() {
-        "none" => borne.is_empty(),
-        "any" => !borne.is_empty(),
-        _ => borne.contains(wanted),
+    let bears = |wanted: &String| borne.contains(wanted);
+    let bears_all = |wanted: Vec<String>| {
+        // One of GitLab's own words decides, whatever else is asked for.
+        let has_word = |word: &str| wanted.iter().any(|title| title.to_lowercase() == word);
+        match () {
+            () if has_word("none") => borne.is_empty(),
+            () if has_word("any") => !borne.is_empty(),
+            () => wanted.iter().all(bears),
+        }
     };
     let reacted = |wanted: &str| {
         let mut own = mr
@@ -129,9 +134,7 @@ fn matches(call: &Call, mr: &MergeRequest) -> bool {
     params
         .text("state")
         .is_none_or(|state| state == "all" || state == mr.state)
-        && params
-            .list("labels")
-            .is_none_or(|wanted| wanted.iter().all(bears))
+        && params.list("labels").is_none_or(bears_all)
         && params
             .list("not[labels]")
             .is_none_or(|unwanted| !unwanted.iter().any(bears))
@@ -181,7 +184,7 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "imported_from": "none",
         "created_at": time_json(mr.created_at),
         "updated_at": time_json(mr.updated_at),
-        "prepared_at": time_json(mr.created_at),
+        "prepared_at": mr.prepared_at.map(time_json),
         "merged_by": merged_by,
         "merge_user": merged_by,
         "merged_at": mr.merged.map(|(at, _)| time_json(at)),
@@ -203,8 +206,9 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
         "work_in_progress": mr.is_draft(),
         "milestone": null,
         "merge_when_pipeline_succeeds": false,
-        "merge_status": "can_be_merged",
+        "merge_status": if mr.prepared_at.is_some() { "can_be_merged" } else { "checking" },
         "detailed_merge_status": match () {
+            () if mr.prepared_at.is_none() => "preparing",
             () if mr.state != "opened" => "not_open",
             () if mr.is_draft() => "draft_status",
             () if blocked => "discussions_not_resolved",
@@ -348,7 +352,7 @@ fn pipelines(call: &mut Call) -> Result {
     let mut found: Vec<&Pipeline> = world
         .pipelines
         .values()
-        .filter(|p| (of_mr(p) || of_branch(p)) && readable(p))
+        .filter(|p| (of_mr(p) || of_branch(p)) && readable(p) && world.is_listed(p))
         .collect();
     found.sort_by_key(|pipeline| (!of_mr(pipeline), Reverse(pipeline.id)));
     Ok(call.page(found, |pipeline| pipeline_json(world, pipeline)))

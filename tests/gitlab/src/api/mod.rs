@@ -9,6 +9,7 @@ mod jobs;
 mod labels;
 mod merge_requests;
 mod params;
+mod permissions;
 mod pipelines;
 mod projects;
 mod reactions;
@@ -17,8 +18,9 @@ mod setup;
 mod users;
 
 pub use answer::{Answer, Body};
+pub use permissions::permissions;
 
-use crate::world::{Time, TokenFault, World};
+use crate::world::{Refusal, Throttle, Time, TokenFault, World};
 use call::{Call, Result};
 use params::{
     PAGING, Param, Params, SORT, boolean, decode_form, integer, list, objects, one_of, text, time,
@@ -125,6 +127,37 @@ pub struct Handled {
 }
 
 pub fn handle(world: &mut World, incoming: &Incoming) -> Handled {
+    let Some(throttle) = world.count_request(incoming.secret.as_deref()) else {
+        return handle_unthrottled(world, incoming);
+    };
+    if throttle.is_exceeded() {
+        let seconds = (throttle.reset - world.now()).num_seconds();
+        let answer = Answer::text(429, "Retry later\n".to_owned())
+            .header("retry-after", seconds)
+            .header("ratelimit-resettime", http_date(throttle.reset));
+        return Handled {
+            answer: tell(&throttle, answer),
+            violation: None,
+        };
+    }
+    let mut handled = handle_unthrottled(world, incoming);
+    if throttle.told {
+        handled.answer = tell(&throttle, handled.answer);
+    }
+    handled
+}
+
+fn tell(throttle: &Throttle, answer: Answer) -> Answer {
+    let remaining = throttle.limit.saturating_sub(throttle.observed);
+    answer
+        .header("ratelimit-limit", throttle.limit)
+        .header("ratelimit-name", "throttle_authenticated_api")
+        .header("ratelimit-observed", throttle.observed)
+        .header("ratelimit-remaining", remaining)
+        .header("ratelimit-reset", throttle.reset.timestamp())
+}
+
+fn handle_unthrottled(world: &mut World, incoming: &Incoming) -> Handled {
     let Some(endpoint) = incoming.endpoint else {
         return Handled {
             answer: Answer::no_route(),
@@ -160,7 +193,7 @@ fn run(
     incoming: &Incoming,
     given: Map<String, Value>,
 ) -> Result {
-    let user = authenticate(world, endpoint, incoming.secret.as_deref())?;
+    let user = authenticate(world, endpoint, incoming)?;
     let mut call = Call {
         params: Params::check(given, endpoint.takes)?,
         world,
@@ -174,8 +207,8 @@ fn run(
     (endpoint.handler)(&mut call)
 }
 
-fn authenticate(world: &World, endpoint: &Endpoint, secret: Option<&str>) -> Result<Option<u64>> {
-    let Some(secret) = secret else {
+fn authenticate(world: &World, endpoint: &Endpoint, incoming: &Incoming) -> Result<Option<u64>> {
+    let Some(secret) = incoming.secret.as_deref() else {
         return if endpoint.public {
             Ok(None)
         } else {
@@ -195,11 +228,13 @@ fn authenticate(world: &World, endpoint: &Endpoint, secret: Option<&str>) -> Res
             invalid("Token was revoked. You have to re-authorize from the user."),
         ),
     })?;
-    if world.user(token.user_id).state == "blocked" {
-        return Err(Answer::message(
-            403,
-            "403 Forbidden - Your account has been blocked.",
-        ));
+    if let Some(reason) = world.user(token.user_id).denial() {
+        return Err(Refusal::ForbiddenAs(reason).into());
+    }
+    if token.scopes.iter().any(|scope| scope == "granular") {
+        let project = incoming.path.get("id").map(String::as_str);
+        permissions::check(world, endpoint, project, token)?;
+        return Ok(Some(token.user_id));
     }
     let suffices = token
         .scopes
@@ -236,6 +271,10 @@ fn given_params(incoming: &Incoming) -> Result<Map<String, Value>> {
         }
         _ => Err(Answer::error("message body does not match declared format")),
     }
+}
+
+pub fn http_date(time: Time) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// A time as GitLab writes it: `2026-01-05T09:00:00.000Z`.

@@ -57,7 +57,7 @@ pub fn basic_json(world: &World, pipeline: &Pipeline) -> Value {
         "status": pipeline.status,
         "source": pipeline.source,
         "created_at": time_json(pipeline.created_at),
-        "updated_at": time_json(pipeline.updated_at),
+        "updated_at": (!pipeline.is_external()).then(|| time_json(pipeline.updated_at)),
         "web_url": world.pipeline_url(pipeline),
     })
 }
@@ -73,14 +73,14 @@ pub fn detail_json(world: &World, pipeline: &Pipeline) -> Value {
     );
     json["yaml_errors"] = Value::Null;
     json["user"] = user_by_id(world, pipeline.user_id);
-    json["started_at"] = pipeline.started_at.map(time_json).into();
+    let started = pipeline.started_at.filter(|_| !pipeline.is_external());
+    json["started_at"] = started.map(time_json).into();
     json["finished_at"] = pipeline.finished_at.map(time_json).into();
     json["committed_at"] = Value::Null;
-    json["duration"] = pipeline
-        .started_at
+    json["duration"] = started
         .and_then(|started| seconds(started, pipeline.finished_at))
         .into();
-    json["queued_duration"] = seconds(pipeline.created_at, pipeline.started_at).into();
+    json["queued_duration"] = seconds(pipeline.created_at, started).into();
     json["coverage"] = Value::Null;
     json["archived"] = json!(false);
     json["detailed_status"] = detailed_status(pipeline);
@@ -118,7 +118,7 @@ fn list(call: &mut Call) -> Result {
         .world
         .pipelines
         .values()
-        .filter(|pipeline| pipeline.project_id == project.id);
+        .filter(|pipeline| pipeline.project_id == project.id && call.world.is_listed(pipeline));
     let mut found: Vec<&Pipeline> = all.filter(|pipeline| matches(call, pipeline)).collect();
     match call.params.text("order_by").as_deref() {
         Some("status") => found.sort_by_key(|pipeline| pipeline.status.clone()),

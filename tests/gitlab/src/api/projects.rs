@@ -28,8 +28,9 @@ pub fn project_json(call: &Call, project: &Project) -> Value {
         "merge_requests_access_level": "enabled",
         "repository_access_level": "enabled",
         "ci_config_path": project.ci_config_path,
-        "marked_for_deletion_on": project.marked_for_deletion.then(|| world.now().date_naive().to_string()),
         "import_status": project.import_status,
+        "marked_for_deletion_at": project.marked_for_deletion_on.map(|date| date.to_string()),
+        "marked_for_deletion_on": project.marked_for_deletion_on.map(|date| date.to_string()),
         "only_allow_merge_if_pipeline_succeeds": false,
         "only_allow_merge_if_all_discussions_are_resolved": project.only_allow_merge_if_all_discussions_are_resolved,
     });
@@ -55,6 +56,9 @@ pub fn project_json(call: &Call, project: &Project) -> Value {
             "ci_allow_fork_pipelines_to_run_in_parent_project": true,
         });
         extend(&mut json, settings);
+        if let Some(role) = &project.ci_restrict_pipeline_cancellation_role {
+            json["ci_restrict_pipeline_cancellation_role"] = json!(role);
+        }
     }
     json
 }

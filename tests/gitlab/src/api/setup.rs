@@ -149,7 +149,7 @@ fn delete(call: &mut Call) -> Result {
 fn fork(call: &mut Call) -> Result {
     let (me, parent) = (call.me()?, call.project()?);
     if !parent.shows_code_to(call.user) {
-        return Err(Answer::forbidden());
+        return Err(Answer::message(404, "404 Not Found"));
     }
     let path = call.params.text("path");
     let path = path.unwrap_or_else(|| parent.name().to_owned());

@@ -1,9 +1,12 @@
-use super::{Answer, Call, Endpoint, Result, time_json};
+use super::{Answer, Call, Endpoint, PAGING, Result, text, time_json};
 use crate::world::{User, World};
 use serde_json::{Value, json};
 
 pub const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/user", current).scopes(&["api", "read_api", "read_user"]),
+    Endpoint::get("/users", search)
+        .scopes(&["api", "read_api", "read_user"])
+        .takes(&[text("username"), PAGING[0], PAGING[1]]),
     Endpoint::get("/personal_access_tokens/self", current_token).any_scope(),
     Endpoint::get("/version", version).scopes(&["api", "read_api", "read_user"]),
     Endpoint::get("/metadata", metadata).scopes(&["api", "read_api", "read_user"]),
@@ -34,6 +37,18 @@ fn current(call: &mut Call) -> Result {
     json["email"] = json!(format!("{}@example.com", user.username));
     json["is_admin"] = json!(false);
     Ok(Answer::ok(json))
+}
+
+fn search(call: &mut Call) -> Result {
+    let wanted = call.params.text("username").map(|name| name.to_lowercase());
+    let users = call.world.users.values();
+    let found = users.filter(|user| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| *wanted == user.username.to_lowercase())
+    });
+    let newest_first: Vec<&User> = found.collect::<Vec<_>>().into_iter().rev().collect();
+    Ok(call.page(newest_first, |user| user_json(call.world, user)))
 }
 
 fn current_token(call: &mut Call) -> Result {

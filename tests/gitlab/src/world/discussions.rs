@@ -88,12 +88,29 @@ impl World {
     pub(super) fn check_may_write(&self, user: u64, mr_id: u64) -> Done {
         let mr = &self.merge_requests[&mr_id];
         let project = &self.projects[&mr.project_id];
-        let locked_out = mr.discussion_locked && project.role(Some(user)).is_none();
-        if project.takes_notes_from(user) && !locked_out {
+        if project.takes_notes_from(user) && !self.is_locked_out(user, mr) {
             Ok(())
         } else {
             Err(Refusal::Forbidden)
         }
+    }
+
+    /// A locked discussion is for members, and an author who is none may not even edit.
+    fn is_locked_out(&self, user: u64, mr: &MergeRequest) -> bool {
+        mr.discussion_locked && self.projects[&mr.project_id].role(Some(user)).is_none()
+    }
+
+    /// Of new notes; edits and system notes are never too many.
+    fn check_room(&self, mr_id: u64) -> Done {
+        let discussions = &self.merge_requests[&mr_id].discussions;
+        let notes: usize = discussions
+            .iter()
+            .map(|discussion| discussion.notes.len())
+            .sum();
+        if notes < self.most_notes {
+            return Ok(());
+        }
+        Err(invalid_note("base", "Maximum number of comments exceeded"))
     }
 
     pub fn open_discussion(
@@ -104,7 +121,11 @@ impl World {
         individual: bool,
     ) -> Done<Posted> {
         self.check_may_write(user, mr_id)?;
-        let (text, actions) = self.take_actions(user, mr_id, body)?;
+        let (text, actions) = parse(body)?;
+        if !text.is_empty() {
+            self.check_room(mr_id)?;
+        }
+        self.carry_out(user, mr_id, &actions);
         if text.is_empty() {
             return Ok(Posted::OnlyActions(actions));
         }
@@ -129,7 +150,11 @@ impl World {
                 "Replies to system notes are not allowed.",
             ));
         }
-        let (text, actions) = self.take_actions(user, mr_id, body)?;
+        let (text, actions) = parse(body)?;
+        if !text.is_empty() {
+            self.check_room(mr_id)?;
+        }
+        self.carry_out(user, mr_id, &actions);
         if text.is_empty() {
             return Ok(Posted::OnlyActions(actions));
         }
@@ -151,7 +176,8 @@ impl World {
     /// A text of commands only deletes the note.
     pub fn edit_note(&mut self, user: u64, mr_id: u64, note_id: u64, body: &str) -> Done {
         self.check_owns_note(user, mr_id, note_id)?;
-        let (text, _) = self.take_actions(user, mr_id, body)?;
+        let (text, actions) = parse(body)?;
+        self.carry_out(user, mr_id, &actions);
         let now = self.now();
         if text.is_empty() {
             self.remove_note(mr_id, note_id);
@@ -174,7 +200,7 @@ impl World {
         let (_, note) = mr.note(note_id).ok_or(Refusal::NoRecord)?;
         let project = &self.projects[&mr.project_id];
         let allowed = note.author_id == user || project.is_at_least(Role::Maintainer, Some(user));
-        if note.system || project.archived || !allowed {
+        if note.system || project.is_read_only() || !allowed || self.is_locked_out(user, mr) {
             Err(Refusal::Forbidden)
         } else {
             Ok(())
@@ -192,7 +218,8 @@ impl World {
 
     pub fn resolve_discussion(&mut self, user: u64, mr_id: u64, id: &str, resolved: bool) -> Done {
         let discussion = self.merge_requests[&mr_id].discussion(id);
-        let discussion = discussion.ok_or_else(|| Refusal::not_found("Discussion"))?;
+        // GitLab asks the discussion about rights without having looked whether there is one.
+        let discussion = discussion.ok_or(Refusal::ServerError)?;
         let mut notes = discussion.notes.clone().into_iter();
         notes.try_for_each(|note| self.resolve_note(user, mr_id, note.id, resolved))
     }
@@ -202,7 +229,8 @@ impl World {
         let (discussion, _) = mr.note(note_id).ok_or(Refusal::NoRecord)?;
         let project = &self.projects[&mr.project_id];
         let allowed = project.is_developed_by(Some(user)) || mr.author_id == user;
-        if project.archived || !allowed || !discussion.is_resolvable() {
+        let locked_out = self.is_locked_out(user, mr);
+        if project.is_read_only() || locked_out || !allowed || !discussion.is_resolvable() {
             return Err(Refusal::Forbidden);
         }
         let now = self.now();
@@ -244,23 +272,9 @@ impl World {
         }
     }
 
-    /// Carries out the commands in a note, with its author's rights; what is left is its text.
-    fn take_actions(
-        &mut self,
-        user: u64,
-        mr_id: u64,
-        body: &str,
-    ) -> Done<(String, Vec<QuickAction>)> {
-        let (text, actions) = quick_actions::extract(&body.replace('\r', ""));
-        let text = text.trim_end().to_owned();
-        let invalid = |fault| Refusal::bad_request(&format!(r#"Note {{:note=>["{fault}"]}}"#));
-        if text.is_empty() && actions.is_empty() {
-            return Err(invalid("can't be blank"));
-        }
-        if text.chars().count() > NOTE_LIMIT {
-            return Err(invalid("is too long (maximum is 1000000 characters)"));
-        }
-        for action in &actions {
+    /// The commands of a note, with its author's rights.
+    fn carry_out(&mut self, user: u64, mr_id: u64, actions: &[QuickAction]) {
+        for action in actions {
             let labels = match action.name.as_str() {
                 "label" | "labels" => LabelChange::adding(action.labels()),
                 "unlabel" => LabelChange::removing(action.labels()),
@@ -271,6 +285,26 @@ impl World {
                 self.close(mr_id, user);
             }
         }
-        Ok((text, actions))
     }
+}
+
+/// The text of a note, and the commands in it.
+fn parse(body: &str) -> Done<(String, Vec<QuickAction>)> {
+    let (text, actions) = quick_actions::extract(&body.replace('\r', ""));
+    let text = text.trim_end().to_owned();
+    if text.is_empty() && actions.is_empty() {
+        return Err(invalid_note("note", "can't be blank"));
+    }
+    if text.chars().count() > NOTE_LIMIT {
+        return Err(invalid_note(
+            "note",
+            "is too long (maximum is 1000000 characters)",
+        ));
+    }
+    Ok((text, actions))
+}
+
+/// As Ruby prints it.
+fn invalid_note(field: &str, fault: &str) -> Refusal {
+    Refusal::bad_request(&format!(r#"Note {{:{field}=>["{fault}"]}}"#))
 }

@@ -69,12 +69,13 @@ fn composite_status(pipeline: &Pipeline) -> &'static str {
         () if only(&["canceled", "success", "skipped"]) => "canceled",
         () if only(&["pending", "created", "skipped"]) => "pending",
         () if any(&["running", "pending"]) => "running",
-        () if any(&["canceling"]) => "canceling",
         () if any(&["waiting_for_resource"]) => "waiting_for_resource",
+        () if any(&["waiting_for_callback"]) => "waiting_for_callback",
         () if any(&["manual"]) => "manual",
         () if any(&["scheduled"]) => "scheduled",
         () if any(&["preparing"]) => "preparing",
         () if any(&["created"]) => "running",
+        () if any(&["canceling"]) => "canceling",
         () => "failed",
     }
 }
@@ -153,8 +154,8 @@ impl World {
         }
     }
 
-    /// Brings every slow cancellation one step on: `running` → `canceling` → `canceled`.
-    pub fn settle(&mut self) {
+    /// `running` → `canceling` → `canceled`.
+    pub(super) fn go_on_cancelling(&mut self) {
         let mut moved = Vec::new();
         for pipeline in self.pipelines.values_mut() {
             for job in pipeline.jobs.iter_mut().filter(|job| job.cancel_requested) {
@@ -172,7 +173,7 @@ impl World {
     /// Also a job that waits for a person; one that has ended stays as it is.
     pub fn cancel_job(&mut self, user: u64, id: u64) -> Done {
         let pipeline = self.pipeline_of(id)?;
-        self.check_may_run(user, pipeline)?;
+        self.check_may_cancel(user, pipeline)?;
         let cancelable = |status: &str| is_cancelable(status) || status == "manual";
         self.cancel_jobs(pipeline, |job| job.id == id && cancelable(&job.status));
         Ok(())

@@ -61,17 +61,12 @@ impl World {
     /// The labels of a project and of the groups above it, the project's own first.
     pub fn labels_of(&self, project_id: u64) -> Vec<&Label> {
         let namespace = self.projects[&project_id].namespace();
-        let is_above = |group: &str| {
-            namespace
-                .strip_prefix(group)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         let own = self
             .labels
             .values()
             .filter(|label| label.owner == LabelOwner::Project(project_id));
         let inherited = self.labels.values().filter(|label| match &label.owner {
-            LabelOwner::Group(group) => is_above(group),
+            LabelOwner::Group(group) => is_in(namespace, group),
             LabelOwner::Project(_) => false,
         });
         own.chain(inherited).collect()
@@ -94,6 +89,66 @@ impl World {
             lock_on_merge: false,
         };
         self.labels.entry(id).insert_entry(label).into_mut()
+    }
+
+    /// Whether events of the label are shown to the user. A group is open to whoever sees a project
+    /// in it.
+    pub fn shows_label_to(&self, user: Option<u64>, label: &Label) -> bool {
+        let mut projects = self.projects.values();
+        projects.any(|project| {
+            project.is_visible_to(user)
+                && match &label.owner {
+                    LabelOwner::Project(id) => project.id == *id,
+                    LabelOwner::Group(group) => is_in(project.namespace(), group),
+                }
+        })
+    }
+
+    /// A project has left the groups whose labels its merge requests bear: it gets labels of these
+    /// titles for its own, where it does not inherit them again. The events stay with the old ones.
+    pub(super) fn transfer_labels(&mut self, project_id: u64) {
+        let present: Vec<u64> = self
+            .labels_of(project_id)
+            .iter()
+            .map(|label| label.id)
+            .collect();
+        let mrs = self.merge_requests.values();
+        let mrs: Vec<(u64, Vec<u64>)> = mrs
+            .filter(|mr| mr.project_id == project_id)
+            .map(|mr| (mr.id, mr.labels.clone()))
+            .collect();
+        for (mr_id, mut labels) in mrs {
+            for label in labels.iter_mut().filter(|label| !present.contains(label)) {
+                let title = self.labels[label].title.clone();
+                *label = self.find_or_add_label(project_id, &title);
+            }
+            self.mr_mut(mr_id).labels = labels;
+        }
+    }
+
+    /// Makes a project's label one of its group: with a new id, which the events learn as well.
+    pub fn promote_label(&mut self, id: u64, group: &str) {
+        let Some(old) = self.labels.remove(&id) else {
+            return;
+        };
+        let new = self.ids.label.next();
+        let owner = LabelOwner::Group(group.to_owned());
+        self.labels.insert(
+            new,
+            Label {
+                id: new,
+                owner,
+                ..old
+            },
+        );
+        for mr in self.merge_requests.values_mut() {
+            let events = mr.label_events.iter_mut();
+            let in_events = events.map(|event| &mut event.label_id);
+            let borne = mr.labels.iter_mut().chain(in_events);
+            borne
+                .filter(|label| **label == id)
+                .for_each(|label| *label = new);
+        }
     }
 
     /// Takes the label off everything without an event; older events keep its id.
@@ -168,14 +223,39 @@ impl World {
     }
 
     fn record_label_event(&mut self, user: u64, mr_id: u64, label_id: u64, action: LabelAction) {
+        let id = if self.late_events {
+            0
+        } else {
+            self.ids.label_event.next()
+        };
         let event = LabelEvent {
-            id: self.ids.label_event.next(),
+            id,
             user_id: Some(user),
             created_at: self.now(),
             label_id,
             action,
         };
         self.touch(mr_id);
-        self.mr_mut(mr_id).label_events.push(event);
+        let mr = self.mr_mut(mr_id);
+        if id == 0 {
+            mr.late_label_events.push(event);
+        } else {
+            mr.label_events.push(event);
+        }
     }
+
+    pub(super) fn write_label_events(&mut self) {
+        for mr in self.merge_requests.values_mut() {
+            for mut event in mr.late_label_events.drain(..) {
+                event.id = self.ids.label_event.next();
+                mr.label_events.push(event);
+            }
+        }
+    }
+}
+
+fn is_in(namespace: &str, group: &str) -> bool {
+    namespace
+        .strip_prefix(group)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -18,11 +18,15 @@ pub struct MergeRequest {
     pub assignees: Vec<u64>,
     pub created_at: Time,
     pub updated_at: Time,
+    /// When its first version was there.
+    pub prepared_at: Option<Time>,
     pub closed: Option<(Time, u64)>,
     pub merged: Option<(Time, u64)>,
     pub merge_commit_sha: Option<String>,
     pub labels: Vec<u64>,
     pub label_events: Vec<LabelEvent>,
+    /// Still to be written, and to get an id.
+    pub late_label_events: Vec<LabelEvent>,
     pub discussion_locked: bool,
     pub discussions: Vec<Discussion>,
     pub reactions: Vec<Reaction>,
@@ -80,13 +84,25 @@ impl World {
         branch: &str,
         target_project: u64,
     ) -> u64 {
-        let id = self.new_merge_request(author, source_project, branch, target_project);
-        let sha = self.push_to(source_project, branch);
-        self.add_version(id, &sha);
+        let id = self.create_merge_request(author, source_project, branch, target_project);
+        self.prepare_merge_request(id);
         id
     }
 
-    /// A merge request of which GitLab does not know the commits yet.
+    /// What GitLab does before it answers: the first version is still to come.
+    pub fn create_merge_request(
+        &mut self,
+        author: u64,
+        source_project: u64,
+        branch: &str,
+        target_project: u64,
+    ) -> u64 {
+        let id = self.new_merge_request(author, source_project, branch, target_project);
+        self.push_to(source_project, branch);
+        id
+    }
+
+    /// The same of a branch that is there.
     pub(super) fn new_merge_request(
         &mut self,
         author: u64,
@@ -118,11 +134,13 @@ impl World {
                 assignees: Vec::new(),
                 created_at: now,
                 updated_at: now,
+                prepared_at: None,
                 closed: None,
                 merged: None,
                 merge_commit_sha: None,
                 labels: Vec::new(),
                 label_events: Vec::new(),
+                late_label_events: Vec::new(),
                 discussion_locked: false,
                 discussions: Vec::new(),
                 reactions: Vec::new(),
@@ -131,6 +149,28 @@ impl World {
             },
         );
         id
+    }
+
+    /// What is left to a background job, seconds later.
+    pub fn prepare_merge_request(&mut self, id: u64) {
+        let (project, branch) = self.source_of(id);
+        let Some(head) = self.projects[&project].branches.get(&branch).cloned() else {
+            return;
+        };
+        self.add_version(id, &head);
+        let now = self.now();
+        self.mr_mut(id).prepared_at = Some(now);
+    }
+
+    pub(super) fn prepare_merge_requests(&mut self) {
+        let unprepared = self.merge_requests.values();
+        let unprepared: Vec<u64> = unprepared
+            .filter(|mr| mr.prepared_at.is_none() && mr.source_project_id.is_some())
+            .map(|mr| mr.id)
+            .collect();
+        for id in unprepared {
+            self.prepare_merge_request(id);
+        }
     }
 
     pub fn find_merge_request(&self, project_id: u64, iid: u64) -> Option<&MergeRequest> {
@@ -151,7 +191,7 @@ impl World {
         self.mr_mut(mr_id).updated_at = now;
     }
 
-    pub(super) fn add_version(&mut self, mr_id: u64, head: &str) {
+    fn add_version(&mut self, mr_id: u64, head: &str) {
         let mr = &self.merge_requests[&mr_id];
         let target = &self.projects[&mr.project_id].branches;
         let start = target.get(&mr.target_branch).cloned().unwrap_or_default();
@@ -208,6 +248,10 @@ impl World {
     }
 
     pub(super) fn move_head(&mut self, mr_id: u64, sha: &str) {
+        // The first version takes whatever is the head by then.
+        if self.merge_requests[&mr_id].prepared_at.is_none() {
+            return;
+        }
         self.add_version(mr_id, sha);
         let author = self.merge_requests[&mr_id].author_id;
         self.add_system_note(mr_id, author, &format!("added 1 commit\n\n* {sha}"));
@@ -242,6 +286,17 @@ impl World {
             .collect();
         let title = format!("Merge branch '{}'", mr.source_branch);
         self.add_commit(mr.project_id, &title, parents)
+    }
+
+    /// Likewise, of the target's head and a commit into which the source's are squashed.
+    pub fn squash_commit(&mut self, mr_id: u64) -> String {
+        let mr = &self.merge_requests[&mr_id];
+        let (project, title) = (mr.project_id, mr.title.clone());
+        let target_head = self.projects[&project].branches.get(&mr.target_branch);
+        let target_head: Vec<String> = target_head.cloned().into_iter().collect();
+        let squashed = self.add_commit(project, &title, target_head.clone());
+        let parents = target_head.into_iter().chain([squashed]).collect();
+        self.add_commit(project, &format!("Merge: {title}"), parents)
     }
 
     pub fn merge(&mut self, mr_id: u64, user: u64) {
@@ -280,7 +335,7 @@ impl World {
         let mr = &self.merge_requests[&mr_id];
         let project = &self.projects[&mr.project_id];
         let is_theirs = mr.author_id == user || mr.assignees.contains(&user);
-        !project.archived && (project.is_developed_by(Some(user)) || is_theirs)
+        !project.is_read_only() && (project.is_developed_by(Some(user)) || is_theirs)
     }
 
     pub fn update_merge_request(&mut self, mr_id: u64, user: u64, to: MergeRequestChange) -> Done {

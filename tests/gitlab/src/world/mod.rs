@@ -13,6 +13,7 @@ mod pipeline_creation;
 mod pipelines;
 mod projects;
 mod quick_actions;
+mod rate_limit;
 mod reactions;
 mod runner;
 mod setup;
@@ -28,8 +29,9 @@ pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
 pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};
-pub use projects::{CI_FILE, Project, Visibility};
+pub use projects::{CI_FILE, Project, Refuses, Visibility};
 pub use quick_actions::QuickAction;
+pub use rate_limit::{RateLimit, Throttle};
 pub use reactions::Reaction;
 pub use runner::Work;
 pub use setup::{FileChange, NewMergeRequest};
@@ -63,10 +65,18 @@ pub struct World {
     /// discussions and notes: they are counted when a page is cut, but not shown, so that pages
     /// come short or empty.
     pub unreadable_rows: usize,
+    pub rate_limit: Option<RateLimit>,
+    /// How many comments a merge request takes, GitLab's own among them.
+    pub most_notes: usize,
     /// A list with more rows does not tell its total.
     pub totals_up_to: usize,
     /// Whether a cancelled pipeline keeps its status until [`World::settle`].
     pub slow_cancel: bool,
+    /// Whether label events are written only with [`World::settle`], after the labels themselves.
+    pub late_events: bool,
+    /// Whether lists lack pipelines made since the last [`World::settle`], as those of a replica.
+    pub lagging_lists: bool,
+    unlisted_pipelines: BTreeSet<u64>,
     /// Pipelines that nobody can cancel: it is answered as always, and nothing ends.
     pub stuck: BTreeSet<u64>,
 }
@@ -111,6 +121,8 @@ pub enum Refusal {
     /// Refused in words without a status.
     Plain(String),
     Conflict(String),
+    /// GitLab falls over.
+    ServerError,
     /// Fields, each with what is wrong with it.
     Invalid(Vec<(String, String)>),
 }
@@ -164,14 +176,28 @@ impl World {
                 reaction: Sequence(601),
             },
             unreadable_rows: 0,
+            rate_limit: None,
+            most_notes: 5_000,
             totals_up_to: 10_000,
             slow_cancel: false,
+            late_events: false,
+            lagging_lists: false,
+            unlisted_pipelines: BTreeSet::new(),
             stuck: BTreeSet::new(),
         }
     }
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Lets GitLab's background jobs catch up, each by one step: first versions are made, label
+    /// events written, lists complete, and slow cancellations go on.
+    pub fn settle(&mut self) {
+        self.prepare_merge_requests();
+        self.write_label_events();
+        self.unlisted_pipelines.clear();
+        self.go_on_cancelling();
     }
 
     pub fn later(&mut self, duration: Duration) {

@@ -66,6 +66,10 @@ impl World {
         if project.workflow_rules_filter {
             return Err(Refusal::base("Pipeline filtered out by workflow rules."));
         }
+        let refused = project.refuses.as_ref();
+        if let Some(reason) = refused.and_then(|refuses| refuses.why(variables)) {
+            return Err(Refusal::base(&reason));
+        }
         if project.job_names.is_empty() {
             return Err(Refusal::base(NO_JOBS));
         }

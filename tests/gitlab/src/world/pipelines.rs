@@ -62,6 +62,11 @@ impl Pipeline {
         has_ended(&self.status)
     }
 
+    /// Whether another service reports it: GitLab knows little of its times.
+    pub fn is_external(&self) -> bool {
+        self.source == "external"
+    }
+
     /// Without those whose place another has taken.
     pub fn current_jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.iter().filter(|job| !job.retried)
@@ -86,7 +91,11 @@ impl World {
             .filter(|other| other.project_id == project_id)
             .map(|other| other.iid)
             .max();
-        let job_names = self.projects[&project_id].job_names.clone();
+        // What another service reports are statuses, which are no jobs.
+        let job_names = match source {
+            "external" => Vec::new(),
+            _ => self.projects[&project_id].job_names.clone(),
+        };
         let jobs = job_names
             .into_iter()
             .map(|name| self.new_job(name, Some(user)))
@@ -109,6 +118,9 @@ impl World {
             merge_request_id: None,
             jobs,
         };
+        if self.lagging_lists {
+            self.unlisted_pipelines.insert(id);
+        }
         self.pipelines.entry(id).insert_entry(pipeline).into_mut()
     }
 
@@ -140,8 +152,17 @@ impl World {
     pub(super) fn check_may_run(&self, user: u64, id: u64) -> Done {
         let pipeline = &self.pipelines[&id];
         let project = &self.projects[&pipeline.project_id];
-        let allowed = project.runs_pipelines_for(Some(user), &pipeline.reference);
-        if allowed {
+        if project.runs_pipelines_for(Some(user), &pipeline.reference) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+
+    pub(super) fn check_may_cancel(&self, user: u64, id: u64) -> Done {
+        let pipeline = &self.pipelines[&id];
+        let project = &self.projects[&pipeline.project_id];
+        if project.cancels_pipelines_for(Some(user), &pipeline.reference) {
             Ok(())
         } else {
             Err(Refusal::Forbidden)
@@ -151,8 +172,8 @@ impl World {
     /// Ends what can be cancelled among its jobs. Where there is nothing, a job that waits for a
     /// person included, the asker is not told.
     pub fn cancel_pipeline(&mut self, user: u64, id: u64) -> Done {
-        self.check_may_run(user, id)?;
-        if self.pipelines[&id].source != "external" {
+        self.check_may_cancel(user, id)?;
+        if !self.pipelines[&id].is_external() {
             self.cancel_jobs(id, |job| is_cancelable(&job.status));
         }
         Ok(())
@@ -180,6 +201,10 @@ impl World {
         skipped.for_each(|job| job.set_status("created"));
         self.follow_jobs(id);
         Ok(())
+    }
+
+    pub fn is_listed(&self, pipeline: &Pipeline) -> bool {
+        !self.unlisted_pipelines.contains(&pipeline.id)
     }
 
     pub fn delete_pipeline(&mut self, id: u64) {

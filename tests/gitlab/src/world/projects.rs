@@ -1,5 +1,8 @@
-use super::{Role, World};
+use super::{Role, Variable, World};
+use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 pub const CI_FILE: &str = ".gitlab-ci.yml";
 
@@ -18,6 +21,9 @@ pub struct Project {
     pub former_paths: Vec<String>,
     pub visibility: Visibility,
     pub archived: bool,
+    /// A group above it is archived, which its own flag does not tell.
+    pub in_archived_group: bool,
+    pub marked_for_deletion_on: Option<NaiveDate>,
     pub forked_from: Option<u64>,
     pub members: BTreeMap<u64, Role>,
 
@@ -37,7 +43,6 @@ pub struct Project {
 
     pub only_allow_merge_if_all_discussions_are_resolved: bool,
 
-    pub marked_for_deletion: bool,
     /// `none`, or how far a fork is.
     pub import_status: String,
     /// Projects whose job tokens it lets in.
@@ -50,6 +55,8 @@ pub struct Project {
     pub restrict_user_defined_variables: bool,
     /// `developer`, `maintainer`, `owner` or `no_one_allowed`.
     pub ci_pipeline_variables_minimum_override_role: String,
+    /// `developer`, `maintainer` or `no_one`; `None`: a server that cannot restrict it.
+    pub ci_restrict_pipeline_cancellation_role: Option<String>,
     pub ci_delete_pipelines_in_seconds: Option<u64>,
     /// Whether new pipelines consist of what the CI file says: in projects that are made over the
     /// API, where no test says it.
@@ -58,8 +65,32 @@ pub struct Project {
     pub job_names: Vec<String>,
     pub yaml_error: Option<String>,
     pub workflow_rules_filter: bool,
+    /// What else its workflow rules refuse, pipeline by pipeline.
+    pub refuses: Option<Refuses>,
     /// How many pipelines a user may start in a minute for one commit; `None`: any number.
     pub pipelines_per_minute: Option<usize>,
+}
+
+/// Looks at the variables of a new pipeline, and says why there is none.
+#[derive(Clone)]
+pub struct Refuses(Arc<Refusing>);
+
+type Refusing = dyn Fn(&[Variable]) -> Option<String> + Send + Sync;
+
+impl Refuses {
+    pub fn new(why: impl Fn(&[Variable]) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(why))
+    }
+
+    pub(super) fn why(&self, variables: &[Variable]) -> Option<String> {
+        (self.0)(variables)
+    }
+}
+
+impl fmt::Debug for Refuses {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Refuses")
+    }
 }
 
 impl Project {
@@ -112,17 +143,31 @@ impl Project {
         self.opens_to(Role::Reporter, user)
     }
 
+    pub fn is_read_only(&self) -> bool {
+        self.archived || self.in_archived_group || self.marked_for_deletion_on.is_some()
+    }
+
     pub fn takes_notes_from(&self, user: u64) -> bool {
-        !self.archived && self.opens_to(Role::Planner, Some(user))
+        !self.is_read_only() && self.opens_to(Role::Planner, Some(user))
     }
 
     pub fn is_developed_by(&self, user: Option<u64>) -> bool {
-        !self.archived && self.is_at_least(Role::Developer, user)
+        !self.is_read_only() && self.is_at_least(Role::Developer, user)
     }
 
-    /// May the user run, cancel and retry pipelines of `reference`?
+    /// May the user run and retry pipelines of `reference`?
     pub fn runs_pipelines_for(&self, user: Option<u64>, reference: &str) -> bool {
         self.is_developed_by(user) && self.lets_update(user, reference)
+    }
+
+    /// What runs in a project that takes no writes any more can still be stopped.
+    pub fn cancels_pipelines_for(&self, user: Option<u64>, reference: &str) -> bool {
+        let least = match self.ci_restrict_pipeline_cancellation_role.as_deref() {
+            Some("maintainer") => Role::Maintainer,
+            Some("no_one") => return false,
+            _ => Role::Developer,
+        };
+        self.is_at_least(least, user) && self.lets_update(user, reference)
     }
 
     pub fn lets_update(&self, user: Option<u64>, reference: &str) -> bool {
@@ -149,6 +194,8 @@ impl World {
             former_paths: Vec::new(),
             visibility: Visibility::Public,
             archived: false,
+            in_archived_group: false,
+            marked_for_deletion_on: None,
             forked_from: None,
             members: BTreeMap::new(),
             default_branch: Some("main".to_owned()),
@@ -163,7 +210,6 @@ impl World {
             )]),
             ci_config_path: None,
             only_allow_merge_if_all_discussions_are_resolved: false,
-            marked_for_deletion: false,
             import_status: "none".to_owned(),
             job_token_allowlist: BTreeSet::new(),
             resource_groups: BTreeMap::new(),
@@ -171,11 +217,13 @@ impl World {
             auto_cancel_pending_pipelines: true,
             restrict_user_defined_variables: true,
             ci_pipeline_variables_minimum_override_role: "maintainer".to_owned(),
+            ci_restrict_pipeline_cancellation_role: None,
             ci_delete_pipelines_in_seconds: None,
             reads_ci_file: false,
             job_names: vec!["test".to_owned()],
             yaml_error: None,
             workflow_rules_filter: false,
+            refuses: None,
             pipelines_per_minute: None,
         };
         self.projects.entry(id).insert_entry(project).into_mut()
@@ -210,6 +258,7 @@ impl World {
         if let Some(project) = self.projects.get_mut(&id) {
             let old_path = std::mem::replace(&mut project.path_with_namespace, new_path.to_owned());
             project.former_paths.push(old_path);
+            self.transfer_labels(id);
         }
     }
 

@@ -10,11 +10,16 @@ pub struct Reaction {
 }
 
 impl World {
-    /// Nobody is notified, but the merge request counts as updated.
+    /// Nobody is notified, and the merge request does not count as updated.
     pub fn react(&mut self, user: u64, mr_id: u64, name: &str) -> Done<Reaction> {
         let refused = |reason: &str| Refusal::not_found(&format!("Award Emoji{reason}"));
         self.check_may_write(user, mr_id).map_err(|_| refused(""))?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte);
+        let name = match name {
+            "+1" => "thumbsup",
+            "-1" => "thumbsdown",
+            name => name,
+        };
         if name.is_empty() || !name.bytes().all(is_plain) {
             return Err(refused(" Name is not a valid emoji name"));
         }
@@ -32,12 +37,11 @@ impl World {
             created_at: self.now(),
         };
         self.mr_mut(mr_id).reactions.push(reaction.clone());
-        self.touch(mr_id);
         Ok(reaction)
     }
 
     pub fn take_reaction_back(&mut self, user: u64, mr_id: u64, id: u64) -> Done {
-        let reactions = &mut self.mr_mut(mr_id).reactions;
+        let reactions = &self.merge_requests[&mr_id].reactions;
         let position = reactions
             .iter()
             .position(|reaction| reaction.id == id)
@@ -45,8 +49,10 @@ impl World {
         if reactions[position].user_id != user {
             return Err(Refusal::Unauthorized);
         }
-        reactions.remove(position);
-        self.touch(mr_id);
+        // Where none may be put on none is taken off, which GitLab does not tell.
+        if self.check_may_write(user, mr_id).is_ok() {
+            self.mr_mut(mr_id).reactions.remove(position);
+        }
         Ok(())
     }
 }

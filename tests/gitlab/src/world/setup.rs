@@ -183,7 +183,6 @@ impl World {
         mr.title = new.title;
         mr.target_branch = new.target_branch;
         self.change_labels(user, id, &LabelChange::adding(new.labels));
-        self.add_version(id, &sha);
         let of_head = self.pipelines.values().rfind(|pipeline| {
             pipeline.project_id == source_project
                 && pipeline.reference == new.source_branch
@@ -200,18 +199,19 @@ impl World {
             return Err(Refusal::Forbidden);
         }
         match permanently {
-            None if project.marked_for_deletion => Err(Refusal::Plain(
+            None if project.marked_for_deletion_on.is_some() => Err(Refusal::Plain(
                 "Project has been already marked for deletion".to_owned(),
             )),
             None => {
+                let today = self.now().date_naive();
                 let path = format!("{}-deletion_scheduled-{id}", project.path_with_namespace);
                 self.move_project(id, &path);
                 if let Some(project) = self.projects.get_mut(&id) {
-                    project.marked_for_deletion = true;
+                    project.marked_for_deletion_on = Some(today);
                 }
                 Ok(())
             }
-            Some(_) if !project.marked_for_deletion => Err(Refusal::Plain(
+            Some(_) if project.marked_for_deletion_on.is_none() => Err(Refusal::Plain(
                 "Project must be marked for deletion first.".to_owned(),
             )),
             Some(path) if path != project.path_with_namespace => {

@@ -1,5 +1,6 @@
 use super::{Time, World};
 use chrono::NaiveDate;
+use std::collections::BTreeSet;
 
 /// Access levels, with GitLab's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,7 @@ pub struct User {
     pub name: String,
     /// `active`, `blocked` …
     pub state: String,
+    pub password_expired: bool,
     pub bot: bool,
 }
 
@@ -29,7 +31,27 @@ impl User {
             username: username.to_owned(),
             name: name.to_owned(),
             state: "active".to_owned(),
+            password_expired: false,
             bot: false,
+        }
+    }
+
+    /// Why GitLab lets none of the user's tokens do anything.
+    pub fn denial(&self) -> Option<&'static str> {
+        match self.state.as_str() {
+            "blocked" => Some("Your account has been blocked."),
+            "deactivated" => Some(
+                "Your account has been deactivated by your administrator. Please log back in from a \
+                 web browser to reactivate your account at https://gitlab.example.com",
+            ),
+            "blocked_pending_approval" => {
+                Some("Your account is pending approval from your administrator and hence blocked.")
+            }
+            _ if self.password_expired => Some(
+                "Your password expired. Please access GitLab from a web browser to update your \
+                 password.",
+            ),
+            _ => None,
         }
     }
 
@@ -47,6 +69,8 @@ pub struct Token {
     pub user_id: u64,
     pub name: String,
     pub scopes: Vec<String>,
+    /// Of a fine-grained one, whose scope is `granular`.
+    pub permissions: BTreeSet<String>,
     pub created_at: Time,
     pub expires_at: Option<NaiveDate>,
     pub revoked: bool,
@@ -67,6 +91,15 @@ impl World {
 
     pub fn user_named(&self, username: &str) -> Option<&User> {
         self.users.values().find(|user| user.username == username)
+    }
+
+    /// Everything that the user has done passes to the ghost.
+    pub fn delete_user(&mut self, id: u64) {
+        self.users.remove(&id);
+        self.tokens.retain(|token| token.user_id != id);
+        for project in self.projects.values_mut() {
+            project.members.remove(&id);
+        }
     }
 
     /// For whatever is to change about it.
@@ -107,6 +140,7 @@ impl World {
             user_id,
             name: "bench-bot".to_owned(),
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            permissions: BTreeSet::new(),
             created_at,
             expires_at: Some(created_at.date_naive() + chrono::Days::new(300)),
             revoked: false,

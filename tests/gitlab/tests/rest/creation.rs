@@ -138,6 +138,26 @@ fn the_first_refusal_wins() {
 }
 
 #[test]
+fn workflow_rules_look_at_variables() {
+    let gitlab = Gitlab::start();
+    gitlab.refuse("acme/benchmarks", |variables| {
+        let slow = variables.iter().any(|variable| variable.value == "slow");
+        slow.then(|| "Not on Mondays.".to_owned())
+    });
+    let create = |label: &str| {
+        let variables = json!([{ "key": "BENCH_LABEL", "value": label }]);
+        client(&gitlab).post(CREATE, json!({ "ref": "main", "variables": variables }))
+    };
+    let refused = create("slow");
+    assert_eq!(
+        (refused.status, refused.json()),
+        (400, json!({ "message": { "base": ["Not on Mondays."] } }))
+    );
+    assert_eq!(create("fast").status, 201);
+    assert_eq!(gitlab.benchmarks().len(), 1);
+}
+
+#[test]
 fn so_many_a_minute() {
     let gitlab = Gitlab::start();
     benchmarks(&gitlab, |project| project.pipelines_per_minute = Some(2));

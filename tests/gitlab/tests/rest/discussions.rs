@@ -254,6 +254,59 @@ fn a_locked_discussion_is_for_members() {
 }
 
 #[test]
+fn an_author_is_locked_out_of_a_locked_discussion() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster");
+    mr.comment("mallory", "Mine");
+    mr.comment("bench-bot", "Mine");
+    mr.lock_discussion();
+    let edit = |token, note: u64| {
+        let client = Client::anonymous(&gitlab).with_token(token);
+        let path = format!("{NOTES}/{note}");
+        client.put(&path, json!({ "body": "Edited" })).status
+    };
+    assert_eq!([edit(MALLORY_TOKEN, 301), edit(BOT_TOKEN, 302)], [403, 200]);
+    assert_eq!(edit(ADA_TOKEN, 301), 200);
+}
+
+#[test]
+fn a_discussion_that_is_gone() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster");
+    let discussion = open(&gitlab, "Started.");
+    mr.delete_discussion(discussion["id"].as_str().unwrap());
+    let resolved = client(&gitlab).put(&path_of(&discussion), json!({ "resolved": true }));
+    assert_eq!(
+        (resolved.status, resolved.json()),
+        (500, json!({ "message": "500 Internal Server Error" }))
+    );
+    let gone = json!({ "message": "404 Discussion Not Found" });
+    assert_eq!(client(&gitlab).get(&path_of(&discussion)).json(), gone);
+}
+
+#[test]
+fn so_many_comments_and_no_more() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled().push();
+    let discussion = open(&gitlab, "Started.");
+    gitlab.world().most_notes = 2;
+    let full = "400 Bad request - Note {:base=>[\"Maximum number of comments exceeded\"]}";
+    let replies = format!("{}/notes", path_of(&discussion));
+    for path in [DISCUSSIONS, NOTES, &replies] {
+        let refused = client(&gitlab).post(path, json!({ "body": "x\n/unlabel ~benchmarking" }));
+        assert_eq!(
+            (refused.status, refused.json()),
+            (400, json!({ "message": full }))
+        );
+    }
+    assert!(mr.is_labelled());
+    let edit = client(&gitlab).put(&format!("{NOTES}/302"), json!({ "body": "Ended." }));
+    assert_eq!((edit.status, &edit.json()["body"]), (200, &json!("Ended.")));
+    mr.push();
+    assert_eq!(client(&gitlab).get(DISCUSSIONS).column("id").len(), 3);
+}
+
+#[test]
 fn quick_actions_act() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("faster").labelled();

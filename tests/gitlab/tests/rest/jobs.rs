@@ -136,6 +136,11 @@ fn a_job_that_waits_for_a_person() {
         )
     );
     gitlab.benchmark_blocked(id, "approve");
+    gitlab.cancel(id);
+    assert_eq!(gitlab.pipeline(id).status, "manual");
+    gitlab.play(id, "approve");
+    assert_eq!(gitlab.pipeline(id).status, "running");
+    gitlab.benchmark_blocked(id, "approve");
     assert_eq!(act(&gitlab, 2002, "cancel").0, 201);
     assert_eq!(gitlab.pipeline(id).status, "canceled");
 }

@@ -35,10 +35,7 @@ fn events_one_for_each_change() {
         "benchmarking"
     );
     let missing = client(&gitlab).get(&format!("{EVENTS}/999"));
-    assert_eq!(
-        missing.json(),
-        json!({ "message": "404 ResourceLabelEvent Not Found" })
-    );
+    assert_eq!(missing.json(), json!({ "message": "404 Not found" }));
     assert_eq!(Client::anonymous(&gitlab).get(EVENTS).status, 401);
 }
 
@@ -54,6 +51,95 @@ fn a_label_renamed_or_deleted_later() {
     gitlab.delete_label("bench");
     assert_eq!(client(&gitlab).get(EVENTS).column("label"), [Value::Null]);
     assert!(mr.labels().is_empty());
+}
+
+#[test]
+fn a_promoted_label_takes_its_events_along() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").labelled();
+    let label = || client(&gitlab).get(EVENTS).json()[0]["label"].clone();
+    let before = label();
+    gitlab.promote_label("benchmarking");
+    let group_label = client(&gitlab)
+        .get("/projects/7/labels/benchmarking")
+        .json();
+    assert_eq!(group_label["is_project_label"], false);
+    assert_ne!(before["id"], group_label["id"]);
+    assert_eq!(label()["id"], group_label["id"]);
+    assert!(mr.is_labelled());
+}
+
+#[test]
+fn a_project_leaves_the_group_of_its_label() {
+    let gitlab = Gitlab::start();
+    gitlab.group_label("acme", "shared");
+    let mr = gitlab.mr("faster").label("shared").labelled();
+    gitlab.move_project("acme/engine", "tools/engine");
+    assert_eq!(mr.labels(), ["benchmarking", "shared"]);
+    let shared = client(&gitlab).get("/projects/7/labels/shared").json();
+    assert_eq!(shared["is_project_label"], true);
+    let labels = || client(&gitlab).get(EVENTS).column("label");
+    assert_eq!(labels()[0]["name"], "shared");
+    assert_ne!(labels()[0]["id"], shared["id"], "that of the group");
+
+    // Nothing is left in the group that the bot may see.
+    gitlab.role("bench-bot", "acme/benchmarks", None);
+    assert_eq!(labels().len(), 1);
+    let first = client(&gitlab).get(&format!("{EVENTS}?per_page=1"));
+    assert_eq!(first.json(), json!([]));
+    assert_eq!(first.header("x-next-page"), Some("2"));
+    let hidden = client(&gitlab).get(&format!("{EVENTS}/101"));
+    assert_eq!(
+        hidden.json(),
+        json!({ "message": "404 ResourceLabelEvent Not Found" })
+    );
+    mr.unlabel("shared");
+    assert_eq!(labels().last().unwrap()["id"], shared["id"]);
+}
+
+#[test]
+fn events_of_somebody_who_is_gone() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").label_by("linus", "benchmarking");
+    mr.comment("linus", "Please.");
+    gitlab.delete_user("linus");
+    let events = client(&gitlab).get(EVENTS).json();
+    assert_eq!(events[0]["user"]["username"], "ghost");
+    let notes = client(&gitlab).get(&format!("{ONE}/notes")).json();
+    assert_eq!(notes[0]["author"]["username"], "ghost");
+    let gone = Client::anonymous(&gitlab).with_token(LINUS_TOKEN);
+    assert_eq!(gone.get("/user").status, 401);
+}
+
+#[test]
+fn an_event_that_comes_later_than_its_label() {
+    let gitlab = Gitlab::start();
+    gitlab.events_come_late();
+    let mr = gitlab.mr("faster").labelled();
+    assert!(mr.is_labelled());
+    assert_eq!(client(&gitlab).get(EVENTS).json(), json!([]));
+    mr.push();
+    gitlab.settle();
+    let events = client(&gitlab).get(EVENTS);
+    assert_eq!(events.column("id"), [101]);
+    assert_eq!(events.column("created_at"), ["2026-01-05T09:00:01.000Z"]);
+}
+
+#[test]
+fn a_label_is_looked_up_by_its_id_first() {
+    let gitlab = Gitlab::start();
+    for title in ["71", "71 times faster", "2 times faster"] {
+        gitlab.group_label("acme", title);
+    }
+    let found = |path: &str| {
+        let path = format!("/projects/7/labels/{path}");
+        client(&gitlab).get(&path).json()["name"].clone()
+    };
+    assert_eq!(found("71"), "benchmarking");
+    assert_eq!(found("71%20times%20faster"), "benchmarking");
+    assert_eq!(found("2%20times%20faster"), "2 times faster");
+    let own = "/projects/7/labels/72?include_ancestor_groups=false";
+    assert_eq!(client(&gitlab).get(own).status, 404);
 }
 
 #[test]

@@ -11,5 +11,7 @@ mod merge_requests;
 mod paging;
 mod people;
 mod pipelines;
+mod projects;
 mod reactions;
 mod setup;
+mod tokens;

@@ -24,7 +24,10 @@ fn a_list_is_filtered() {
     assert_eq!(iids("labels=nowhere"), [0; 0]);
     assert_eq!(iids("labels=None"), [0; 0]);
     assert_eq!(iids("labels=any&sort=asc"), [1, 2, 3]);
+    assert_eq!(iids("labels=any,other"), [3, 2, 1], "the word decides");
     assert_eq!(iids("not[labels]=other"), [3, 1]);
+    assert_eq!(iids("not[labels]=other,Benchmarking"), [1]);
+    assert_eq!(iids("not[labels]=None"), [3, 2, 1], "no label is called so");
     assert_eq!(iids("state=opened&scope=all"), [3, 1]);
     assert_eq!(iids("author_username=mallory"), [3]);
     assert_eq!(iids("source_branch=two"), [2]);
@@ -118,6 +121,40 @@ fn merged_results_have_a_commit_of_their_own() {
 }
 
 #[test]
+fn a_squashing_train_hides_the_source_head() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("faster").squashing_train("running");
+    let pipeline = &client(&gitlab).get(ONE).json()["head_pipeline"];
+    assert_eq!(pipeline["ref"], "refs/merge-requests/1/train");
+    let parents = |sha: &Value| {
+        let path = format!("/projects/7/repository/commits/{}", sha.as_str().unwrap());
+        client(&gitlab).get(&path).json()["parent_ids"].clone()
+    };
+    let of_train = parents(&pipeline["sha"]);
+    assert_eq!(of_train.as_array().unwrap().len(), 2);
+    assert_ne!(of_train[1], mr.sha());
+    assert_eq!(parents(&of_train[1]), json!([of_train[0]]));
+    let all = client(&gitlab).get(&format!("{ONE}/pipelines"));
+    assert_eq!(all.column("id"), [1001]);
+}
+
+#[test]
+fn an_external_pipeline_has_few_times() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("faster").external("success");
+    let pipeline = &client(&gitlab).get(ONE).json()["head_pipeline"];
+    assert_eq!(
+        (&pipeline["source"], &pipeline["status"]),
+        (&json!("external"), &json!("success"))
+    );
+    for field in ["updated_at", "started_at", "duration"] {
+        assert_eq!(pipeline[field], Value::Null, "{field}");
+    }
+    let jobs = client(&gitlab).get("/projects/7/pipelines/1001/jobs");
+    assert_eq!(jobs.json(), json!([]));
+}
+
+#[test]
 fn a_fork_runs_its_own_pipelines() {
     let gitlab = Gitlab::start();
     gitlab.fork_mr("faster").passed();
@@ -159,6 +196,46 @@ fn each_push_makes_a_version() {
         (&single["sha"], &single["diff_refs"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+#[test]
+fn the_first_version_comes_after_the_label_of_the_form() {
+    let gitlab = Gitlab::start();
+    gitlab.role("mallory", "acme/engine", Role::Developer);
+    let mr = gitlab.fork_mr_labelled("faster", "mallory");
+    let single = client(&gitlab).get(ONE).json();
+    assert_eq!(single["labels"], json!(["benchmarking"]));
+    for field in ["sha", "diff_refs", "prepared_at", "changes_count"] {
+        assert_eq!(single[field], Value::Null, "{field}");
+    }
+    assert_eq!(single["detailed_merge_status"], "preparing");
+    let versions = || client(&gitlab).get(&format!("{ONE}/versions"));
+    assert_eq!(versions().json(), json!([]));
+
+    mr.push();
+    gitlab.settle();
+    let single = client(&gitlab).get(ONE).json();
+    assert_eq!(
+        (&single["sha"], &single["diff_refs"]["head_sha"]),
+        (&json!(mr.sha()), &json!(mr.sha()))
+    );
+    let events = client(&gitlab).get(&format!("{ONE}/resource_label_events"));
+    let (labelled, prepared) = (
+        events.json()[0]["created_at"].clone(),
+        &single["prepared_at"],
+    );
+    assert!(labelled.as_str() < prepared.as_str());
+    assert_eq!(versions().json()[0]["created_at"], *prepared);
+    assert!(mr.discussions().is_empty());
+    gitlab.settle();
+    assert_eq!(versions().column("id").len(), 1);
+}
+
+#[test]
+fn the_label_of_an_author_without_the_role_is_dropped() {
+    let gitlab = Gitlab::start();
+    assert!(!gitlab.fork_mr_labelled("faster", "mallory").is_labelled());
+    assert!(gitlab.mr_labelled("fastest", "linus").is_labelled());
 }
 
 #[test]

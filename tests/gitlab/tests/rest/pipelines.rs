@@ -50,6 +50,20 @@ fn a_list_is_filtered() {
 }
 
 #[test]
+fn a_list_that_lags_behind() {
+    let gitlab = Gitlab::start();
+    let create = || client(&gitlab).post("/projects/8/pipeline", json!({ "ref": "main" }));
+    create();
+    gitlab.lists_lag();
+    let second = create().json()["id"].clone();
+    let ids = || client(&gitlab).get(LIST).column("id");
+    assert_eq!(ids(), [1001]);
+    assert_eq!(client(&gitlab).get(&format!("{LIST}/{second}")).status, 200);
+    gitlab.settle();
+    assert_eq!(ids(), [1002, 1001]);
+}
+
+#[test]
 fn times_of_a_pipeline() {
     let gitlab = Gitlab::start();
     let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);

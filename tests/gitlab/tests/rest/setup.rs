@@ -156,7 +156,14 @@ fn a_fork_and_a_merge_request_with_its_label() {
         (mr.status, mr.json()["labels"].clone()),
         (201, json!(["benchmarking"]))
     );
-    let (mr, head) = (mr.json(), &head["id"]);
+    assert_eq!(
+        mr.json()["sha"],
+        Value::Null,
+        "GitLab has not looked at it yet"
+    );
+    gitlab.settle();
+    let mr = ada.get(&format!("/projects/{id}/merge_requests/1")).json();
+    let head = &head["id"];
     assert_eq!(
         (&mr["project_id"], &mr["source_project_id"]),
         (&json!(id), &json!(fork))
