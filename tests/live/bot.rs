@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::api::INTERRUPTED;
 use crate::live::{JOB, Live};
+use crate::observations::say;
 
 /// What bench-bot came to.
 pub struct Ran {
@@ -30,6 +31,7 @@ impl Live<'_> {
     /// `bench-bot ARGUMENTS`, as its schedule runs it; the exit status is expected to be `code`.
     pub fn bench_bot(&self, arguments: &str, code: i32) -> Result<Ran> {
         ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
+        say(format_args!("  $ bench-bot {arguments}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_bench-bot"));
         for (variable, _) in std::env::vars_os() {
             let name = variable.to_string_lossy().into_owned();

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -58,15 +58,6 @@ impl Live<'_> {
     pub fn wait<T>(
         &self,
         what: impl Display,
-        look: impl FnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
-        self.wait_for(self.settings.patience, what, look)
-    }
-
-    fn wait_for<T>(
-        &self,
-        patience: Duration,
-        what: impl Display,
         mut look: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let begun = Instant::now();
@@ -75,12 +66,12 @@ impl Live<'_> {
             if let Some(found) = look()? {
                 return Ok(found);
             }
-            if begun.elapsed() > patience {
-                bail!(
-                    "after {} seconds still waiting for {what}",
-                    patience.as_secs()
-                );
-            }
+            let waited = begun.elapsed();
+            ensure!(
+                waited < self.settings.patience,
+                "after {} seconds still waiting for {what}",
+                waited.as_secs()
+            );
             thread::sleep(self.settings.pause);
         }
     }
@@ -157,17 +148,21 @@ impl Live<'_> {
         })
     }
 
-    /// `add_labels` or `remove_labels`.
-    pub fn label(&self, mr: &Mr, how: &str) -> Result<()> {
-        let now = self
-            .person
-            .put(&self.mr_path(mr, ""), &json!({ how: LABEL }))?;
-        let labels = &now["labels"];
-        let is_on = bears(&now);
+    pub fn put_label_on(&self, mr: &Mr) -> Result<()> {
+        self.label(mr, "add_labels", true)
+    }
+
+    pub fn take_label_off(&self, mr: &Mr) -> Result<()> {
+        self.label(mr, "remove_labels", false)
+    }
+
+    fn label(&self, mr: &Mr, how: &str, on: bool) -> Result<()> {
+        let change = json!({ how: LABEL });
+        let now = self.person.put(&self.mr_path(mr, ""), &change)?;
         self.seen.expect(
             format_args!("{how} to take effect at once"),
-            is_on == (how == "add_labels"),
-            labels,
+            bears(&now) == on,
+            &now["labels"],
         );
         // On a server with several databases the bot's may be behind the person's.
         thread::sleep(self.settings.pause);
@@ -269,6 +264,13 @@ impl Live<'_> {
             .list(&format!("{}/{pipeline}/jobs", self.pipelines()))
     }
 
+    /// The template's.
+    pub fn job(&self, pipeline: u64) -> Result<Value> {
+        let mut jobs = self.jobs(pipeline)?.into_iter();
+        let job = jobs.find(|job| job["name"] == JOB);
+        job.with_context(|| format!("pipeline {pipeline} has no job `{JOB}`"))
+    }
+
     pub fn trace(&self, job: &Value) -> Result<String> {
         self.person.text(&format!(
             "/projects/{}/jobs/{}/trace",
@@ -285,8 +287,8 @@ impl Live<'_> {
             "it is on",
         );
         let notes = self.one_discussion(mr)?;
-        let rested = self.person.list(&self.mr_path(mr, "/award_emoji"))?;
-        let by_bot = rested
+        let reactions = self.person.list(&self.mr_path(mr, "/award_emoji"))?;
+        let by_bot = reactions
             .iter()
             .filter(|emoji| emoji["user"]["id"] == self.bot.id);
         let left = by_bot.count();
@@ -337,7 +339,7 @@ impl Live<'_> {
     }
 }
 
-pub fn bears(mr: &Value) -> bool {
+fn bears(mr: &Value) -> bool {
     let labels = mr["labels"].as_array();
     labels.is_some_and(|labels| labels.iter().any(|label| label == LABEL))
 }

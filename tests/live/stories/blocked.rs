@@ -2,9 +2,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
 
-use crate::live::{JOB, Live, Mr, rows};
+use crate::live::{Live, Mr, rows};
 use crate::setup::{change_template, makefile};
 
 /// A benchmark in flight for longer has its outcome.
@@ -16,12 +15,12 @@ const GATE: &str = "\npublish:\n  rules:\n    - if: $BENCH_SHA\n      when: manu
 pub fn tell(live: &Live) -> Result<()> {
     let mr = live.ready("gate", &makefile(95, ""))?;
     change_template(live, |ci| format!("{ci}{GATE}"))?;
-    live.label(&mr, "add_labels")?;
+    live.put_label_on(&mr)?;
     let scanned = live.bench_bot("scan", 0);
     let benchmark = live.benchmark_of(&mr)?;
     let blocked = live.wait("all but the manual job to end", || {
-        let ended = |job: &Value| job["name"] == JOB && job["status"] == "success";
-        Ok(live.jobs(benchmark)?.iter().any(ended).then_some(()))
+        let job = live.job(benchmark)?;
+        Ok((job["status"] == "success").then_some(()))
     });
     let blocked = blocked.and_then(|()| live.becomes(benchmark, &["manual"]));
     change_template(live, str::to_owned)?;

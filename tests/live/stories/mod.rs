@@ -27,7 +27,10 @@ const ALL: [(&str, Story); 7] = [
     ),
     ("GitLab refuses the benchmark", refusal::tell),
     ("a merge request from a fork", fork::tell),
-    ("a branch with a name that looks like variables", name::tell),
+    (
+        "started by hand, with a name that looks like variables",
+        name::tell,
+    ),
     ("a job that waits for a person", blocked::tell),
     ("what else is taken for granted", facts::tell),
 ];

@@ -1,12 +1,12 @@
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::live::{JOB, Live, Mr, rows, value_of};
+use crate::live::{Live, Mr, rows, value_of};
 use crate::setup::makefile;
 
 pub fn tell(live: &Live) -> Result<()> {
     let mr = live.ready("faster", &makefile(80, ""))?;
-    live.label(&mr, "add_labels")?;
+    live.put_label_on(&mr)?;
     looks_first(live, &mr)?;
     let benchmark = starts(live, &mr)?;
     is_told_of(live, &mr, "in_flight")?;
@@ -108,9 +108,7 @@ fn is_told_of(live: &Live, mr: &Mr, list: &str) -> Result<()> {
 
 /// What the template's job leaves can be read as the bot reads it.
 fn has_results(live: &Live, benchmark: u64) -> Result<()> {
-    let jobs = live.jobs(benchmark)?;
-    let job = jobs.iter().find(|job| job["name"] == JOB);
-    let job = job.context("the template's job is not in the pipeline")?;
+    let job = live.job(benchmark)?;
     let id = &job["id"];
     let path = format!(
         "/projects/{}/jobs/{id}/artifacts/bench-summary.md",

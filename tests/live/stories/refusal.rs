@@ -11,7 +11,7 @@ const FILTER: (&str, &str) = (
 
 pub fn tell(live: &Live) -> Result<()> {
     let mr = live.ready("refused", &makefile(110, ""))?;
-    live.label(&mr, "add_labels")?;
+    live.put_label_on(&mr)?;
 
     let_set_variables(live, "no_one_allowed")?;
     let refused = is_refused(live, &mr, "variables");

@@ -8,11 +8,11 @@ pub const SLOW: &str = "slow";
 
 pub fn tell(live: &Live) -> Result<()> {
     let mr = live.ready(SLOW, &makefile(90, "\t@sleep 1800\n"))?;
-    live.label(&mr, "add_labels")?;
+    live.put_label_on(&mr)?;
     live.bench_bot("scan", 0)?;
     let benchmark = live.benchmark_of(&mr)?;
     live.becomes(benchmark, &["running"])?;
-    live.label(&mr, "remove_labels")?;
+    live.take_label_off(&mr)?;
     live.bench_bot("reconcile", 0)?;
     live.becomes(benchmark, &["canceled"])?;
     live.bench_bot("reconcile", 0)?;
