@@ -253,7 +253,7 @@ fn set_process_mode(call: &mut Call) -> Result {
         .get_mut(&id)
         .map(|project| &mut project.resource_groups);
     let group = groups.as_mut().and_then(|groups| groups.get_mut(&key));
-    let group = group.ok_or_else(|| Answer::not_found("Resource Group"))?;
+    let group = group.ok_or_else(Answer::no_record)?;
     *group = mode.unwrap_or_else(|| group.clone());
     Ok(Answer::ok(json!({
         "id": 1,
