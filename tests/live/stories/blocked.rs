@@ -27,6 +27,7 @@ pub fn tell(live: &Live) -> Result<()> {
     scanned?;
     blocked?;
     waits(live, &mr)?;
+    takes_no_place(live)?;
 
     thread::sleep(2 * TIMEOUT);
     live.bench_bot(&format!("reconcile --timeout {}s", TIMEOUT.as_secs()), 0)?;
@@ -37,6 +38,22 @@ pub fn tell(live: &Live) -> Result<()> {
     live.bench_bot("reconcile", 0)?;
     live.one_discussion(&mr)?;
     live.stays_over(&mr)
+}
+
+/// The next in the queue would start, though there is one place.
+fn takes_no_place(live: &Live) -> Result<()> {
+    let next = live.ready("next", &makefile(85, ""))?;
+    live.put_label_on(&next)?;
+    let report = live.report("scan --max-in-flight 1 --dry-run", 0);
+    live.take_label_off(&next)?;
+    let report = report?;
+    let is_planned = !rows(&report, "actions", &next).is_empty();
+    live.seen.expect(
+        "a benchmark in `manual` to take no place",
+        is_planned,
+        &report,
+    );
+    Ok(())
 }
 
 fn waits(live: &Live, mr: &Mr) -> Result<()> {
