@@ -17,7 +17,7 @@ pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{InFlight, Place};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, finished_elsewhere, reconcile, surplus, unlinked, unresolved,
+    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, reconcile, surplus, unlinked, unresolved,
 };
 pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};
@@ -240,7 +240,7 @@ fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
 pub fn overdue(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
     let records = snapshot.records.iter().filter(|record| {
         let overdue = || places::of_record(snapshot, record, rules) == Place::Overdue;
-        !record.status.ended() && (repair::is_past_cancelling(snapshot, record) || overdue())
+        !record.status.ended() && (is_past_cancelling(snapshot, record) || overdue())
     });
     let records = records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
     let unreadable = snapshot.unreadable.iter().filter_map(|found| {

@@ -274,7 +274,9 @@ impl Survey<'_> {
     }
 
     fn add(&mut self, pieces: Vec<Piece>) {
-        for piece in pieces {
+        let is_mr = |piece: &Piece| matches!(piece, Piece::MergeRequest(..));
+        let (merge_requests, threads): (Vec<_>, Vec<_>) = pieces.into_iter().partition(is_mr);
+        for piece in merge_requests.into_iter().chain(threads) {
             match piece {
                 Piece::MergeRequest(iid, Ok(Some(mr))) => {
                     self.snapshot.merge_requests.insert(iid, mr);
@@ -289,6 +291,8 @@ impl Survey<'_> {
                 Piece::Threads(iid, Ok(threads)) => {
                     self.snapshot.threads.insert(iid, threads);
                 }
+                Piece::Threads(iid, Err(error))
+                    if error.not_found() && self.snapshot.gone.contains(&iid) => {}
                 Piece::Threads(iid, Err(error)) => self
                     .snapshot
                     .troubles

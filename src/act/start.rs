@@ -170,10 +170,11 @@ impl Actor<'_> {
         match self.gitlab.benchmark.pipeline(pipeline) {
             Err(error) if error.not_found() => None,
             Err(error) => Some(Start::not_begun(error)),
-            Ok(_) => {
-                info!("!{mr} is served by pipeline {pipeline} already");
-                Some(Start::Overtaken)
-            }
+            Ok(_) => Some(Start::Failed(Error {
+                kind: Kind::Unclear,
+                request: format!("pipeline {pipeline}"),
+                message: format!("serves !{mr} already, though no list shows it yet: the next run looks again"),
+            })),
         }
     }
 

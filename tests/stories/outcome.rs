@@ -272,6 +272,7 @@ fn a_run_that_stopped_around_resolving_is_mended() {
             run(&gitlab, "reconcile --resolve always");
             assert!(mr.discussions()[0].is_resolved(), "{stop}: {}", mr.page());
             assert_eq!((mr.notes().len(), mr.is_labelled()), (2, false), "{stop}");
+            run(&gitlab, "reconcile --resolve always");
             gitlab.clear_requests();
             run(&gitlab, "reconcile --resolve always");
             assert!(gitlab.writes().is_empty(), "{:?}", gitlab.writes());
