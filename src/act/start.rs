@@ -173,7 +173,9 @@ impl Actor<'_> {
             Ok(_) => Some(Start::Failed(Error {
                 kind: Kind::Unclear,
                 request: format!("pipeline {pipeline}"),
-                message: format!("serves !{mr} already, though no list shows it yet: the next run looks again"),
+                message: format!(
+                    "serves !{mr} already, though no list shows it yet: the next run looks again"
+                ),
             })),
         }
     }

@@ -84,7 +84,9 @@ impl Survey<'_> {
                 debug!("pipeline {} is no benchmark", pipeline.web_url);
                 return Ok(());
             }
-            Err(error) if error.is_withheld => return Err(Unknown::Missing("one of its variables")),
+            Err(error) if error.is_withheld => {
+                return Err(Unknown::Missing("one of its variables"));
+            }
             Err(error) => {
                 warn!("pipeline {} is passed over: its {error}", pipeline.web_url);
                 return Ok(());

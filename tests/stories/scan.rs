@@ -320,7 +320,8 @@ fn one_that_has_waited_for_days_holds_up_nobody_and_is_named() {
     assert!(next.page().contains("Benchmark started"), "{}", next.page());
     let slow = &gitlab.benchmarks()[0].url;
     assert!(
-        ran.stderr.contains(&format!("warning: benchmark pipeline {slow} is overdue")),
+        ran.stderr
+            .contains(&format!("warning: benchmark pipeline {slow} is overdue")),
         "{}",
         ran.stderr
     );

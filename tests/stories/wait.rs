@@ -370,7 +370,10 @@ fn of_two_begun_at_once_the_one_that_stands_is_followed() {
         variables.retain(|(key, _)| key != "BENCH_DISCUSSION_ID");
         variables
     };
-    assert_eq!(task(variables), task(gitlab.benchmarks()[1].variables.clone()));
+    assert_eq!(
+        task(variables),
+        task(gitlab.benchmarks()[1].variables.clone())
+    );
     let followed: Vec<_> = lines(&ran)
         .into_iter()
         .filter(|line| line.contains("waiting for"))
