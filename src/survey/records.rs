@@ -199,11 +199,11 @@ impl Survey<'_> {
             let added = match hidden {
                 true => {
                     let task = self.task_of(&link);
-                    let record = task.and_then(|task| record(&pipeline, task));
-                    self.snapshot
-                        .unreadable
-                        .retain(|found| found.pipeline != id);
-                    self.snapshot.records.extend(record);
+                    if let Some(record) = task.and_then(|task| record(&pipeline, task)) {
+                        let unreadable = &mut self.snapshot.unreadable;
+                        unreadable.retain(|found| found.pipeline != id);
+                        self.snapshot.records.push(record);
+                    }
                     Ok(())
                 }
                 false => self.add_record(&pipeline, variables),

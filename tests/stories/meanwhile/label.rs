@@ -1,10 +1,9 @@
 //! A label that people take off, put on anew, rename or replace.
 
 use in_memory_gitlab::{ENGINE, Fault, Gitlab, Mr, Request};
-use serde_json::json;
 
 use super::{assert_told, before, ended, in_flight, reads_label_events, takes_label_off};
-use crate::bot::{bot, json, run};
+use crate::bot::{bot, run};
 
 #[test]
 fn a_label_renamed_or_deleted_withdraws_nothing() {
