@@ -90,7 +90,7 @@ fn what_the_notes_do_not_tell_is_unknown() {
         .succeeds()
         .stdout;
     assert!(
-        told.contains("In flight: 1 of 1, 1 not known what for"),
+        told.contains("In flight: 1 of 1, 1 of them unknown"),
         "{told}"
     );
 }
