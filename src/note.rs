@@ -455,10 +455,24 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
         end: note.end.clone(),
         status: Some(outcome.word().to_owned()),
     };
-    marked(
-        text.trim_end().replace(TO_BE_CANCELLED, &became).as_str(),
-        &marker,
-    )
+    let text = replace_own(text.trim_end(), TO_BE_CANCELLED, &became);
+    marked(&text, &marker)
+}
+
+/// Not in inline code, which is text of others and may say the same: what it is replaced by may end the code.
+fn replace_own(text: &str, from: &str, to: &str) -> String {
+    let (mut replaced, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('`') {
+        let (own, others) = rest.split_at(at);
+        let inside = others.trim_start_matches('`');
+        let fence = &others[..others.len() - inside.len()];
+        let ends_at = inside.find(fence).map(|end| end + 2 * fence.len());
+        let (code, after) = others.split_at(ends_at.unwrap_or(others.len()));
+        replaced += &own.replace(from, to);
+        replaced += code;
+        rest = after;
+    }
+    replaced + &rest.replace(from, to)
 }
 
 fn too_long(spent: Option<Spent>) -> String {
