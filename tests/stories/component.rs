@@ -250,3 +250,32 @@ fn the_input_goes_to_trigger_alone() {
     assert!(command.starts_with("bench-bot trigger "));
     assert!(command.contains(" --mr '$[[ inputs.trigger ]]' "));
 }
+
+/// GitLab puts it into the CI file before it reads that, so that the first check has to come before the component's own.
+#[test]
+fn the_input_of_the_readme_stays_one_value() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("      trigger: \"$[[ inputs.trigger ]]\"\n"));
+    let line = readme
+        .lines()
+        .find(|line| line.starts_with("      regex: "));
+    let pattern = line
+        .and_then(|line| line.split_once(": "))
+        .expect("it has a check")
+        .1;
+    let first = Regex::new(pattern).expect("RE2 has no other syntax");
+    for name in NAMES.into_iter().chain([""]) {
+        assert!(first.is_match(name), "{name}");
+    }
+    for breaking in [
+        "12\"",
+        "12\n",
+        "\n12",
+        "12\\",
+        "$CI_JOB_TOKEN",
+        "12 #",
+        "12\n    label: x",
+    ] {
+        assert!(!first.is_match(breaking), "{breaking:?}");
+    }
+}
