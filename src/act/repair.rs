@@ -22,8 +22,8 @@ use crate::survey::{self, Newest};
 const ASKS_FOR_EVENT: usize = 4;
 const EVENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// What GitLab refused to take. It would refuse it the next time as well, so it must not keep a request open: the rest
-/// is done, and the refusal reported.
+/// What GitLab refused to take, or to cancel. It would refuse it the next time as well, so it must not keep a request open:
+/// the rest is done, and the refusal reported.
 #[derive(Default)]
 struct Refusals(Option<anyhow::Error>);
 
@@ -145,7 +145,8 @@ impl Actor<'_> {
                 let label = labelled.map_or(&record.task.label, |request| &request.label);
                 let replied = self.reply(record, label, *reply, posted, &details);
                 let note = self.noted(replied, &mut refusals)?;
-                self.cancel_and_say(record, note, &mut refusals)?;
+                let cancelled = self.cancel_and_say(record, note, &mut refusals);
+                refusals.tolerate(cancelled)?;
                 self.put_aside(record, *labelled, &mut refusals)?;
             }
             What::Cancel => self.cancel(record).map(drop)?,
