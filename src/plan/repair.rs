@@ -186,6 +186,12 @@ fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
     note.cancels && note.status.is_none() && note.posted_at.is_some_and(lately)
 }
 
+/// Whether its outcome is posted.
+pub fn is_told(snapshot: &Snapshot, record: &Record) -> bool {
+    let threads = snapshot.threads.get(&record.task.mr);
+    threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
+}
+
 /// What was cancelled in vain for so long that only a person can end it.
 pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
