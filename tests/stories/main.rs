@@ -1,6 +1,7 @@
 //! Stories: people do things on an in-memory GitLab, the real program runs, and what people then see is asserted.
 
 mod bot;
+mod cancels;
 mod component;
 mod desk;
 mod doctor;
@@ -9,6 +10,7 @@ mod hostile;
 mod install;
 mod meanwhile;
 mod outcome;
+mod places;
 mod reconcile;
 mod rehearse;
 mod reports;
