@@ -304,20 +304,25 @@ impl Actor<'_> {
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let Some(request) = labelled else {
-            self.unmark(mr);
-            return Ok(());
-        };
-        let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
+        let (mended, events) = both(
+            || self.mend_discussion(record),
+            || labelled.map(|_| source.label_events(mr)),
+        );
         let threads = match mended {
             Err(error) => refusals.tolerate(Err(error)).map(|()| None)?,
             Ok(threads) => Some(threads),
         };
-        if !serves(&events?, request) {
-            return Ok(());
-        }
         let at_rest = threads.is_some_and(|threads| plan::finished_elsewhere(&threads, record));
-        self.take_label_off(mr, request, at_rest)
+        match (labelled, events) {
+            (Some(request), Some(events)) => {
+                if serves(&events?, request) {
+                    self.take_label_off(mr, request, at_rest)?;
+                }
+            }
+            _ if at_rest => self.unmark(mr),
+            _ => {}
+        }
+        Ok(())
     }
 
     fn take_label_off(&self, mr: Iid, request: &Request, at_rest: bool) -> anyhow::Result<()> {
@@ -369,8 +374,9 @@ impl Actor<'_> {
             }
         }
         match closing.labelled {
-            Some(request) => self.take_label_off(mr, request, true)?,
-            None => self.unmark(mr),
+            Some(request) => self.take_label_off(mr, request, closing.at_rest)?,
+            None if closing.at_rest => self.unmark(mr),
+            None => {}
         }
         refusals.reported()
     }

@@ -65,6 +65,8 @@ pub struct Closing<'a> {
     pub why: Gone,
     /// Its label is still on.
     pub labelled: Option<&'a Request>,
+    /// Nothing else of the bot's is unfinished there.
+    pub at_rest: bool,
 }
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
@@ -262,11 +264,12 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                     .requests
                     .iter()
                     .find(|on| opening.is_about(on.id, &on.label)),
+                at_rest: false,
             });
         }
     }
-    let Some(why) = left else { return closings };
-    for request in &mr.requests {
+    let left_on = left.map_or(&[][..], |_| mr.requests.as_slice());
+    for (request, why) in left_on.iter().filter_map(|request| Some((request, left?))) {
         let is_closed = |closing: &Closing| closing.labelled == Some(request);
         if !closings.iter().any(is_closed) && !is_served(request) {
             closings.push(Closing {
@@ -278,8 +281,17 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                 label: request.label.clone(),
                 why,
                 labelled: Some(request),
+                at_rest: false,
             });
         }
+    }
+    let is_closed = |opening: &&OpeningNote| {
+        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
+        closed.any(|(_, closed)| closed == *opening)
+    };
+    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening));
+    for closing in &mut closings {
+        closing.at_rest = at_rest;
     }
     closings
 }
