@@ -8,6 +8,7 @@ mod doctor;
 mod dry_run;
 mod hostile;
 mod install;
+mod labels;
 mod meanwhile;
 mod outcome;
 mod places;
