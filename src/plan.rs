@@ -17,8 +17,8 @@ pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, is_told, reconcile,
-    surplus, unlinked, unresolved,
+    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, is_renamed, is_told,
+    reconcile, surplus, unlinked, unresolved,
 };
 pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};

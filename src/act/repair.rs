@@ -304,23 +304,22 @@ impl Actor<'_> {
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let (mended, events) = both(
-            || self.mend_discussion(record),
-            || labelled.map(|_| source.label_events(mr)),
-        );
+        let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
         let threads = match mended {
             Err(error) => refusals.tolerate(Err(error)).map(|()| None)?,
             Ok(threads) => Some(threads),
         };
         let at_rest = threads.is_some_and(|threads| plan::finished_elsewhere(&threads, record));
-        match (labelled, events) {
-            (Some(request), Some(events)) => {
-                if serves(&events?, request) {
-                    self.take_label_off(mr, request, at_rest)?;
-                }
+        let (events, task) = (events?, &record.task);
+        match labelled {
+            Some(request) if serves(&events, request) => {
+                self.take_label_off(mr, request, at_rest)?
             }
-            _ if at_rest => self.unmark(mr),
-            _ => {}
+            Some(_) => {}
+            None if at_rest && !plan::is_renamed(&events, task.request, &task.label) => {
+                self.unmark(mr);
+            }
+            None => {}
         }
         Ok(())
     }
