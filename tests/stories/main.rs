@@ -8,6 +8,7 @@ mod doctor;
 mod dry_run;
 mod hostile;
 mod install;
+mod label_names;
 mod labels;
 mod meanwhile;
 mod outcome;
