@@ -260,7 +260,10 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
-        if let (Some(why), Some(thread), None) = (why, thread, opening.linked)
+        let has_benchmark = opening
+            .linked
+            .is_some_and(|pipeline| !snapshot.deleted.contains(&pipeline));
+        if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
             && (snapshot.labels.contains(label)
                 || noted.is_some_and(|it| snapshot.labels.contains(it)))
             && !is_served(&request)

@@ -190,8 +190,11 @@ impl Survey<'_> {
             let (request, mr) = (link.opening.request, link.mr);
             let pipeline = match pipeline {
                 Ok(pipeline) => pipeline,
-                // Somebody deleted it.
-                Err(error) if error.not_found() => continue,
+                // No list shows it either.
+                Err(error) if error.not_found() => {
+                    self.snapshot.deleted.insert(id);
+                    continue;
+                }
                 Err(error) => {
                     self.snapshot.uncertain.insert((mr, request));
                     self.snapshot.troubles.push(format!(
