@@ -1,5 +1,6 @@
 //! Stories: people do things on an in-memory GitLab, the real program runs, and what people then see is asserted.
 
+mod absence;
 mod bot;
 mod cancels;
 mod component;
