@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
 pub use self::explain::{Condition, ConditionName, explain};
-pub use self::places::{InFlight, Place, was_retried};
+pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
     Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, is_renamed, is_told,
