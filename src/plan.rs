@@ -14,16 +14,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
 pub use self::explain::{Condition, ConditionName, explain};
-pub use self::places::{InFlight, Place};
+pub use self::places::{InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, finished_elsewhere, reconcile, surplus, unlinked, unresolved,
+    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, reconcile, surplus,
+    unlinked, unresolved,
 };
 pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};
 
 use self::requests::standing;
 use crate::id::{Iid, Sha};
+use crate::record::Record;
 use crate::snapshot::{HeadPipeline, MergeRequest, Request, Snapshot};
 
 #[derive(Clone, Copy, Debug)]
@@ -236,11 +238,18 @@ fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
     whole(a).cmp(&whole(b))
 }
 
-/// The sentences that name, in each run, what a person has to deal with.
-pub fn overdue(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
+/// The sentences that name, in each run, what a person has to deal with: what this run does not cancel itself.
+pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
+    let is_seen_to = |record: &Record| {
+        plan.repairs.iter().any(|repair| {
+            matches!(repair, Repair::Of(of, what) if of.pipeline == record.pipeline && *what != What::Link)
+        })
+    };
     let records = snapshot.records.iter().filter(|record| {
         let overdue = || places::of_record(snapshot, record, rules) == Place::Overdue;
-        !record.status.ended() && (repair::is_past_cancelling(snapshot, record) || overdue())
+        !record.status.ended()
+            && !is_seen_to(record)
+            && (is_past_cancelling(snapshot, record) || overdue())
     });
     let records = records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
     let unreadable = snapshot.unreadable.iter().filter_map(|found| {
@@ -254,10 +263,10 @@ pub fn overdue(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
     records
         .chain(unreadable)
         .map(|(url, status, created_at)| {
-            let days = (snapshot.now - created_at).num_hours();
+            let hours = (snapshot.now - created_at).num_hours();
             let status = status.map_or("in flight", |status| status.word());
             format!(
-                "benchmark pipeline {url} is overdue: created {days} hours ago, still {status}; it holds up nothing any \
+                "benchmark pipeline {url} is overdue: created {hours} hours ago, still {status}; it holds up nothing any \
                  more, but a person has to cancel or delete it"
             )
         })

@@ -54,13 +54,8 @@ pub struct Task {
 pub struct Malformed {
     key: &'static str,
     value: String,
-}
-
-impl Malformed {
-    /// GitLab did not give the value, which is no proof that there is none.
-    pub fn is_empty(&self) -> bool {
-        self.value.is_empty()
-    }
+    /// The variable is there, but GitLab did not give its value, which is no proof that it has none.
+    pub is_withheld: bool,
 }
 
 impl Task {
@@ -144,7 +139,7 @@ impl Fields<'_> {
 
     fn parsed<T: FromStr>(&self, key: &'static str) -> Result<T, Malformed> {
         let value = self.text(key);
-        value.parse().map_err(|_| Malformed { key, value })
+        value.parse().map_err(|_| self.malformed(key, value))
     }
 
     /// A commit or discussion id, which goes into paths of the API.
@@ -152,7 +147,15 @@ impl Fields<'_> {
         let value = self.text(key);
         match !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             true => Ok(value),
-            false => Err(Malformed { key, value }),
+            false => Err(self.malformed(key, value)),
+        }
+    }
+
+    fn malformed(&self, key: &'static str, value: String) -> Malformed {
+        Malformed {
+            is_withheld: value.is_empty() && self.find(key).is_some(),
+            key,
+            value,
         }
     }
 

@@ -175,7 +175,7 @@ impl Run {
                 Format::Text => report::text(&report, columns()),
                 Format::Html => report::html(&report),
             },
-            warnings: plan::overdue(snapshot, &self.settled.rules),
+            warnings: plan::overdue(snapshot, plan, &self.settled.rules),
             errors,
             exit: if troubled { Exit::Failed } else { Exit::Done },
         }

@@ -164,9 +164,14 @@ enum Piece {
 impl Survey<'_> {
     fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
         let labels = &self.snapshot.labels;
+        let is_guest = self.gitlab.is_guest;
         let lists = match self.scope {
-            // A guest's reactions are not the bot's.
-            Scope::Records { .. } if self.gitlab.is_guest => Vec::new(),
+            // A guest's reactions are not the bot's, so that the queue has to do.
+            Scope::Records { .. } if is_guest => {
+                side_by_side(Scope::Queue.listings(labels), |listing| {
+                    self.gitlab.source.list(listing)
+                })
+            }
             scope => self.gitlab.list_all(&scope.listings(labels)),
         };
         let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
@@ -177,13 +182,15 @@ impl Survey<'_> {
             Scope::Courses { of, .. } => iids.extend(of),
             Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
             Scope::Records { .. } => {
-                marked = iids;
+                if !is_guest {
+                    marked = iids;
+                }
                 rows.extend(self.left_labelled(since)?);
                 threads = rows.iter().map(|row| row.iid).collect();
                 let waits = |row: &&Listed| {
                     row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
                 };
-                let away = rows.iter().filter(|row| !waits(row));
+                let away = rows.iter().filter(|row| is_guest || !waits(row));
                 iids = away.map(|row| row.iid).collect();
             }
         }
@@ -274,7 +281,9 @@ impl Survey<'_> {
     }
 
     fn add(&mut self, pieces: Vec<Piece>) {
-        for piece in pieces {
+        let is_mr = |piece: &Piece| matches!(piece, Piece::MergeRequest(..));
+        let (merge_requests, threads): (Vec<_>, Vec<_>) = pieces.into_iter().partition(is_mr);
+        for piece in merge_requests.into_iter().chain(threads) {
             match piece {
                 Piece::MergeRequest(iid, Ok(Some(mr))) => {
                     self.snapshot.merge_requests.insert(iid, mr);
@@ -289,6 +298,8 @@ impl Survey<'_> {
                 Piece::Threads(iid, Ok(threads)) => {
                     self.snapshot.threads.insert(iid, threads);
                 }
+                Piece::Threads(iid, Err(error))
+                    if error.not_found() && self.snapshot.gone.contains(&iid) => {}
                 Piece::Threads(iid, Err(error)) => self
                     .snapshot
                     .troubles

@@ -103,7 +103,9 @@ impl Actor<'_> {
                 if labelled.is_none() {
                     self.resolve_first(record, *reply, posted == End::Of(Outcome::Success))?;
                 }
-                refusals.tolerate(self.reply(record, *reply, posted, &details).map(drop))?;
+                let label = labelled.map_or(&record.task.label, |request| &request.label);
+                let replied = self.reply(record, label, *reply, posted, &details);
+                refusals.tolerate(replied.map(drop))?;
                 self.put_aside(record, *labelled, &mut refusals)?;
             }
             What::Amend(outcome, note) => {
@@ -128,7 +130,8 @@ impl Actor<'_> {
             }
             What::Withdraw(reply) => {
                 self.resolve_first(record, *reply, false)?;
-                let posted = self.reply(record, *reply, End::Withdrawn, &Details::default());
+                let (label, details) = (&record.task.label, Details::default());
+                let posted = self.reply(record, label, *reply, End::Withdrawn, &details);
                 let note = self.noted(posted, &mut refusals)?;
                 let threads = self.mend_discussion(record)?;
                 self.cancel_and_say(record, note, &mut refusals)?;
@@ -139,7 +142,8 @@ impl Actor<'_> {
             What::TimeOut { reply, labelled } => {
                 let (posted, details) = self.details_in_time(record);
                 *end = Some(posted);
-                let replied = self.reply(record, *reply, posted, &details);
+                let label = labelled.map_or(&record.task.label, |request| &request.label);
+                let replied = self.reply(record, label, *reply, posted, &details);
                 let note = self.noted(replied, &mut refusals)?;
                 self.cancel_and_say(record, note, &mut refusals)?;
                 self.put_aside(record, *labelled, &mut refusals)?;
@@ -250,6 +254,7 @@ impl Actor<'_> {
     fn reply(
         &self,
         record: &Record,
+        label: &str,
         reply: Reply,
         end: End,
         details: &Details,
@@ -260,7 +265,7 @@ impl Actor<'_> {
             Reply::DueAnew => None,
         };
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let text = note::outcome(record, end, &record.task.label, details);
+        let text = note::outcome(record, end, label, details);
         let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
         let replied = match source.reply(mr, discussion, &text) {
             // It was not among those listed, but the list may have shifted while it was read.
@@ -268,6 +273,19 @@ impl Actor<'_> {
                 let first = note::started(&record.task, record.pipeline, &record.web_url);
                 let opened = source.open_discussion(mr, &first);
                 opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
+            }
+            // An edit may still be allowed, where there are as many comments as may be for instance.
+            Err(error) if error.refused().is_some() => {
+                let opening = thread.and_then(|thread| thread.opening.as_ref());
+                match opening.map(|opening| source.edit_note(mr, opening.note, &text)) {
+                    Some(Ok(note)) => {
+                        warn!(
+                            "!{mr}: the outcome stands in the first note of the discussion: {error}"
+                        );
+                        Ok(note)
+                    }
+                    Some(Err(_)) | None => Err(error),
+                }
             }
             replied => replied,
         };

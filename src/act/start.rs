@@ -170,10 +170,13 @@ impl Actor<'_> {
         match self.gitlab.benchmark.pipeline(pipeline) {
             Err(error) if error.not_found() => None,
             Err(error) => Some(Start::not_begun(error)),
-            Ok(_) => {
-                info!("!{mr} is served by pipeline {pipeline} already");
-                Some(Start::Overtaken)
-            }
+            Ok(_) => Some(Start::Failed(Error {
+                kind: Kind::Unclear,
+                request: format!("pipeline {pipeline}"),
+                message: format!(
+                    "serves !{mr} already, though no list shows it yet: the next run looks again"
+                ),
+            })),
         }
     }
 
@@ -235,22 +238,21 @@ impl Actor<'_> {
                 && thread.outcomes.is_empty()
                 && !named(thread)
         };
-        let (discussion, note) = match opened.clone().find(idle) {
-            Some((thread, opening)) => {
-                source.edit_note(mr.iid, opening.note, &body)?;
-                (thread.id.clone(), opening.note)
-            }
-            None => {
-                let (marked, opened) = both(
-                    || source.mark(mr.iid),
-                    || source.open_discussion(mr.iid, &body),
-                );
-                if let Err(error) = marked {
-                    debug!("!{} is not marked: {error}", mr.iid);
+        let found = opened.clone().find(idle);
+        let (marked, written) = both(
+            || source.mark(mr.iid),
+            || match found {
+                Some((thread, opening)) => {
+                    let edited = source.edit_note(mr.iid, opening.note, &body);
+                    edited.map(|note| (thread.id.clone(), note.id))
                 }
-                opened?
-            }
-        };
+                None => source.open_discussion(mr.iid, &body),
+            },
+        );
+        if let Err(error) = marked {
+            debug!("!{} is not marked: {error}", mr.iid);
+        }
+        let (discussion, note) = written?;
         Ok(Opened {
             discussion,
             note,

@@ -316,9 +316,9 @@ impl Door {
             )),
             Closed::Foreign => {
                 let said = format!("{url} does not answer as a GitLab does ({error}): {check_url}");
-                match error.refused() {
-                    Some(_) => ConnectError::Setting(said),
-                    None => ConnectError::Unreachable(said),
+                match error.kind {
+                    Kind::Refused(_) | Kind::NotGitlab(_) => ConnectError::Setting(said),
+                    Kind::Passing | Kind::Unclear => ConnectError::Unreachable(said),
                 }
             }
             Closed::Silent => ConnectError::Unreachable(format!(

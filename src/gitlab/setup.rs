@@ -244,7 +244,7 @@ impl Door {
 pub fn label_exists(http: &Http, token: &Token, project: ProjectId, name: &str) -> Result<bool> {
     let path = format!("projects/{project}/labels");
     let one = http.get::<Label>(token, &format!("{path}/{}", segment(name)));
-    if if_there(one)?.is_some_and(|label| label.name == name) {
+    if one.is_ok_and(|label| label.name == name) {
         return Ok(true);
     }
     let labels: Vec<Label> = http.get_all(token, &path, &[("search", name.to_owned())])?;

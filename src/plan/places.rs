@@ -63,7 +63,7 @@ fn place(status: &Status, overdue: bool) -> Place {
 }
 
 /// Whether somebody retried it when it was known how it had ended: then it is theirs to end.
-pub(super) fn was_retried(snapshot: &Snapshot, record: &Record) -> bool {
+pub fn was_retried(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut outcomes = threads.flat_map(|thread| &thread.outcomes);
     outcomes.any(|outcome| outcome.pipeline == Some(record.pipeline) && outcome.status.is_some())

@@ -78,7 +78,8 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     for mr in snapshot.merge_requests.values() {
         repairs.extend(closings(snapshot, mr, rules).into_iter().map(Repair::Close));
     }
-    let busy: Vec<Iid> = repairs.iter().map(Repair::mr).collect();
+    let busy = repairs.iter().filter(|repair| repair.ends_something());
+    let busy: Vec<Iid> = busy.map(Repair::mr).collect();
     let idle = snapshot.marked.iter().filter(|iid| !busy.contains(iid));
     repairs.extend(
         idle.filter(|iid| is_at_rest(snapshot, **iid))
@@ -96,6 +97,14 @@ impl Repair<'_> {
             Repair::Of(record, _) => record.task.mr,
             Repair::Close(closing) => closing.mr.iid,
             Repair::Unmark(iid) => *iid,
+        }
+    }
+
+    /// The mark goes with it.
+    fn ends_something(&self) -> bool {
+        match self {
+            Repair::Of(_, what) => !matches!(what, What::Link | What::Amend(..) | What::Cancel),
+            Repair::Close(_) | Repair::Unmark(_) => true,
         }
     }
 }
@@ -178,7 +187,7 @@ fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
 }
 
 /// What was cancelled in vain for so long that only a person can end it.
-pub(super) fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
+pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut notes = threads.flat_map(|thread| &thread.outcomes);
     !record.status.ended()

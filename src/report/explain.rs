@@ -134,11 +134,10 @@ impl About<'_> {
         }
     }
 
-    /// The present place of what is in flight.
-    fn is_overdue(&self) -> bool {
-        let mut in_flight = self.report.plan.in_flight.iter();
-        in_flight
-            .any(|found| Some(found.record) == self.record && found.place == plan::Place::Overdue)
+    fn is_past_cancelling(&self) -> bool {
+        let snapshot = self.status.snapshot;
+        self.record
+            .is_some_and(|record| plan::is_past_cancelling(snapshot, record))
     }
 
     fn failing(&self, condition: &Condition) -> String {
@@ -222,7 +221,7 @@ impl About<'_> {
                  again then."
                     .to_owned()
             }
-            (Name::Unserved, Some(Verdict::Stuck)) if self.is_overdue() => {
+            (Name::Unserved, Some(Verdict::Stuck)) if self.is_past_cancelling() => {
                 "A person has to cancel or delete its pipeline, which bench-bot could not: until then the label stays on. It \
                  does not hold up the others."
                     .to_owned()

@@ -88,8 +88,8 @@ fn in_flight(out: &mut String, report: &Report, width: usize) {
     let others = plan.in_flight.iter();
     let others = others.filter(|found| found.place != Place::Taken).count();
     let more = [
-        (plan.unknown, "not known what for"),
-        (others, "more without a place"),
+        (plan.unknown, "of them unknown"),
+        (others, "more that take no place"),
     ];
     let more = more.iter().filter(|(count, _)| *count > 0);
     let more: String = more

@@ -84,7 +84,9 @@ impl Survey<'_> {
                 debug!("pipeline {} is no benchmark", pipeline.web_url);
                 return Ok(());
             }
-            Err(error) if error.is_empty() => return Err(Unknown::Missing("one of its variables")),
+            Err(error) if error.is_withheld => {
+                return Err(Unknown::Missing("one of its variables"));
+            }
             Err(error) => {
                 warn!("pipeline {} is passed over: its {error}", pipeline.web_url);
                 return Ok(());
@@ -197,11 +199,11 @@ impl Survey<'_> {
             let added = match hidden {
                 true => {
                     let task = self.task_of(&link);
-                    let record = task.and_then(|task| record(&pipeline, task));
-                    self.snapshot
-                        .unreadable
-                        .retain(|found| found.pipeline != id);
-                    self.snapshot.records.extend(record);
+                    if let Some(record) = task.and_then(|task| record(&pipeline, task)) {
+                        let unreadable = &mut self.snapshot.unreadable;
+                        unreadable.retain(|found| found.pipeline != id);
+                        self.snapshot.records.push(record);
+                    }
                     Ok(())
                 }
                 false => self.add_record(&pipeline, variables),

@@ -227,8 +227,8 @@ impl Run {
                 let troubles = &snapshot.troubles;
                 ensure!(troubles.is_empty(), "{}", troubles.join("; "));
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
-                // Somebody may have retried it when all had been told.
-                let retried = seen.request.is_none() && status.word() != "canceling";
+                // Somebody may have retried it when its outcome had been posted.
+                let retried = standing.is_some_and(|record| plan::was_retried(&snapshot, record));
                 if !ended && !retried {
                     if let Some(first) = standing.filter(|first| first.pipeline != followed) {
                         following.benchmark = BenchmarkPipeline::from(first);

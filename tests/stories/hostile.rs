@@ -255,14 +255,15 @@ fn a_message_of_gitlabs_does_nothing_either() {
             serde_json::json!({ "base": [messages[index - 1].0], "@all": ["`"] }),
         ))
     });
-    let ran = bot(&gitlab, "scan").exits(1);
-    assert!(
-        ran.stdout.contains("<script>alert(1)</script>"),
-        "{}",
-        ran.stdout
-    );
-    assert_inert(&ran.stdout);
-    assert_inert(&ran.stderr);
+    let mut reports = String::new();
+    // A run asks for a few only, and the next for others.
+    while mrs.iter().any(|mr| mr.notes().is_empty()) {
+        let ran = bot(&gitlab, "scan").exits(1);
+        assert_inert(&ran.stdout);
+        assert_inert(&ran.stderr);
+        reports += &ran.stdout;
+    }
+    assert!(reports.contains("<script>alert(1)</script>"), "{reports}");
 
     let plain = mrs.last().expect("there are some").notes();
     assert_eq!(shown(&plain[0]).code[2], "400: @all `; plain");

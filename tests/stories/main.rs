@@ -2,6 +2,7 @@
 
 mod bot;
 mod component;
+mod desk;
 mod doctor;
 mod dry_run;
 mod hostile;

@@ -249,7 +249,9 @@ impl<'a> Call<'a> {
             }
             // A 400 in GitLab, though it is a rate limit; a minute's wait is the next run's.
             StatusCode::BAD_REQUEST
-                if message.contains("Too many pipelines") || message.contains("Retry later") =>
+                if ["Too many pipelines", "Retry later", "please retry"]
+                    .iter()
+                    .any(|passing| message.contains(passing)) =>
             {
                 self.failed(Kind::Passing, message, None)
             }

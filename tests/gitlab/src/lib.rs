@@ -27,6 +27,7 @@ mod page;
 mod people;
 mod pipelines;
 mod request;
+mod runner;
 mod server;
 pub mod world;
 
@@ -37,6 +38,7 @@ pub use merge_request::Mr;
 pub use people::People;
 pub use pipelines::Pipeline;
 pub use request::Request;
+pub use runner::Runner;
 pub use world::*;
 
 use server::{State, lock};

@@ -274,7 +274,7 @@ impl Mr {
     }
 }
 
-fn view(world: &World, pipeline: &world::Pipeline) -> Pipeline {
+pub(crate) fn view(world: &World, pipeline: &world::Pipeline) -> Pipeline {
     Pipeline {
         id: pipeline.id,
         project_id: pipeline.project_id,

@@ -86,16 +86,26 @@ fn a_benchmark_retried_before_anybody_looked_is_in_flight_again() {
 }
 
 #[test]
-fn nothing_more_is_said_of_one_retried_after_all_was_told() {
+fn one_retried_by_hand_has_its_outcome_corrected_in_place() {
     let gitlab = Gitlab::start();
     let (mr, benchmark) = ended(&gitlab);
     run(&gitlab, "reconcile");
     retry(&gitlab, benchmark);
-    run(&gitlab, "reconcile");
+    assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["failed"]);
+    assert_told(&mr, &["success"]);
+    let reply = &mr.notes()[1].body;
+    assert!(
+        reply.contains("It was `failed` at first, and somebody retried it."),
+        "{reply}"
+    );
     assert!(!mr.is_labelled());
+    assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
+    // The same once more is no news.
+    retry(&gitlab, benchmark);
+    gitlab.benchmark_ends(benchmark, "success");
+    assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use in_memory_gitlab::{BENCH_BOT, BENCHMARKS, Gitlab, Project, Role};
 
-use crate::bot::{bot, run};
+use serde_json::json;
+
+use crate::bot::{bot, json, run};
 
 #[test]
 fn of_a_limit_that_passes_there_is_no_word_on_the_merge_request() {
@@ -129,23 +131,33 @@ fn a_refusal_is_told_in_one_line_that_changes_with_the_reason() {
     );
 }
 
-/// Of a request that was never started nothing tells the bot that it is withdrawn: what stands there stays.
 #[test]
-fn what_a_refusal_promises_is_true_without_the_label_too() {
+fn the_discussion_of_a_refused_request_ends_with_its_label() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("speed-up").passed().labelled();
     gitlab.configure("acme/benchmarks", |project| {
         project.workflow_rules_filter = true
     });
     bot(&gitlab, "scan").exits(1);
-    mr.unlabelled();
-    run(&gitlab, "reconcile");
-    run(&gitlab, "scan");
     let page = mr.page();
     assert!(
-        page.contains("tried again with each run as long as the label is on"),
+        page.contains("Later runs try again, as long as the label `benchmarking` is on"),
         "{page}"
     );
+    let mark = ("eyes".to_owned(), "bench-bot".to_owned());
+    assert_eq!(mr.reactions(), [mark]);
+    assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
+    mr.unlabelled();
+    let report = json(&gitlab, "reconcile");
+    assert_eq!(report["actions"][0]["action"], "close");
+    let page = mr.page();
+    assert!(
+        page.contains("the label `benchmarking` was taken off before its turn"),
+        "{page}"
+    );
+    assert!(mr.discussions()[0].is_resolved(), "{page}");
+    assert_eq!(mr.reactions(), []);
+    assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
 }
 
 #[test]

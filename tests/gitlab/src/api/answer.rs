@@ -110,6 +110,8 @@ impl From<Refusal> for Answer {
             Refusal::BadRequest(reason) => {
                 Self::message(400, &format!("400 Bad request - {reason}"))
             }
+            Refusal::Plain(reason) => Self::message(400, &reason),
+            Refusal::Conflict(reason) => Self::json(409, json!({ "message": [reason] })),
             Refusal::ServerError => Self::message(500, "500 Internal Server Error"),
             Refusal::Invalid(faults) => {
                 let faults: Map<String, Value> = faults

@@ -19,6 +19,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         artifact,
     )
     .public(),
+    Endpoint::get("/projects/{id}/jobs/{job_id}/trace", trace).public(),
     Endpoint::post("/projects/{id}/jobs/{job_id}/cancel", cancel),
     Endpoint::post("/projects/{id}/jobs/{job_id}/play", play),
     Endpoint::post("/projects/{id}/jobs/{job_id}/retry", retry),
@@ -108,6 +109,11 @@ fn artifact(call: &mut Call) -> Result {
     let file = file.filter(|_| has_ended(&job.status));
     file.map(|content| Answer::text(200, content.clone()))
         .ok_or_else(|| Answer::message(404, "404 Not Found"))
+}
+
+fn trace(call: &mut Call) -> Result {
+    let (_, job) = call.job()?;
+    Ok(Answer::text(200, job.trace.clone()))
 }
 
 fn cancel(call: &mut Call) -> Result {

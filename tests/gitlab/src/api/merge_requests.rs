@@ -248,7 +248,7 @@ fn mr_json(world: &World, mr: &MergeRequest) -> Value {
     json
 }
 
-fn single_json(call: &Call, mr: &MergeRequest) -> Value {
+pub fn single_json(call: &Call, mr: &MergeRequest) -> Value {
     let world = &*call.world;
     let mut json = mr_json(world, mr);
     let pipeline = mr.head_pipeline_id.and_then(|id| world.pipelines.get(&id));

@@ -4,6 +4,7 @@
 mod answer;
 mod call;
 mod discussions;
+mod groups;
 mod jobs;
 mod labels;
 mod merge_requests;
@@ -13,6 +14,7 @@ mod pipelines;
 mod projects;
 mod reactions;
 mod repository;
+mod setup;
 mod users;
 
 pub use answer::{Answer, Body};
@@ -91,6 +93,7 @@ impl Endpoint {
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let resources = [
         discussions::ENDPOINTS,
+        groups::ENDPOINTS,
         jobs::ENDPOINTS,
         labels::ENDPOINTS,
         merge_requests::ENDPOINTS,
@@ -98,6 +101,7 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         projects::ENDPOINTS,
         reactions::ENDPOINTS,
         repository::ENDPOINTS,
+        setup::ENDPOINTS,
         users::ENDPOINTS,
     ];
     resources.into_iter().flatten()

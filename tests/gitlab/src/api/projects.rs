@@ -8,7 +8,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 fn single(call: &mut Call) -> Result {
-    let project = call.project()?;
+    Ok(Answer::ok(project_json(call, call.project()?)))
+}
+
+/// A project as the caller sees it.
+pub fn project_json(call: &Call, project: &Project) -> Value {
     let world = &*call.world;
     let enabled = |enabled: bool| if enabled { "enabled" } else { "disabled" };
     let mut json = basic_json(world, project);
@@ -24,6 +28,7 @@ fn single(call: &mut Call) -> Result {
         "merge_requests_access_level": "enabled",
         "repository_access_level": "enabled",
         "ci_config_path": project.ci_config_path,
+        "import_status": project.import_status,
         "marked_for_deletion_at": project.marked_for_deletion_on.map(|date| date.to_string()),
         "marked_for_deletion_on": project.marked_for_deletion_on.map(|date| date.to_string()),
         "only_allow_merge_if_pipeline_succeeds": false,
@@ -55,7 +60,7 @@ fn single(call: &mut Call) -> Result {
             json["ci_restrict_pipeline_cancellation_role"] = json!(role);
         }
     }
-    Ok(Answer::ok(json))
+    json
 }
 
 fn basic_json(world: &World, project: &Project) -> Value {

@@ -1,12 +1,16 @@
 //! The default world: who there is, and which projects they work on.
 
-use super::{CI_FILE, Clock, LabelOwner, Role, User, Visibility, World};
+use super::{CI_FILE, Clock, Group, LabelOwner, Role, User, Visibility, World};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const ROOT: u64 = 1;
 pub const ADA: u64 = 11;
 pub const LINUS: u64 = 12;
 pub const MALLORY: u64 = 13;
 pub const BENCH_BOT: u64 = 20;
+
+/// `acme`, which Ada owns.
+pub const ACME: u64 = 3;
 
 /// `acme/engine`, the source project.
 pub const ENGINE: u64 = 7;
@@ -37,6 +41,13 @@ impl World {
             world.users.insert(id, User::new(id, username, name));
         }
         world.add_tokens();
+        let acme = Group {
+            id: ACME,
+            path: "acme".to_owned(),
+            members: BTreeMap::from([(ADA, Role::Owner)]),
+            tokens: BTreeSet::new(),
+        };
+        world.groups.insert(ACME, acme);
 
         let engine = world.add_project(ENGINE, "acme/engine");
         engine.members.extend([

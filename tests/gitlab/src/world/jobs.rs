@@ -29,6 +29,10 @@ pub struct Job {
     /// Another job of the same name has taken its place.
     pub retried: bool,
     pub cancel_requested: bool,
+    /// Waits for a person when its turn comes.
+    pub manual: bool,
+    /// What it printed.
+    pub trace: String,
 }
 
 impl Job {
@@ -89,6 +93,8 @@ impl World {
             artifacts: BTreeMap::new(),
             retried: false,
             cancel_requested: false,
+            manual: false,
+            trace: String::new(),
         }
     }
 

@@ -97,6 +97,19 @@ impl World {
         branch: &str,
         target_project: u64,
     ) -> u64 {
+        let id = self.new_merge_request(author, source_project, branch, target_project);
+        self.push_to(source_project, branch);
+        id
+    }
+
+    /// The same of a branch that is there.
+    pub(super) fn new_merge_request(
+        &mut self,
+        author: u64,
+        source_project: u64,
+        branch: &str,
+        target_project: u64,
+    ) -> u64 {
         let target = &self.projects[&target_project];
         let target_branch = target.default_branch.clone().unwrap_or_default();
         // Never given twice, though the merge request be deleted.
@@ -135,7 +148,6 @@ impl World {
                 head_pipeline_id: None,
             },
         );
-        self.push_to(source_project, branch);
         id
     }
 
@@ -235,7 +247,7 @@ impl World {
         (project, mr.source_branch.clone())
     }
 
-    fn move_head(&mut self, mr_id: u64, sha: &str) {
+    pub(super) fn move_head(&mut self, mr_id: u64, sha: &str) {
         // The first version takes whatever is the head by then.
         if self.merge_requests[&mr_id].prepared_at.is_none() {
             return;

@@ -1,9 +1,11 @@
 //! The model: GitLab's state and what GitLab does to it, without any HTTP.
 
 mod cast;
+mod ci_file;
 mod clock;
 mod commits;
 mod discussions;
+mod groups;
 mod jobs;
 mod labels;
 mod merge_requests;
@@ -13,12 +15,16 @@ mod projects;
 mod quick_actions;
 mod rate_limit;
 mod reactions;
+mod runner;
+mod setup;
 mod users;
 
 pub use cast::*;
+pub use ci_file::PlannedJob;
 pub use clock::{Clock, Time};
 pub use commits::Commit;
 pub use discussions::{Discussion, Note, Posted};
+pub use groups::{Group, NewToken};
 pub use jobs::Job;
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
@@ -27,6 +33,8 @@ pub use projects::{CI_FILE, Project, Refuses, Visibility};
 pub use quick_actions::QuickAction;
 pub use rate_limit::{RateLimit, Throttle};
 pub use reactions::Reaction;
+pub use runner::Work;
+pub use setup::{FileChange, NewMergeRequest};
 pub use users::{Role, Token, TokenFault, User};
 
 use chrono::TimeDelta;
@@ -42,6 +50,7 @@ pub struct World {
 
     pub users: BTreeMap<u64, User>,
     pub tokens: Vec<Token>,
+    pub groups: BTreeMap<u64, Group>,
     pub projects: BTreeMap<u64, Project>,
     pub labels: BTreeMap<u64, Label>,
     pub merge_requests: BTreeMap<u64, MergeRequest>,
@@ -109,6 +118,9 @@ pub enum Refusal {
     /// No such row in the database.
     NoRecord,
     BadRequest(String),
+    /// Refused in words without a status.
+    Plain(String),
+    Conflict(String),
     /// GitLab falls over.
     ServerError,
     /// Fields, each with what is wrong with it.
@@ -143,6 +155,7 @@ impl World {
             version: "18.5.1-ee".to_owned(),
             users: BTreeMap::new(),
             tokens: Vec::new(),
+            groups: BTreeMap::new(),
             projects: BTreeMap::new(),
             labels: BTreeMap::new(),
             merge_requests: BTreeMap::new(),

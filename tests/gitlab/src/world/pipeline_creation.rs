@@ -1,5 +1,6 @@
 //! New pipelines, and why there may be none.
 
+use super::ci_file::NO_JOBS;
 use super::{Done, Pipeline, Project, Refusal, Role, Time, Variable, World};
 use crate::expansion;
 use chrono::TimeDelta;
@@ -14,9 +15,13 @@ impl World {
         variables: Vec<Variable>,
     ) -> Done<u64> {
         let sha = self.check_new_pipeline(user, project_id, reference, &variables)?;
+        let planned = self.planned_jobs(project_id, "api", reference, &variables)?;
         let pipeline = self.add_pipeline(project_id, reference, &sha, "api", user);
         pipeline.variables = variables;
         let id = pipeline.id;
+        if let Some(planned) = planned {
+            self.plan_jobs(id, planned);
+        }
         self.cancel_redundant_pipelines(id);
         Ok(id)
     }
@@ -57,6 +62,7 @@ impl World {
                 "circular variable reference detected: [\"{key}\"]"
             )));
         }
+        self.planned_jobs(project_id, "api", reference, variables)?;
         if project.workflow_rules_filter {
             return Err(Refusal::base("Pipeline filtered out by workflow rules."));
         }
@@ -65,10 +71,7 @@ impl World {
             return Err(Refusal::base(&reason));
         }
         if project.job_names.is_empty() {
-            return Err(Refusal::base(
-                "Pipeline will not run for the selected trigger. The rules configuration prevented \
-                 any jobs from being added to the pipeline.",
-            ));
+            return Err(Refusal::base(NO_JOBS));
         }
         check_keys(variables)?;
         Ok(sha)

@@ -43,6 +43,13 @@ pub struct Project {
 
     pub only_allow_merge_if_all_discussions_are_resolved: bool,
 
+    /// `none`, or how far a fork is.
+    pub import_status: String,
+    /// Projects whose job tokens it lets in.
+    pub job_token_allowlist: BTreeSet<u64>,
+    /// Resource groups that have been used, with the order that they keep.
+    pub resource_groups: BTreeMap<String, String>,
+
     pub jobs_enabled: bool,
     pub auto_cancel_pending_pipelines: bool,
     pub restrict_user_defined_variables: bool,
@@ -51,7 +58,10 @@ pub struct Project {
     /// `developer`, `maintainer` or `no_one`; `None`: a server that cannot restrict it.
     pub ci_restrict_pipeline_cancellation_role: Option<String>,
     pub ci_delete_pipelines_in_seconds: Option<u64>,
-    /// What the YAML makes of a new pipeline.
+    /// Whether new pipelines consist of what the CI file says: in projects that are made over the
+    /// API, where no test says it.
+    pub reads_ci_file: bool,
+    /// What the YAML makes of a new pipeline, otherwise.
     pub job_names: Vec<String>,
     pub yaml_error: Option<String>,
     pub workflow_rules_filter: bool,
@@ -200,12 +210,16 @@ impl World {
             )]),
             ci_config_path: None,
             only_allow_merge_if_all_discussions_are_resolved: false,
+            import_status: "none".to_owned(),
+            job_token_allowlist: BTreeSet::new(),
+            resource_groups: BTreeMap::new(),
             jobs_enabled: true,
             auto_cancel_pending_pipelines: true,
             restrict_user_defined_variables: true,
             ci_pipeline_variables_minimum_override_role: "maintainer".to_owned(),
             ci_restrict_pipeline_cancellation_role: None,
             ci_delete_pipelines_in_seconds: None,
+            reads_ci_file: false,
             job_names: vec!["test".to_owned()],
             yaml_error: None,
             workflow_rules_filter: false,

@@ -25,7 +25,7 @@ fn what_gitlab_would_ignore_is_refused_and_remembered() {
         (404, json!({ "error": "404 Not Found" }))
     );
     assert_eq!(
-        client.delete("/projects/7").json(),
+        client.delete("/projects/7/labels").json(),
         json!({ "error": "404 Not Found" })
     );
     assert_eq!(client.ask("POST", "/projects/8/pipeline", "{").status, 400);
@@ -35,7 +35,7 @@ fn what_gitlab_would_ignore_is_refused_and_remembered() {
             "unknown parameter: label (GET /projects/7/merge_requests)",
             "unknown parameter: remove_label (PUT /projects/7/merge_requests/1)",
             "unknown route (GET /projects/acme/engine/merge_requests)",
-            "unknown route (DELETE /projects/7)",
+            "unknown route (DELETE /projects/7/labels)",
             "malformed body (POST /projects/8/pipeline)",
         ]
     );

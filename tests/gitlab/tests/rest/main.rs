@@ -13,4 +13,5 @@ mod people;
 mod pipelines;
 mod projects;
 mod reactions;
+mod setup;
 mod tokens;
