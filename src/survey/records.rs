@@ -183,8 +183,12 @@ impl Survey<'_> {
             let (request, mr) = (link.opening.request, link.mr);
             let pipeline = match pipeline {
                 Ok(pipeline) => pipeline,
-                // Somebody deleted it.
-                Err(error) if error.not_found() => continue,
+                // Somebody deleted it, if nothing else is heard of it.
+                Err(error)
+                    if error.not_found() && variables.as_ref().is_err_and(Error::not_found) =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     self.snapshot.uncertain.insert((mr, request));
                     self.snapshot.troubles.push(format!(
