@@ -110,10 +110,12 @@ fn about<'a>(said: Vec<Said<'a>>, request: u64) -> Vec<Said<'a>> {
 
 /// Merge requests where GitLab has refused to take a note: what it was to tell is told nowhere, so that the request does
 /// not stay open for ever.
-fn refused_to_tell(gitlab: &People) -> BTreeSet<u64> {
+pub fn refused_to_tell(gitlab: &People) -> BTreeSet<u64> {
     let requests = gitlab.requests().into_iter();
     let refused = requests.filter(|request| {
-        request.is_write() && matches!(request.status, Some(400 | 403)) && is_of_notes(&request.path)
+        request.is_write()
+            && matches!(request.status, Some(400 | 403))
+            && is_of_notes(&request.path)
     });
     refused
         .filter_map(|request| {
@@ -239,9 +241,8 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
     let silenced = refused_to_tell(gitlab);
     for ((iid, request), benchmarks) in by_request(gitlab) {
         let mut complain = |what: String| broken.push(format!("!{iid}, request {request}: {what}"));
-        let alive = |benchmark: &&Pipeline| {
-            !benchmark.has_ended() && !stuck.contains(&benchmark.id)
-        };
+        let alive =
+            |benchmark: &&Pipeline| !benchmark.has_ended() && !stuck.contains(&benchmark.id);
         if let Some(alive) = benchmarks.iter().find(alive) {
             complain(format!("pipeline {} has not ended", alive.id));
         }
@@ -319,8 +320,7 @@ fn loose_ends(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
 /// The bot's 👀 is left where nothing of the bot's is unfinished.
 fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
     let mut reactions = mr.reactions.iter();
-    let marked =
-        reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
+    let marked = reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
     let starts = said(mr, "start");
     let mut waiting = starts.iter().filter(|start| !start.is_closed());
     let waits = waiting.any(|start| is_asked_for(gitlab, mr, start.request));
