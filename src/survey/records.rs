@@ -191,7 +191,9 @@ impl Survey<'_> {
             let pipeline = match pipeline {
                 Ok(pipeline) => pipeline,
                 // No list shows it either.
-                Err(error) if error.not_found() => {
+                Err(error)
+                    if error.not_found() && variables.as_ref().is_err_and(Error::not_found) =>
+                {
                     self.snapshot.deleted.insert(id);
                     continue;
                 }
