@@ -123,17 +123,20 @@ pub(super) fn repair<'a>(
 fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<What<'a>> {
     let task = &record.task;
     let cancelling = record.status.word() == "canceling";
+    // Where nothing is posted that would tell since when it is being cancelled.
+    let cancel_in_silence = || {
+        let is_overdue = places::of_record(snapshot, record, rules) == Place::Overdue;
+        (!record.status.ended() && !cancelling && !is_overdue).then_some(What::Cancel)
+    };
     if snapshot.gone.contains(&task.mr) {
-        let place = places::of_record(snapshot, record, rules);
-        let may_end = !record.status.ended() && !cancelling && place != Place::Overdue;
-        return may_end.then_some(What::Cancel);
+        return cancel_in_silence();
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
-        _ if posted.is_some() || has_lower_twin_in_flight(snapshot, record) => Reply::Made,
+        _ if posted.is_some() => Reply::Made,
         Some(thread) => Reply::Due(thread),
         None => Reply::DueAnew,
     };
@@ -158,18 +161,20 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             None if posted.is_some() => link,
             None => None,
         },
-        Status::Alive(_) if is_on && !stands => (!cancelling).then_some(What::Cancel),
+        // Long after the outcome was posted, it is somebody's retry.
+        Status::Alive(_) if !stands => match posted {
+            Some(note) if !is_on && !is_of_late(snapshot, note) => None,
+            _ => cancel_in_silence(),
+        },
         Status::Alive(_) if !is_on && posted.is_some() => match posted {
             Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
             // It is canceling, a person has to deal with it, or somebody retried it: that is theirs to end.
             _ => None,
         },
-        Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => {
-            Some(match reply {
-                Reply::DueAnew => What::Cancel,
-                reply => What::Withdraw(reply),
-            })
-        }
+        Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => match reply {
+            Reply::DueAnew => cancel_in_silence(),
+            reply => Some(What::Withdraw(reply)),
+        },
         Status::Alive(_) if is_stuck(snapshot, record, rules) => {
             Some(What::TimeOut { reply, labelled })
         }
@@ -184,8 +189,12 @@ fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
 
 /// It has been said that this is cancelled, and it is not known to have been. Older notes do not tell.
 fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
-    let lately = |at| snapshot.now - at <= CANCELLING;
-    note.cancels && note.status.is_none() && note.posted_at.is_some_and(lately)
+    note.cancels && note.status.is_none() && is_of_late(snapshot, note)
+}
+
+fn is_of_late(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
+    let posted_at = note.posted_at;
+    posted_at.is_some_and(|at| snapshot.now - at <= CANCELLING)
 }
 
 /// Whether its outcome is posted.
@@ -336,12 +345,6 @@ pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
     let mut others =
         note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
     others.next().is_none()
-}
-
-/// Another record in flight for the same request has the reply made.
-fn has_lower_twin_in_flight(snapshot: &Snapshot, record: &Record) -> bool {
-    let mut twins = of_same_request(snapshot, record);
-    twins.any(|twin| twin.pipeline < record.pipeline && !twin.status.ended())
 }
 
 /// The discussion that the record names, else another that was opened for the same request.
