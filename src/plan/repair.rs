@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::places::{self, Place};
 use super::requests::{is_stuck, of_same_request, unserved};
 use super::{Plan, Resolve, Rules, in_flight};
-use crate::gitlab::answer::{Outcome, Status};
+use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, NoteId, RequestId};
 use crate::note::{self, Gone, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
@@ -65,6 +65,8 @@ pub struct Closing<'a> {
     pub why: Gone,
     /// Its label is still on.
     pub labelled: Option<&'a Request>,
+    /// Nothing else of the bot's is unfinished there.
+    pub at_rest: bool,
 }
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
@@ -195,6 +197,12 @@ fn is_of_late(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
     posted_at.is_some_and(|at| snapshot.now - at <= CANCELLING)
 }
 
+/// Whether its outcome is posted.
+pub fn is_told(snapshot: &Snapshot, record: &Record) -> bool {
+    let threads = snapshot.threads.get(&record.task.mr);
+    threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
+}
+
 /// What was cancelled in vain for so long that only a person can end it.
 pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
@@ -210,7 +218,7 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
 
 /// A label that is only missing, renamed or deleted is no evidence: that it was taken off, or put on once more, is.
 fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
-    let name = |event: &crate::gitlab::answer::LabelEvent| {
+    let name = |event: &LabelEvent| {
         let label = event.label.as_ref();
         label.map(|label| label.name.clone())
     };
@@ -219,6 +227,15 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
     mr.events
         .iter()
         .any(|event| event.id > request && name(event).as_ref() == Some(&present))
+}
+
+/// The label has another name by now, and has not been taken off: a run that names it so has yet to do that.
+pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> bool {
+    let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
+    let asked = events.iter().find(|event| event.id == request);
+    let present = asked.and_then(name).filter(|present| present != label);
+    let later = |event: &LabelEvent| event.id > request && name(event) == present;
+    present.is_some() && !events.iter().any(later)
 }
 
 /// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
@@ -252,8 +269,12 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
-        if let (Some(why), Some(thread), None) = (why, thread, opening.linked)
-            && snapshot.labels.contains(label)
+        let has_benchmark = opening
+            .linked
+            .is_some_and(|pipeline| !snapshot.deleted.contains(&pipeline));
+        if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
+            && (snapshot.labels.contains(label)
+                || noted.is_some_and(|it| snapshot.labels.contains(it)))
             && !is_served(&request)
         {
             closings.push(Closing {
@@ -265,11 +286,12 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                     .requests
                     .iter()
                     .find(|on| opening.is_about(on.id, &on.label)),
+                at_rest: false,
             });
         }
     }
-    let Some(why) = left else { return closings };
-    for request in &mr.requests {
+    let left_on = left.map_or(&[][..], |_| mr.requests.as_slice());
+    for (request, why) in left_on.iter().filter_map(|request| Some((request, left?))) {
         let is_closed = |closing: &Closing| closing.labelled == Some(request);
         if !closings.iter().any(is_closed) && !is_served(request) {
             closings.push(Closing {
@@ -281,8 +303,17 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                 label: request.label.clone(),
                 why,
                 labelled: Some(request),
+                at_rest: false,
             });
         }
+    }
+    let is_closed = |opening: &&OpeningNote| {
+        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
+        closed.any(|(_, closed)| closed == *opening)
+    };
+    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening));
+    for closing in &mut closings {
+        closing.at_rest = at_rest;
     }
     closings
 }
@@ -293,13 +324,18 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };
-    let asked = snapshot
-        .merge_requests
-        .get(&iid)
-        .is_some_and(|mr| !mr.requests.is_empty() || !mr.unexplained.is_empty());
+    let Some(mr) = snapshot.merge_requests.get(&iid) else {
+        return false;
+    };
+    let mut openings = threads.iter().filter_map(|thread| thread.opening.as_ref());
+    let renamed = openings.any(|opening| {
+        let label = opening.label.as_ref();
+        label.is_some_and(|label| is_renamed(&mr.events, opening.request, label))
+    });
     note::unfinished(threads).next().is_none()
-        && snapshot.merge_requests.contains_key(&iid)
-        && !asked
+        && mr.requests.is_empty()
+        && mr.unexplained.is_empty()
+        && !renamed
         && !snapshot.own_records().any(in_flight)
 }
 
