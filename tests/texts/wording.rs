@@ -191,15 +191,12 @@ fn every_note() {
 
 /// All there is outside of inline code.
 fn own_words(body: &str) -> String {
-    use pulldown_cmark::{Event, Parser};
+    use pulldown_cmark::{Event, Parser, Tag};
     let own = Parser::new(body).filter_map(|event| match event {
         Event::Code(_) => Some("`…`".to_owned()),
         Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => Some(text.into_string()),
         Event::SoftBreak | Event::HardBreak => Some("\n".to_owned()),
-        Event::Start(tag) => match tag {
-            pulldown_cmark::Tag::Link { dest_url, .. } => Some(format!("({dest_url})")),
-            _ => None,
-        },
+        Event::Start(Tag::Link { dest_url, .. }) => Some(format!("({dest_url})")),
         _ => None,
     });
     own.collect()
