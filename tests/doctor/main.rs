@@ -5,12 +5,12 @@ mod table;
 
 use bench_bot::doctor::checks::{Check, Verdict, checks};
 use bench_bot::doctor::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
-use bench_bot::gitlab::answer::{Pipeline, Project, User};
+use bench_bot::gitlab::answer::{Pipeline, Project, Status, User};
 use bench_bot::gitlab::{
     AccessLevel, Branch, Error, Kind, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
     Version,
 };
-use bench_bot::id::{PipelineId, ProjectId, Sha, UserId};
+use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
 use chrono::{DateTime, TimeDelta};
 
