@@ -145,7 +145,7 @@ fn where_there_is_no_mark_nothing_is_taken_off() {
     deletions.assert();
 }
 
-/// GitLab answers 500 where the discussion is gone, and so it does where the server fails.
+/// GitLab answers 500 where the discussion is gone, and so it does where the server fails: it is looked up.
 #[test]
 fn resolving_what_is_gone_is_no_error() {
     let id = "d".repeat(40);
@@ -162,7 +162,14 @@ fn resolving_what_is_gone_is_no_error() {
             1,
             true,
         ),
-        ("gone, in plain words", (404, gone), (404, gone), 0, true),
+        ("gone, in plain words", (404, gone), (404, gone), 1, true),
+        (
+            "said to be gone, but there",
+            (404, gone),
+            (200, &*there),
+            1,
+            false,
+        ),
         (
             "there, the server fails",
             (500, ""),

@@ -5,7 +5,7 @@ mod table;
 
 use bench_bot::doctor::checks::{Check, Verdict, checks};
 use bench_bot::doctor::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
-use bench_bot::gitlab::answer::{Pipeline, Project, Status, User};
+use bench_bot::gitlab::answer::{Pipeline, Project, User};
 use bench_bot::gitlab::{
     AccessLevel, Branch, Error, Kind, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
     Version,
@@ -44,7 +44,7 @@ fn pipeline(id: u64, status: &str, hours: i64) -> Pipeline {
     let time = DateTime::UNIX_EPOCH - TimeDelta::hours(hours);
     Pipeline {
         id: PipelineId(id),
-        status: Some(Status::from(status.to_owned())),
+        status: Some(status.to_owned().into()),
         source: Some("api".to_owned()),
         web_url: format!("https://gitlab.example.com/acme/benchmarks/-/pipelines/{id}"),
         created_at: Some(time),
@@ -61,7 +61,7 @@ fn identity(variable: &'static str) -> Identity {
         user: Ok(User {
             id: BOT,
             username: "bench-bot".to_owned(),
-            bot: None,
+            bot: Some(true),
         }),
         details: Ok(TokenDetails {
             scopes: vec!["api".to_owned()],

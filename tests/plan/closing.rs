@@ -1,17 +1,10 @@
 //! Every discussion of the bot's ends, also where its request goes away before its turn.
 
-use bench_bot::id::{Iid, RequestId};
-use bench_bot::note::{Thread, Unstarted};
+use bench_bot::id::{Iid, PipelineId, RequestId};
+use bench_bot::note::Unstarted;
 use bench_bot::snapshot::{MergeRequest, Snapshot};
 
 use crate::scene::*;
-
-fn off(mr: MergeRequest) -> MergeRequest {
-    MergeRequest {
-        requests: Vec::new(),
-        ..mr
-    }
-}
 
 #[test]
 fn what_goes_away_before_its_turn_is_closed() {
@@ -174,7 +167,7 @@ fn of_two_labels_only_the_one_that_is_off_is_closed() {
         .insert(Iid(1), vec![thread(1, None), of_full()]);
     assert_eq!(
         repairs(&snapshot),
-        ["close !1: benchmarking::full unlabelled, in its discussion"]
+        ["close !1: benchmarking::full unlabelled, in its discussion, not at rest"]
     );
     snapshot.labels.pop();
     assert_eq!(
@@ -184,7 +177,7 @@ fn of_two_labels_only_the_one_that_is_off_is_closed() {
     );
 }
 
-/// GitLab shows the events of a renamed label under its new name.
+/// GitLab shows the events of a renamed label under its new name: it is closed by whichever name a run knows it.
 #[test]
 fn a_renamed_label_is_followed() {
     let with_label = |label: &str| {
@@ -202,89 +195,45 @@ fn a_renamed_label_is_followed() {
         snapshot.threads.insert(Iid(1), vec![thread(1, None)]);
         repairs(&snapshot)
     };
-    assert_eq!(
-        with_label(FULL),
-        ["close !1: benchmarking::full unlabelled, in its discussion"]
-    );
-    assert_eq!(with_label(LABEL), [""; 0]);
+    let closed = ["close !1: benchmarking::full unlabelled, in its discussion"];
+    assert_eq!(with_label(FULL), closed);
+    assert_eq!(with_label(LABEL), closed);
+    assert_eq!(with_label("somebody-elses"), [""; 0]);
 }
 
 #[test]
-fn the_mark_goes_where_nothing_is_unfinished() {
-    let marked = |mr: Option<MergeRequest>, records: Vec<_>, threads: Option<Vec<Thread>>| {
-        let mut snapshot = snapshot(mr, records);
-        snapshot.marked.insert(Iid(1));
-        snapshot
-            .threads
-            .extend(threads.map(|threads| (Iid(1), threads)));
+fn what_links_to_a_deleted_benchmark_is_closed_as_well() {
+    let closed = |mr: MergeRequest, deleted: u64| {
+        let mut snapshot = snapshot([mr], []);
+        snapshot.threads.insert(Iid(1), vec![thread(1, Some(8))]);
+        snapshot.deleted.insert(PipelineId(deleted));
         repairs(&snapshot).join("; ")
     };
-    let late = with(1, |mr| {
-        mr.requests.clear();
-        mr.unexplained = vec![LABEL.to_owned()];
+    let expected = "close !1: benchmarking unlabelled, in its discussion";
+    assert_eq!(closed(unlabelled(), 8), expected);
+    assert_eq!(closed(unlabelled(), 7), "", "another was deleted");
+    assert_eq!(closed(mr(1), 8), "", "its label is on");
+}
+
+#[test]
+fn of_what_is_merged_all_is_closed_at_once() {
+    let both = with(1, |mr| {
+        mr.state = "merged".to_owned();
+        mr.requests.push(request(102, FULL));
+        mr.events.push(event(102, "add", Some(FULL)));
     });
-    let opened = || Some(vec![thread(1, None)]);
-    let over = || Some(vec![told(outcome("success"))]);
-    let closed = || Some(vec![unstarted(Unstarted::Closed)]);
-    let ended = || vec![record(9, 1, "success")];
-    let running = || vec![record(9, 1, "running")];
-    for (case, mr, records, threads, expected) in [
-        (
-            "nothing there",
-            Some(unlabelled()),
-            vec![],
-            Some(vec![]),
-            "unmark !1",
-        ),
-        ("posted", Some(unlabelled()), vec![], over(), "unmark !1"),
-        (
-            "posted, of a record",
-            Some(unlabelled()),
-            ended(),
-            over(),
-            "unmark !1",
-        ),
-        ("closed", Some(unlabelled()), vec![], closed(), "unmark !1"),
-        ("labelled", Some(mr(1)), vec![], Some(vec![]), ""),
-        (
-            "labelled, as is to be shown",
-            Some(late),
-            vec![],
-            Some(vec![]),
-            "",
-        ),
-        ("not read", None, vec![], over(), ""),
-        ("discussions not read", Some(unlabelled()), vec![], None, ""),
-        (
-            "label missing, still open",
-            Some(off(mr(1))),
-            vec![],
-            opened(),
-            "",
-        ),
-        ("retried", Some(unlabelled()), running(), over(), ""),
-        (
-            "about to be closed",
-            Some(unlabelled()),
-            vec![],
-            opened(),
-            "close !1: benchmarking unlabelled, in its discussion",
-        ),
-        (
-            "about to be posted",
-            Some(unlabelled()),
-            ended(),
-            Some(vec![thread(1, Some(9))]),
-            "9 finish success untold, label gone",
-        ),
-        (
-            "amended as well",
-            Some(unlabelled()),
-            ended(),
-            Some(vec![told(to_be_cancelled(5))]),
-            "9 amend 400 to success; unmark !1",
-        ),
-    ] {
-        assert_eq!(marked(mr, records, threads), expected, "{case}");
-    }
+    let mut of_full = thread(2, None);
+    opening(&mut of_full).request = RequestId(102);
+    opening(&mut of_full).label = Some(FULL.to_owned());
+    let mut snapshot = two_labels([both], []);
+    snapshot
+        .threads
+        .insert(Iid(1), vec![thread(1, None), of_full]);
+    assert_eq!(
+        repairs(&snapshot),
+        [
+            "close !1: benchmarking merged, in its discussion, benchmarking off",
+            "close !1: benchmarking::full merged, in its discussion, benchmarking::full off"
+        ]
+    );
 }

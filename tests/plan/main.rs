@@ -1,11 +1,14 @@
 //! The rules, as tables: one case for each row of what becomes of a request, and what must hold for any snapshot.
 
 mod closing;
+mod ended;
 mod explanation;
 mod forks;
 mod labels;
+mod marks;
 mod order;
 mod places;
+mod play;
 mod promises;
 mod refusals;
 mod repairs;
@@ -13,3 +16,4 @@ mod scene;
 mod trigger;
 mod twins;
 mod verdicts;
+mod world;

@@ -85,7 +85,7 @@ pub fn request(id: u64, label: &str) -> Request {
     }
 }
 
-/// Two minutes later for each number, so that `add 101` is the addition of `mr(1)`.
+/// By dana, an hour ago: `event(101, "add", Some(LABEL))` is what made the request of `mr(1)`.
 pub fn event(id: u64, action: &str, label: Option<&str>) -> LabelEvent {
     LabelEvent {
         id: RequestId(id),
@@ -141,6 +141,14 @@ pub fn with(iid: u64, change: impl FnOnce(&mut MergeRequest)) -> MergeRequest {
 /// !1 with another pipeline.
 pub fn pipeline(change: impl FnOnce(&mut HeadPipeline)) -> MergeRequest {
     with(1, |mr| change(mr.pipeline.as_mut().expect("it has one")))
+}
+
+/// Without labels, of which no event tells.
+pub fn off(mr: MergeRequest) -> MergeRequest {
+    MergeRequest {
+        requests: Vec::new(),
+        ..mr
+    }
 }
 
 /// !1 with the label off, as its events show.
@@ -361,10 +369,9 @@ fn in_words(repair: &Repair) -> String {
                 Some(request) => format!(", {} off", request.label),
                 None => String::new(),
             };
-            format!(
-                "close !{}: {} {why}{told}{labelled}",
-                closing.mr.iid, closing.label
-            )
+            let rest = if closing.at_rest { "" } else { ", not at rest" };
+            let mr = closing.mr.iid;
+            format!("close !{mr}: {} {why}{told}{labelled}{rest}", closing.label)
         }
         Repair::Unmark(iid) => format!("unmark !{iid}"),
     }

@@ -21,13 +21,6 @@ fn decide(snapshot: &Snapshot, force: bool) -> String {
     }
 }
 
-fn off(mr: MergeRequest) -> MergeRequest {
-    MergeRequest {
-        requests: Vec::new(),
-        ..mr
-    }
-}
-
 fn fork(head: &str, by: Option<&str>) -> MergeRequest {
     with(1, |mr| {
         mr.requests[0].by = by.map(|name| user(40, name));

@@ -17,10 +17,6 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
         posted_at: Some(at(-61)),
         ..of_8("success")
     };
-    let off = |mr| MergeRequest {
-        requests: Vec::new(),
-        ..mr
-    };
     let whats = |mr: MergeRequest, statuses: [&str; 2], note: Option<OutcomeNote>| {
         let records = [record(8, 1, statuses[0]), record(9, 1, statuses[1])];
         let mut snapshot = snapshot([mr], records);

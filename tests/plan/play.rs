@@ -1,0 +1,137 @@
+//! What a plan comes to when it is carried out.
+
+use std::collections::BTreeSet;
+
+use bench_bot::id::{DiscussionId, Iid, NoteId};
+use bench_bot::note::{OpeningNote, OutcomeNote, Thread, Unstarted};
+use bench_bot::plan::{self, Repair, What};
+use bench_bot::record::Record;
+use bench_bot::snapshot::{Request, Snapshot};
+
+use crate::scene::*;
+
+pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
+    let mut after = before.clone();
+    let mut seen = BTreeSet::new();
+    for repair in plan::reconcile(before, &RULES).repairs {
+        assert!(seen.insert(format!("{repair:?}")), "twice: {repair:?}");
+        match repair {
+            Repair::Of(record, what) => carry_out(&mut after, record, &what, cancels_at_once),
+            Repair::Close(closing) => {
+                let threads = after.threads.entry(closing.mr.iid).or_default();
+                for thread in threads {
+                    if closing
+                        .discussion
+                        .is_some_and(|(closed, _)| closed.id == thread.id)
+                    {
+                        opening(thread).state = Some(Unstarted::Closed);
+                    }
+                }
+                take_off(&mut after, closing.mr.iid, closing.labelled);
+            }
+            Repair::Unmark(iid) => assert!(after.marked.remove(&iid)),
+        }
+    }
+    after
+}
+
+fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once: bool) {
+    let mr = record.task.mr;
+    let status = match what {
+        What::Finish { outcome, .. } => Some(outcome.word()),
+        _ if cancels_at_once => Some("canceled"),
+        _ => None,
+    };
+    let note = OutcomeNote {
+        note: NoteId(6000 + record.pipeline.0),
+        request: record.task.request,
+        label: Some(record.task.label.clone()),
+        pipeline: Some(record.pipeline),
+        status: status.map(str::to_owned),
+        ..to_be_cancelled(0)
+    };
+    match what {
+        What::Finish { reply, .. } | What::Withdraw(reply) | What::TimeOut { reply, .. } => {
+            let threads = after.threads.get_mut(&mr).expect("they were read");
+            match reply {
+                plan::Reply::Made => {}
+                plan::Reply::Due(thread) => {
+                    let thread = threads.iter_mut().find(|other| other.id == thread.id);
+                    thread.expect("it is there").outcomes.push(note);
+                }
+                plan::Reply::DueAnew => threads.push(Thread {
+                    id: DiscussionId(format!("{:040}", 7000 + record.pipeline.0)),
+                    opening: Some(OpeningNote {
+                        note: NoteId(7000 + record.pipeline.0),
+                        body: String::new(),
+                        request: record.task.request,
+                        label: Some(record.task.label.clone()),
+                        sha: None,
+                        linked: Some(record.pipeline),
+                        state: None,
+                    }),
+                    outcomes: vec![note],
+                    resolved: false,
+                }),
+            }
+        }
+        What::Amend(outcome, note) => {
+            let threads = after.threads.get_mut(&mr).expect("they were read");
+            let mut notes = threads.iter_mut().flat_map(|thread| &mut thread.outcomes);
+            let posted = notes.find(|posted| posted.note == note.note);
+            posted.expect("it is there").status = Some(outcome.word().to_owned());
+        }
+        What::Link | What::Cancel => {}
+    }
+    match what {
+        What::Finish { labelled: None, .. } | What::TimeOut { labelled: None, .. } => {}
+        What::Finish { labelled, .. } | What::TimeOut { labelled, .. } => {
+            mend(after, record);
+            take_off(after, mr, *labelled);
+        }
+        What::Link | What::Withdraw(_) => mend(after, record),
+        What::Amend(..) | What::Cancel => {}
+    }
+    if matches!(
+        what,
+        What::Withdraw(_) | What::TimeOut { .. } | What::Cancel
+    ) {
+        let status = if cancels_at_once {
+            "canceled"
+        } else {
+            "canceling"
+        };
+        let mut records = after.records.iter_mut();
+        let cancelled = records.find(|other| other.pipeline == record.pipeline);
+        cancelled.expect("it is there").status = word(status);
+    }
+}
+
+fn mend(after: &mut Snapshot, record: &Record) {
+    let threads = after
+        .threads
+        .get_mut(&record.task.mr)
+        .expect("they were read");
+    if let Some(note) = plan::unlinked(threads, record).map(|opening| opening.note) {
+        let mut openings = threads
+            .iter_mut()
+            .filter_map(|thread| thread.opening.as_mut());
+        let found = openings.find(|opening| opening.note == note);
+        found.expect("it is there").linked = Some(record.pipeline);
+    }
+    let surplus = plan::surplus(threads, record);
+    for thread in threads {
+        thread.outcomes.retain(|note| !surplus.contains(&note.note));
+        thread
+            .opening
+            .take_if(|opening| surplus.contains(&opening.note));
+    }
+}
+
+fn take_off(after: &mut Snapshot, mr: Iid, labelled: Option<&Request>) {
+    let Some(request) = labelled else { return };
+    let mr = after.merge_requests.get_mut(&mr).expect("it was read");
+    mr.requests.retain(|on| on != request);
+    let id = 9000 + mr.events.len() as u64;
+    mr.events.push(event(id, "remove", Some(&request.label)));
+}
