@@ -18,6 +18,8 @@ mod secrets;
 mod settings;
 mod start;
 mod status;
+mod storm;
 mod trigger;
+mod turn;
 mod volume;
 mod wait;
