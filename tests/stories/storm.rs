@@ -61,15 +61,21 @@ fn scan(gitlab: &Gitlab, in_flight: usize) -> Ran {
 type Breaks = fn(&mut Project);
 
 const WRONG_SETTINGS: [(&str, Breaks); 9] = [
-    ("Insufficient permissions to set pipeline variables", |project| {
-        project.ci_pipeline_variables_minimum_override_role = "no_one_allowed".to_owned();
-    }),
+    (
+        "Insufficient permissions to set pipeline variables",
+        |project| {
+            project.ci_pipeline_variables_minimum_override_role = "no_one_allowed".to_owned();
+        },
+    ),
     ("Reference not found", |project| {
         project.default_branch = Some("trunk".to_owned());
     }),
-    ("sufficient permission to run a pipeline on 'main'", |project| {
-        project.protected_branches.insert("main".to_owned(), None);
-    }),
+    (
+        "sufficient permission to run a pipeline on 'main'",
+        |project| {
+            project.protected_branches.insert("main".to_owned(), None);
+        },
+    ),
     ("Ref is ambiguous", |project| {
         project.tags.insert("main".to_owned(), "0".repeat(40));
     }),
@@ -193,13 +199,19 @@ fn refused_at_the_head(by: &'static str, in_flight: usize, count: usize) {
         }
     }
     assert_eq!(retried.len(), count, "{story}");
-    let edits = gitlab.writes().into_iter().filter(|write| write.method == "PUT");
+    let edits = gitlab
+        .writes()
+        .into_iter()
+        .filter(|write| write.method == "PUT");
     assert_eq!(edits.count(), 0, "the same words are not written again");
 
     gitlab.configure("acme/benchmarks", |project| project.refuses = None);
     for _ in 0..count {
         gitlab.later(SCHEDULE);
-        run(&gitlab, "scan --label benchmarking --label refused --max-in-flight 9");
+        run(
+            &gitlab,
+            "scan --label benchmarking --label refused --max-in-flight 9",
+        );
         for benchmark in gitlab.benchmarks() {
             if !benchmark.has_ended() {
                 gitlab.benchmark_ends(benchmark.id, "success");

@@ -240,7 +240,7 @@ impl Mr {
         })
     }
 
-    /// What a service outside of GitLab reports about the source head: such a pipeline has no start.
+    /// What a service outside of GitLab reports about the source head.
     pub fn external(&self, status: &str) -> Self {
         self.act(|world, id| {
             let mr = &world.merge_requests[&id];
@@ -249,9 +249,6 @@ impl Mr {
             let pipeline = world.add_pipeline(project, &branch, &sha, "external", author);
             let pipeline_id = pipeline.id;
             world.set_status(pipeline_id, status);
-            if let Some(pipeline) = world.pipelines.get_mut(&pipeline_id) {
-                pipeline.started_at = None;
-            }
             world.mr_mut(id).head_pipeline_id = Some(pipeline_id);
         })
     }
