@@ -7,6 +7,7 @@ mod loose_ends;
 mod push;
 mod refusal;
 mod unreadable;
+mod unsaid;
 mod vouching;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
