@@ -6,6 +6,7 @@ mod label;
 mod loose_ends;
 mod push;
 mod refusal;
+mod shifting;
 mod unreadable;
 mod unsaid;
 mod vouching;
