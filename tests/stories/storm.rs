@@ -133,7 +133,7 @@ fn refused_at_the_head(by: &'static str, in_flight: usize, count: usize) {
     let gitlab = Gitlab::start();
     let label = |number: usize| match by {
         "BENCH_LABEL" => "refused",
-        _ if number % 2 == 0 => "benchmarking",
+        _ if number.is_multiple_of(2) => "benchmarking",
         _ => "refused",
     };
     gitlab.world().add_label(
