@@ -135,8 +135,9 @@ impl Actor<'_> {
                 let note = self.noted(posted, &mut refusals)?;
                 let threads = self.mend_discussion(record)?;
                 self.cancel_and_say(record, note, &mut refusals)?;
-                if plan::finished_elsewhere(&threads, record) {
-                    self.unmark(record.task.mr);
+                let task = &record.task;
+                if plan::finished_elsewhere(&threads, task.request, &task.label) {
+                    self.unmark(task.mr);
                 }
             }
             What::TimeOut { reply, labelled } => {
@@ -302,9 +303,12 @@ impl Actor<'_> {
         labelled: Option<&Request>,
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
-        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let (source, task) = (&self.gitlab.source, &record.task);
+        let mr = task.mr;
         let Some(request) = labelled else {
-            self.unmark(mr);
+            if self.is_last(mr, task.request, &task.label) {
+                self.unmark(mr);
+            }
             return Ok(());
         };
         let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
@@ -315,7 +319,8 @@ impl Actor<'_> {
         if !serves(&events?, request) {
             return Ok(());
         }
-        let at_rest = threads.is_some_and(|threads| plan::finished_elsewhere(&threads, record));
+        let at_rest = threads
+            .is_some_and(|threads| plan::finished_elsewhere(&threads, task.request, &task.label));
         self.take_label_off(mr, request, at_rest)
     }
 
@@ -340,6 +345,12 @@ impl Actor<'_> {
             self.put_label_on(mr, label)?;
         }
         Ok(())
+    }
+
+    /// Whether nothing but that request kept the bot busy there; another label may have one of its own.
+    fn is_last(&self, mr: Iid, request: RequestId, label: &str) -> bool {
+        let threads = survey::threads(&self.gitlab.source, mr);
+        threads.is_ok_and(|threads| plan::finished_elsewhere(&threads, request, label))
     }
 
     /// It only says where the bot has something to do: a mark too many costs a look.
@@ -369,9 +380,13 @@ impl Actor<'_> {
             let edited = edited.context("the discussion still promises a benchmark");
             refusals.tolerate(edited.map(drop))?;
         }
+        let opening = closing.discussion.map(|(_, opening)| opening.request);
+        let request = closing.labelled.map(|request| request.id).or(opening);
+        let is_last = self.is_last(mr, request.unwrap_or(RequestId::NONE), &closing.label);
         match closing.labelled {
-            Some(request) => self.take_label_off(mr, request, true)?,
-            None => self.unmark(mr),
+            Some(request) => self.take_label_off(mr, request, is_last)?,
+            None if is_last => self.unmark(mr),
+            None => {}
         }
         refusals.reported()
     }

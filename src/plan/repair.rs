@@ -312,11 +312,9 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         && !snapshot.own_records().any(in_flight)
 }
 
-/// Whether, once that record is finished, nothing else of the bot's is unfinished on its merge request.
-pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
-    let task = &record.task;
-    let mut others =
-        note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
+/// Whether, once that request is finished, nothing else of the bot's is unfinished on its merge request.
+pub fn finished_elsewhere(threads: &[Thread], request: RequestId, label: &str) -> bool {
+    let mut others = note::unfinished(threads).filter(|opening| !opening.is_about(request, label));
     others.next().is_none()
 }
 
