@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::before;
 use crate::bot::{bot, json, run};
 
-fn filter(gitlab: &Gitlab, filtered: bool) {
+pub fn filter(gitlab: &Gitlab, filtered: bool) {
     gitlab.configure("acme/benchmarks", |project| {
         project.workflow_rules_filter = filtered;
     });
@@ -84,7 +84,7 @@ const LEAVING: [(Leaves, &str); 5] = [
     ),
 ];
 
-fn actions(report: &Value) -> Vec<[&str; 2]> {
+pub fn actions(report: &Value) -> Vec<[&str; 2]> {
     let actions = report["actions"].as_array().expect("a list").iter();
     actions
         .map(|action| ["action", "outcome"].map(|field| action[field].as_str().expect("a word")))

@@ -7,6 +7,7 @@ mod loose_ends;
 mod push;
 mod refusal;
 mod shifting;
+mod two_labels;
 mod unreadable;
 mod unsaid;
 mod vouching;
