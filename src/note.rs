@@ -261,17 +261,22 @@ pub enum Gone {
     Closed,
 }
 
-/// The first note of a discussion in which nothing will happen any more.
+/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
+/// that somebody deleted.
 pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
     let label = code(label);
     let why = match why {
-        Gone::Unlabelled => format!("the label {label} was taken off before its turn"),
-        Gone::Merged => "the merge request was merged before its turn".to_owned(),
-        Gone::Closed => "the merge request was closed before its turn".to_owned(),
+        Gone::Unlabelled => format!("the label {label} was taken off"),
+        Gone::Merged => "the merge request was merged".to_owned(),
+        Gone::Closed => "the merge request was closed".to_owned(),
     };
-    let text = format!(
-        "**Benchmark not started**: {why}. To ask again, put the label {label} on an open merge request."
-    );
+    let text = match opening.linked {
+        None => format!("**Benchmark not started**: {why} before its turn."),
+        Some(pipeline) => format!(
+            "**Benchmark without an outcome**: pipeline {pipeline} was deleted before its outcome was posted, and {why}."
+        ),
+    };
+    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
     let marker = Marker::Start {
         request: opening.request,
         pipeline: None,

@@ -22,8 +22,8 @@ use crate::survey::{self, Newest};
 const ASKS_FOR_EVENT: usize = 4;
 const EVENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// What GitLab refused to take. It would refuse it the next time as well, so it must not keep a request open: the rest
-/// is done, and the refusal reported.
+/// What GitLab refused to take, or to cancel. It would refuse it the next time as well, so it must not keep a request open:
+/// the rest is done, and the refusal reported.
 #[derive(Default)]
 struct Refusals(Option<anyhow::Error>);
 
@@ -44,8 +44,7 @@ impl Refusals {
 }
 
 fn is_refusal(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<Error>();
-    error.is_some_and(|error| error.refused().is_some())
+    error.downcast_ref().is_some_and(Error::forbids)
 }
 
 impl Actor<'_> {
@@ -89,7 +88,10 @@ impl Actor<'_> {
     fn carry_out(&self, record: &Record, what: &What, end: &mut Option<End>) -> anyhow::Result<()> {
         let mut refusals = Refusals::default();
         match what {
-            What::Link => self.mend_discussion(record).map(drop)?,
+            What::Link => {
+                let threads = self.threads_of(record)?;
+                self.mend(record, &threads)?;
+            }
             What::Finish {
                 outcome,
                 reply,
@@ -133,11 +135,11 @@ impl Actor<'_> {
                 let (label, details) = (&record.task.label, Details::default());
                 let posted = self.reply(record, label, *reply, End::Withdrawn, &details);
                 let note = self.noted(posted, &mut refusals)?;
-                let threads = self.mend_discussion(record)?;
+                let threads = self.threads_of(record)?;
+                self.mend(record, &threads)?;
                 self.cancel_and_say(record, note, &mut refusals)?;
-                let task = &record.task;
-                if plan::finished_elsewhere(&threads, task.request, &task.label) {
-                    self.unmark(task.mr);
+                if plan::finished_elsewhere(&threads, record) {
+                    self.unmark(record.task.mr);
                 }
             }
             What::TimeOut { reply, labelled } => {
@@ -146,7 +148,8 @@ impl Actor<'_> {
                 let label = labelled.map_or(&record.task.label, |request| &request.label);
                 let replied = self.reply(record, label, *reply, posted, &details);
                 let note = self.noted(replied, &mut refusals)?;
-                self.cancel_and_say(record, note, &mut refusals)?;
+                let cancelled = self.cancel_and_say(record, note, &mut refusals);
+                refusals.tolerate(cancelled)?;
                 self.put_aside(record, *labelled, &mut refusals)?;
             }
             What::Cancel => self.cancel(record).map(drop)?,
@@ -165,26 +168,29 @@ impl Actor<'_> {
         }
     }
 
+    /// Looked up once more, after the last word: of any two runs that talk at once, the later sees both.
+    fn threads_of(&self, record: &Record) -> anyhow::Result<Vec<Thread>> {
+        Ok(survey::threads(&self.gitlab.source, record.task.mr)?)
+    }
+
     /// Puts in the link that is missing, takes out what another run said at the same time, or an earlier one without
-    /// knowing, and resolves what is posted where that is asked for. Looked up once more, after the last word: of any two
-    /// that talk at once, the later sees both.
-    fn mend_discussion(&self, record: &Record) -> anyhow::Result<Vec<Thread>> {
+    /// knowing, and resolves what is posted where that is asked for.
+    fn mend(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let threads = survey::threads(source, mr)?;
-        if let Some(opening) = plan::unlinked(&threads, record) {
+        if let Some(opening) = plan::unlinked(threads, record) {
             let text = note::started(&record.task, record.pipeline, &record.web_url);
             let edited = source.edit_note(mr, opening.note, &text);
             edited.context("the discussion is without the link")?;
         }
-        for note in plan::surplus(&threads, record) {
+        for note in plan::surplus(threads, record) {
             source
                 .delete_note(mr, note)
                 .context("a note too many stays")?;
         }
-        if let Some(thread) = plan::unresolved(&threads, record, self.resolve) {
-            self.resolve(mr, thread)?;
+        match plan::unresolved(threads, record, self.resolve) {
+            Some(thread) => self.resolve(mr, thread),
+            None => Ok(()),
         }
-        Ok(threads)
     }
 
     /// Where the label has gone, later runs may see no more to do once the outcome is posted, so that comes last. A
@@ -201,7 +207,7 @@ impl Actor<'_> {
     /// A refusal would be the same next time: it must keep neither the label on nor a benchmark going.
     fn resolve(&self, mr: Iid, thread: &Thread) -> anyhow::Result<()> {
         match self.gitlab.source.resolve(mr, &thread.id) {
-            Err(error) if error.refused().is_some() => {
+            Err(error) if error.forbids() => {
                 let hint = "the bot needs the role Developer in the project";
                 warn!("!{mr}: the discussion stays unresolved: {error}; {hint}");
                 Ok(())
@@ -276,7 +282,7 @@ impl Actor<'_> {
                 opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
             }
             // An edit may still be allowed, where there are as many comments as may be for instance.
-            Err(error) if error.refused().is_some() => {
+            Err(error) if error.forbids() => {
                 let opening = thread.and_then(|thread| thread.opening.as_ref());
                 match opening.map(|opening| source.edit_note(mr, opening.note, &text)) {
                     Some(Ok(note)) => {
@@ -303,25 +309,28 @@ impl Actor<'_> {
         labelled: Option<&Request>,
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
-        let (source, task) = (&self.gitlab.source, &record.task);
-        let mr = task.mr;
-        let Some(request) = labelled else {
-            if self.is_last(mr, task.request, &task.label) {
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let mended = || {
+            let threads = self.threads_of(record)?;
+            let mended = self.mend(record, &threads);
+            anyhow::Ok((threads, mended))
+        };
+        let (mended, events) = both(mended, || source.label_events(mr));
+        let (threads, mended) = mended?;
+        refusals.tolerate(mended)?;
+        let at_rest = plan::finished_elsewhere(&threads, record);
+        let (events, task) = (events?, &record.task);
+        match labelled {
+            Some(request) if serves(&events, request) => {
+                self.take_label_off(mr, request, at_rest)?
+            }
+            Some(_) => {}
+            None if at_rest && !plan::is_renamed(&events, task.request, &task.label) => {
                 self.unmark(mr);
             }
-            return Ok(());
-        };
-        let (mended, events) = both(|| self.mend_discussion(record), || source.label_events(mr));
-        let threads = match mended {
-            Err(error) => refusals.tolerate(Err(error)).map(|()| None)?,
-            Ok(threads) => Some(threads),
-        };
-        if !serves(&events?, request) {
-            return Ok(());
+            None => {}
         }
-        let at_rest = threads
-            .is_some_and(|threads| plan::finished_elsewhere(&threads, task.request, &task.label));
-        self.take_label_off(mr, request, at_rest)
+        Ok(())
     }
 
     fn take_label_off(&self, mr: Iid, request: &Request, at_rest: bool) -> anyhow::Result<()> {
@@ -347,12 +356,6 @@ impl Actor<'_> {
         Ok(())
     }
 
-    /// Whether nothing but that request kept the bot busy there; another label may have one of its own.
-    fn is_last(&self, mr: Iid, request: RequestId, label: &str) -> bool {
-        let threads = survey::threads(&self.gitlab.source, mr);
-        threads.is_ok_and(|threads| plan::finished_elsewhere(&threads, request, label))
-    }
-
     /// It only says where the bot has something to do: a mark too many costs a look.
     fn unmark(&self, mr: Iid) {
         if let Err(error) = self.gitlab.source.unmark(mr) {
@@ -360,7 +363,8 @@ impl Actor<'_> {
         }
     }
 
-    /// A label is taken off only from what still is merged or closed: it may have been reopened.
+    /// A label is taken off only from what still is merged or closed: it may have been reopened. Nobody looks again at a
+    /// discussion that says it is closed, so that it does is the last thing done to it.
     fn close(&self, closing: &Closing) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, closing.mr.iid);
         if closing.labelled.is_some() && source.merge_request(mr)?.state == "opened" {
@@ -380,12 +384,9 @@ impl Actor<'_> {
             let edited = edited.context("the discussion still promises a benchmark");
             refusals.tolerate(edited.map(drop))?;
         }
-        let opening = closing.discussion.map(|(_, opening)| opening.request);
-        let request = closing.labelled.map(|request| request.id).or(opening);
-        let is_last = self.is_last(mr, request.unwrap_or(RequestId::NONE), &closing.label);
         match closing.labelled {
-            Some(request) => self.take_label_off(mr, request, is_last)?,
-            None if is_last => self.unmark(mr),
+            Some(request) => self.take_label_off(mr, request, closing.at_rest)?,
+            None if closing.at_rest => self.unmark(mr),
             None => {}
         }
         refusals.reported()

@@ -167,10 +167,10 @@ impl Actor<'_> {
 
     /// The discussion links to a pipeline that no list has shown: lists may lag behind. `None` where it is gone.
     fn served_by(&self, mr: Iid, pipeline: PipelineId) -> Option<Start> {
-        match self.gitlab.benchmark.pipeline(pipeline) {
-            Err(error) if error.not_found() => None,
+        match self.gitlab.benchmark.is_gone(pipeline) {
+            Ok(true) => None,
             Err(error) => Some(Start::not_begun(error)),
-            Ok(_) => Some(Start::Failed(Error {
+            Ok(false) => Some(Start::Failed(Error {
                 kind: Kind::Unclear,
                 request: format!("pipeline {pipeline}"),
                 message: format!(

@@ -70,6 +70,11 @@ impl Error {
         }
     }
 
+    /// GitLab says no, and not that the thing is not there: that, a later run has to find for itself.
+    pub fn forbids(&self) -> bool {
+        self.refused().is_some() && !self.not_found()
+    }
+
     /// GitLab itself says that the thing is not there, which is also what it says of what may not be seen.
     pub fn not_found(&self) -> bool {
         self.refused() == Some(StatusCode::NOT_FOUND)

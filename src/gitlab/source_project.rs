@@ -168,11 +168,10 @@ impl SourceProject {
         let body = json!({ "resolved": true });
         let resolved = self.0.http.put::<Discussion>(&self.0.token, &path, &body);
         let gone = |error: &Error| {
-            error.not_found()
-                || (error.kind == Kind::Unclear && {
-                    let found = self.0.http.get::<Discussion>(&self.0.token, &path);
-                    found.is_err_and(|error| error.not_found())
-                })
+            (error.not_found() || error.kind == Kind::Unclear) && {
+                let found = self.0.http.get::<Discussion>(&self.0.token, &path);
+                found.is_err_and(|error| error.not_found())
+            }
         };
         match resolved {
             Err(error) if !gone(&error) => Err(error),

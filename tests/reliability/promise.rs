@@ -1,27 +1,44 @@
 //! What has to hold, told from GitLab's state alone: nothing here knows how the program works.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use in_memory_gitlab::{BENCH_BOT, LabelAction, MergeRequest, Note, People, Pipeline};
+use in_memory_gitlab::{
+    BENCH_BOT, Discussion, LabelAction, LabelEvent, MergeRequest, Note, People, Pipeline,
+};
+use serde_json::Value;
 
-const LABEL: &str = "benchmarking";
+/// The labels that ask for a benchmark.
+pub const LABELS: [&str; 2] = ["benchmarking", "benchmarking::full"];
+/// What people add to the name of one of them for a while.
+pub const RENAMED: &str = " of old";
 
-/// The benchmarks of each request that anyone made, by merge request and label event.
-fn by_request(gitlab: &People) -> BTreeMap<(u64, u64), Vec<Pipeline>> {
-    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// Whether a label asks for a benchmark, whatever it is called just now.
+pub fn asks(title: &str) -> bool {
+    LABELS.contains(&title.strip_suffix(RENAMED).unwrap_or(title))
+}
+
+/// The requests that a merge request and a label event make.
+type Requests<T> = BTreeMap<(u64, u64), T>;
+
+/// The benchmarks of each request that anyone made.
+pub fn by_request(gitlab: &People) -> Requests<Vec<Pipeline>> {
+    let mut found: Requests<Vec<_>> = BTreeMap::new();
     for benchmark in gitlab.benchmarks() {
-        let number = |key| benchmark.variable(key).and_then(|value| value.parse().ok());
-        if benchmark.source == "api"
-            && benchmark.user.as_deref() == Some("bench-bot")
-            && let (Some(mr), Some(request)) = (number("BENCH_MR_IID"), number("BENCH_REQUEST_ID"))
-        {
-            found.entry((mr, request)).or_default().push(benchmark);
+        if let Some(request) = request_of(&benchmark) {
+            found.entry(request).or_default().push(benchmark);
         }
     }
     found
 }
 
-fn merge_requests(gitlab: &People) -> Vec<MergeRequest> {
+/// `None` for what is no benchmark of the bot's.
+pub fn request_of(benchmark: &Pipeline) -> Option<(u64, u64)> {
+    let number = |key| benchmark.variable(key)?.parse().ok();
+    let is_ours = benchmark.source == "api" && benchmark.user.as_deref() == Some("bench-bot");
+    is_ours.then_some((number("BENCH_MR_IID")?, number("BENCH_REQUEST_ID")?))
+}
+
+pub fn merge_requests(gitlab: &People) -> Vec<MergeRequest> {
     let world = gitlab.world();
     world
         .merge_requests
@@ -31,35 +48,85 @@ fn merge_requests(gitlab: &People) -> Vec<MergeRequest> {
         .collect()
 }
 
-/// Additions and removals of the label, oldest first: id, action, user.
-fn label_events(gitlab: &People, mr: &MergeRequest) -> Vec<(u64, LabelAction, Option<u64>)> {
+/// Additions and removals of the labels that ask, oldest first; those of one label each.
+fn label_events(gitlab: &People, mr: &MergeRequest) -> Vec<Vec<LabelEvent>> {
     let world = gitlab.world();
-    let ours = |id| {
-        world
-            .labels
-            .get(&id)
-            .is_some_and(|label| label.title == LABEL)
+    let ours = world.labels.values().filter(|label| asks(&label.title));
+    let events = |label: u64| {
+        let events = mr.label_events.iter();
+        events.filter(move |event| event.label_id == label).cloned()
     };
-    let events = mr.label_events.iter().filter(|event| ours(event.label_id));
-    events
-        .map(|event| (event.id, event.action, event.user_id))
+    ours.map(|label| events(label.id).collect()).collect()
+}
+
+/// A note of the bot's that bears its mark.
+pub struct Said<'a> {
+    pub discussion: &'a Discussion,
+    pub note: &'a Note,
+    pub request: u64,
+    mark: Value,
+}
+
+impl Said<'_> {
+    fn is_closed(&self) -> bool {
+        self.mark["state"] == "closed"
+    }
+
+    fn pipeline(&self) -> Option<u64> {
+        self.mark["pipeline"].as_u64()
+    }
+}
+
+/// The bot's notes of that kind on a merge request: `start` or `outcome`.
+pub fn said<'a>(mr: &'a MergeRequest, kind: &str) -> Vec<Said<'a>> {
+    let mut found = Vec::new();
+    for discussion in &mr.discussions {
+        let notes = discussion.notes.iter();
+        for note in notes.filter(|note| note.author_id == BENCH_BOT && !note.system) {
+            let mark = note.body.lines().last().unwrap_or_default();
+            let mark = mark.strip_prefix("<!-- bench-bot ");
+            let mark = mark.and_then(|mark| mark.strip_suffix(" -->"));
+            let mark: Option<Value> = mark.and_then(|mark| serde_json::from_str(mark).ok());
+            let Some(mut mark) = mark.filter(|mark| mark.get(kind).is_some()) else {
+                continue;
+            };
+            let mark = mark[kind].take();
+            found.push(Said {
+                discussion,
+                note,
+                request: mark["request"].as_u64().unwrap_or_default(),
+                mark,
+            });
+        }
+    }
+    found
+}
+
+fn about<'a>(said: Vec<Said<'a>>, request: u64) -> Vec<Said<'a>> {
+    said.into_iter()
+        .filter(|said| said.request == request)
         .collect()
 }
 
-/// The bot's notes on a merge request that bear a mark of that kind for that request.
-fn marked<'a>(mr: &'a MergeRequest, kind: &str, request: u64) -> Vec<&'a Note> {
-    let mark = format!("<!-- bench-bot {{\"{kind}\":{{\"request\":{request}");
-    let notes = mr
-        .discussions
-        .iter()
-        .flat_map(|discussion| &discussion.notes);
-    notes
-        .filter(|note| note.author_id == BENCH_BOT && !note.system)
-        .filter(|note| {
-            let after = note.body.split(&mark).nth(1);
-            after.is_some_and(|after| after.starts_with([',', '}']))
+/// Merge requests where GitLab has refused to take a note: what it was to tell is told nowhere, so that the request does
+/// not stay open for ever.
+pub fn refused_to_tell(gitlab: &People) -> BTreeSet<u64> {
+    let requests = gitlab.requests().into_iter();
+    let refused = requests.filter(|request| {
+        request.is_write()
+            && matches!(request.status, Some(400 | 403))
+            && is_of_notes(&request.path)
+    });
+    refused
+        .filter_map(|request| {
+            let rest = request.path.strip_prefix("/projects/7/merge_requests/")?;
+            rest.split('/').next()?.parse().ok()
         })
         .collect()
+}
+
+fn is_of_notes(path: &str) -> bool {
+    path.contains("/discussions") || path.contains("/notes")
 }
 
 /// That nothing is broken.
@@ -78,10 +145,11 @@ pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> 
         .into_iter()
         .map(|mr| (mr.iid, mr))
         .collect();
+    let stuck = gitlab.world().stuck.clone();
     for ((iid, request), benchmarks) in by_request(gitlab) {
         let alive = benchmarks
             .iter()
-            .filter(|benchmark| !benchmark.has_ended())
+            .filter(|benchmark| !benchmark.has_ended() && !stuck.contains(&benchmark.id))
             .count();
         if settled && alive > 1 && !excused(iid) {
             broken.push(format!(
@@ -89,35 +157,48 @@ pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> 
             ));
         }
         let Some(mr) = mrs.get(&iid) else { continue };
-        let asked = label_events(gitlab, mr);
-        if !asked
-            .iter()
-            .any(|(id, action, _)| *id == request && *action == LabelAction::Add)
-        {
+        let events = label_events(gitlab, mr);
+        let made = |event: &LabelEvent| event.id == request && event.action == LabelAction::Add;
+        if !events.iter().flatten().any(made) {
             broken.push(format!(
                 "!{iid}: a benchmark for request {request}, which nobody made"
             ));
         }
     }
-    for mr in mrs.values().filter(|mr| !excused(mr.iid)) {
-        let events = label_events(gitlab, mr);
-        let by_bot = |event: &(u64, LabelAction, Option<u64>), action| {
-            event.1 == action && event.2 == Some(BENCH_BOT)
-        };
+    let silenced = refused_to_tell(gitlab);
+    for mr in mrs.values() {
+        broken.extend(untrue(gitlab, mr));
+        if !excused(mr.iid) && !silenced.contains(&mr.iid) {
+            broken.extend(untold(gitlab, mr));
+        }
+    }
+    broken
+}
+
+/// Labels that the bot took off before it had told how the request ended.
+fn untold(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
+    let mut broken = Vec::new();
+    for events in label_events(gitlab, mr) {
         for (index, event) in events.iter().enumerate() {
-            let asked = events[..index]
-                .iter()
-                .rev()
-                .find(|(_, action, _)| *action == LabelAction::Add);
-            let told =
-                asked.is_none_or(|(request, ..)| !marked(mr, "outcome", *request).is_empty());
-            let put_back = events
-                .get(index + 1)
-                .is_some_and(|next| by_bot(next, LabelAction::Add));
-            if by_bot(event, LabelAction::Remove) && !told && !put_back {
+            let by_bot = |event: &LabelEvent, action| {
+                event.action == action && event.user_id == Some(BENCH_BOT)
+            };
+            let mut earlier = events[..index].iter().rev();
+            let asked = earlier.find(|earlier| earlier.action == LabelAction::Add);
+            let Some(asked) = asked.filter(|_| by_bot(event, LabelAction::Remove)) else {
+                continue;
+            };
+            let outcomes = about(said(mr, "outcome"), asked.id);
+            let starts = about(said(mr, "start"), asked.id);
+            let has_benchmark = by_request(gitlab).contains_key(&(mr.iid, asked.id));
+            // One that was merged or closed before its turn need not have a discussion.
+            let went_away = !has_benchmark && starts.iter().all(Said::is_closed);
+            let next = events.get(index + 1);
+            let put_back = next.is_some_and(|next| by_bot(next, LabelAction::Add));
+            if outcomes.is_empty() && !went_away && !put_back {
                 broken.push(format!(
-                    "!{}: label taken off, request {asked:?} untold",
-                    mr.iid
+                    "!{}: label taken off, request {} untold",
+                    mr.iid, asked.id
                 ));
             }
         }
@@ -125,25 +206,48 @@ pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> 
     broken
 }
 
-/// What must hold once all is quiet: exactly one benchmark, one discussion with its link, one result, no label.
+/// Notes that say that something was cancelled that was not.
+fn untrue(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
+    let world = gitlab.world();
+    let mut broken = Vec::new();
+    for said in said(mr, "outcome") {
+        let pipeline = said.pipeline().and_then(|id| world.pipelines.get(&id));
+        let claims = ["was cancelled", "is cancelled", "Benchmark canceled"];
+        let claims = claims.iter().any(|claim| said.note.body.contains(claim));
+        // Somebody may have retried it since.
+        let ever = |pipeline: &in_memory_gitlab::world::Pipeline| {
+            let mut jobs = pipeline.jobs.iter();
+            pipeline.status == "canceled" || jobs.any(|job| job.status == "canceled")
+        };
+        if claims && pipeline.is_some_and(|pipeline| !ever(pipeline)) {
+            broken.push(format!(
+                "!{}: not cancelled, though it says {:?}",
+                mr.iid, said.note.body
+            ));
+        }
+    }
+    broken
+}
+
+/// What must hold once all is quiet: exactly one benchmark, one discussion with its link, one result, no label; every
+/// other discussion closed, and no mark of the bot's left. What nobody can end is left in flight.
 pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
     let mut broken = safety(gitlab, true, &excused);
     let mrs: BTreeMap<u64, MergeRequest> = merge_requests(gitlab)
         .into_iter()
         .map(|mr| (mr.iid, mr))
         .collect();
+    let stuck = gitlab.world().stuck.clone();
+    let silenced = refused_to_tell(gitlab);
     for ((iid, request), benchmarks) in by_request(gitlab) {
         let mut complain = |what: String| broken.push(format!("!{iid}, request {request}: {what}"));
-        if let Some(alive) = benchmarks.iter().find(|benchmark| !benchmark.has_ended()) {
+        let alive =
+            |benchmark: &&Pipeline| !benchmark.has_ended() && !stuck.contains(&benchmark.id);
+        if let Some(alive) = benchmarks.iter().find(alive) {
             complain(format!("pipeline {} has not ended", alive.id));
         }
         let Some(mr) = mrs.get(&iid) else { continue };
-        let still_on = gitlab
-            .world()
-            .titles(&mr.labels)
-            .iter()
-            .any(|title| title == LABEL);
-        if still_on && newest_request(gitlab, mr) == Some(request) {
+        if is_asked_for(gitlab, mr, request) {
             complain("the label is still on".to_owned());
         }
         if excused(iid) {
@@ -151,46 +255,90 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
         }
         let run = benchmarks
             .iter()
-            .filter(|benchmark| benchmark.status != "canceled")
+            .filter(|benchmark| benchmark.status != "canceled" && !stuck.contains(&benchmark.id))
             .count();
         if run > 1 {
             complain(format!("{run} benchmarks have run"));
         }
-        let starts = marked(mr, "start", request);
-        let outcomes = marked(mr, "outcome", request);
-        if withdrawn(gitlab, mr, request) && outcomes.is_empty() {
-            // It had ended when the label was taken off: nobody asks for its outcome any more.
-            continue;
-        }
-        if (starts.len(), outcomes.len()) != (1, 1) {
+        let starts = about(said(mr, "start"), request);
+        let outcomes = about(said(mr, "outcome"), request);
+        if (starts.len(), outcomes.len()) != (1, 1) && !silenced.contains(&iid) {
             let (starts, outcomes) = (starts.len(), outcomes.len());
             complain(format!("{starts} discussions and {outcomes} outcomes"));
         }
         let standing = benchmarks.iter().min_by_key(|benchmark| benchmark.id);
         let standing = standing.expect("there is one at least");
-        for note in starts.iter().chain(&outcomes) {
-            if !note.body.contains(&standing.url) {
+        for said in starts.iter().chain(&outcomes) {
+            if !said.note.body.contains(&standing.url) && !silenced.contains(&iid) {
                 complain(format!(
                     "note {} does not link to pipeline {}",
-                    note.id, standing.id
+                    said.note.id, standing.id
                 ));
             }
+        }
+    }
+    for mr in mrs.values().filter(|mr| !excused(mr.iid)) {
+        if !silenced.contains(&mr.iid) {
+            broken.extend(loose_ends(gitlab, mr));
+        }
+        broken.extend(still_marked(gitlab, mr));
+    }
+    broken
+}
+
+/// Discussions of the bot's that have not come to their end, and those that still announce one.
+fn loose_ends(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
+    let mut broken = Vec::new();
+    let outcomes = said(mr, "outcome");
+    for start in said(mr, "start") {
+        let told = outcomes
+            .iter()
+            .any(|outcome| outcome.request == start.request);
+        let closed = start.is_closed() && start.discussion.is_resolved();
+        if !told && !closed && !is_asked_for(gitlab, mr, start.request) {
+            broken.push(format!(
+                "!{}: the discussion for request {} has no end",
+                mr.iid, start.request
+            ));
+        }
+    }
+    let world = gitlab.world();
+    for outcome in outcomes {
+        let pipeline = outcome.pipeline().and_then(|id| world.pipelines.get(&id));
+        if let Some(pipeline) = pipeline.filter(|pipeline| pipeline.has_ended())
+            && outcome.mark["status"] != pipeline.status.as_str()
+        {
+            broken.push(format!(
+                "!{}: pipeline {} has ended as {}, which is not told: {:?}",
+                mr.iid, pipeline.id, pipeline.status, outcome.note.body
+            ));
         }
     }
     broken
 }
 
+/// The bot's 👀 is left where nothing of the bot's is unfinished.
+fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
+    let mut reactions = mr.reactions.iter();
+    let marked = reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
+    let starts = said(mr, "start");
+    let mut waiting = starts.iter().filter(|start| !start.is_closed());
+    let waits = waiting.any(|start| is_asked_for(gitlab, mr, start.request));
+    (marked && !waits).then(|| format!("!{}: 👀 is left on it", mr.iid))
+}
+
 /// With `--resolve always`: each discussion in which an outcome is told, but for a request that is excused.
 pub fn resolved(gitlab: &People, excused: impl Fn(&MergeRequest, u64) -> bool) -> Vec<String> {
     let mut broken = Vec::new();
+    let silenced = refused_to_tell(gitlab);
     let mrs = merge_requests(gitlab);
     for ((iid, request), _) in by_request(gitlab) {
         let Some(mr) = mrs.iter().find(|mr| mr.iid == iid) else {
             continue;
         };
-        for note in marked(mr, "outcome", request) {
-            let (discussion, _) = mr.note(note.id).expect("it is the merge request's");
-            if !discussion.is_resolved() && !excused(mr, request) {
+        for said in about(said(mr, "outcome"), request) {
+            let is_excused = excused(mr, request) || silenced.contains(&iid);
+            if !said.discussion.is_resolved() && !is_excused {
                 broken.push(format!("!{iid}, request {request}: told, but not resolved"));
             }
         }
@@ -198,18 +346,19 @@ pub fn resolved(gitlab: &People, excused: impl Fn(&MergeRequest, u64) -> bool) -
     broken
 }
 
-fn newest_request(gitlab: &People, mr: &MergeRequest) -> Option<u64> {
-    let events = label_events(gitlab, mr);
-    events
-        .iter()
-        .rev()
-        .find(|(_, action, _)| *action == LabelAction::Add)
-        .map(|(id, ..)| *id)
+/// The label of that request is on, and it has not been put on once more.
+pub fn is_asked_for(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
+    label_events(gitlab, mr).iter().any(|events| {
+        let last = events.last();
+        last.is_some_and(|last| last.id == request && last.action == LabelAction::Add)
+    })
 }
 
 /// Whether the label of that request was taken off by somebody else than the bot.
 pub fn withdrawn(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
-    let events = label_events(gitlab, mr);
-    let removal = events.iter().skip_while(|(id, ..)| *id != request).nth(1);
-    removal.is_some_and(|(_, _, user)| *user != Some(BENCH_BOT))
+    label_events(gitlab, mr).iter().any(|events| {
+        let mut later = events.iter().skip_while(|event| event.id != request);
+        let removal = later.nth(1);
+        removal.is_some_and(|removal| removal.user_id != Some(BENCH_BOT))
+    })
 }

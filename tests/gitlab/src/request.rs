@@ -1,4 +1,5 @@
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A request to the API, as the log keeps it.
@@ -14,6 +15,8 @@ pub struct Request {
     pub user: Option<String>,
     /// What the client got: nothing, if the connection was closed.
     pub status: Option<u16>,
+    /// The fields of the objects in the answer, at any depth.
+    pub fields: BTreeSet<String>,
 }
 
 impl Request {

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, Result};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,10 +96,10 @@ impl State {
             (Some(Fault::Hang(time) | Fault::HangAfterEffect(time)), _) => Delivery::Closed(time),
             _ => Delivery::Closed(Duration::ZERO),
         };
-        request.status = match &delivery {
-            Delivery::Whole(answer) | Delivery::Half(answer) => Some(answer.status),
-            Delivery::Closed(_) => None,
-        };
+        if let Delivery::Whole(answer) | Delivery::Half(answer) = &delivery {
+            request.status = Some(answer.status);
+            request.fields = answer.fields();
+        }
         lock(&self.requests).push(request);
         delivery
     }
@@ -284,6 +284,7 @@ fn to_log(state: &State, parts: &Parts, incoming: &Incoming) -> Request {
         body: serde_json::from_slice(&incoming.body).unwrap_or(Value::Null),
         user: state.username(incoming.secret.as_deref()),
         status: None,
+        fields: BTreeSet::new(),
     }
 }
 

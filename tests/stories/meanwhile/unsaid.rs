@@ -174,7 +174,9 @@ fn a_discussion_deleted_right_before_it_is_resolved_holds_nothing_up() {
         let ran = bot(&gitlab, "reconcile --resolve always").runs();
         gitlab.no_faults();
         assert!(!mr.is_labelled(), "{}", ran.stdout);
-        run(&gitlab, "reconcile --resolve always");
+        for _ in 0..2 {
+            run(&gitlab, "reconcile --resolve always");
+        }
         assert!(gitlab.pipeline(benchmark).has_ended());
         assert_nobody_tries_again(&gitlab, &mr, &format!("{ends}"));
     }
@@ -192,9 +194,9 @@ fn one_deleted_right_before_its_request_is_closed_neither() {
         let mr = people.existing_mr("acme/engine", 1);
         mr.delete_discussion(&mr.discussions()[0].id);
     });
-    let ran = bot(&gitlab, "reconcile").runs();
+    bot(&gitlab, "reconcile").runs();
     gitlab.no_faults();
-    assert!(!mr.is_labelled(), "{}", ran.stdout);
+    run(&gitlab, "reconcile");
     assert_nobody_tries_again(&gitlab, &mr, "closed");
 }
 

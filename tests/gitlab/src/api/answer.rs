@@ -1,5 +1,6 @@
 use crate::world::Refusal;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 #[derive(Debug)]
 pub struct Answer {
@@ -81,6 +82,15 @@ impl Answer {
         self
     }
 
+    /// The fields of its objects, at any depth.
+    pub fn fields(&self) -> BTreeSet<String> {
+        let mut fields = BTreeSet::new();
+        if let Body::Json(json) = &self.body {
+            collect_fields(json, &mut fields);
+        }
+        fields
+    }
+
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
@@ -111,6 +121,19 @@ impl From<Refusal> for Answer {
                 Self::json(400, json!({ "message": faults }))
             }
         }
+    }
+}
+
+fn collect_fields(json: &Value, fields: &mut BTreeSet<String>) {
+    match json {
+        Value::Array(rows) => rows.iter().for_each(|row| collect_fields(row, fields)),
+        Value::Object(object) => {
+            for (field, value) in object {
+                fields.insert(field.clone());
+                collect_fields(value, fields);
+            }
+        }
+        _ => {}
     }
 }
 
