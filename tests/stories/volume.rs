@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::bot::{bot, json, run};
 
 /// Lets people do something once, right before the second page of a list is read.
-fn between_pages(
+pub fn between_pages(
     gitlab: &Gitlab,
     list: &'static str,
     act: impl Fn(&People) + Send + Sync + 'static,
