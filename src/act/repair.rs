@@ -310,7 +310,11 @@ impl Actor<'_> {
     ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let Some(request) = labelled else {
-            self.unmark(mr);
+            // Where that cannot be read, the mark stays, and the next run looks again.
+            let threads = self.threads_of(record);
+            if threads.is_ok_and(|threads| plan::finished_elsewhere(&threads, record)) {
+                self.unmark(mr);
+            }
             return Ok(());
         };
         let mended = || {
@@ -378,8 +382,9 @@ impl Actor<'_> {
             }
         }
         match closing.labelled {
-            Some(request) => self.take_label_off(mr, request, true)?,
-            None => self.unmark(mr),
+            Some(request) => self.take_label_off(mr, request, closing.is_last)?,
+            None if closing.is_last => self.unmark(mr),
+            None => {}
         }
         refusals.reported()
     }

@@ -65,6 +65,8 @@ pub struct Closing<'a> {
     pub why: Gone,
     /// Its label is still on.
     pub labelled: Option<&'a Request>,
+    /// With that, nothing of the bot's is unfinished on the merge request.
+    pub is_last: bool,
 }
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
@@ -212,8 +214,22 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
         .any(|event| event.id > request && name(event).as_ref() == Some(&present))
 }
 
-/// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
 fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
+    let mut closings = futureless(snapshot, mr, rules);
+    let threads = snapshot.threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
+    let is_closed = |opening: &OpeningNote| {
+        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
+        closed.any(|(_, closed)| closed == opening)
+    };
+    let is_last = note::unfinished(threads).all(is_closed);
+    if let Some(last) = closings.last_mut() {
+        last.is_last = is_last;
+    }
+    closings
+}
+
+/// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
+fn futureless<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
     let left = match mr.state.as_str() {
         "merged" => Some(Gone::Merged),
         "closed" => Some(Gone::Closed),
@@ -256,6 +272,7 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                     .requests
                     .iter()
                     .find(|on| opening.is_about(on.id, &on.label)),
+                is_last: false,
             });
         }
     }
@@ -272,6 +289,7 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
                 label: request.label.clone(),
                 why,
                 labelled: Some(request),
+                is_last: false,
             });
         }
     }

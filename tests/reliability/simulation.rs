@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bench_bot::Ran;
-use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, Mr, People, Pipeline, Request};
+use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, LabelOwner, Mr, People, Pipeline, Request};
 
 use crate::bot::run;
 use crate::promise::{self, LABELS, RENAMED, kept};
@@ -376,6 +376,9 @@ fn simulate(seed: u64, disturbed: &BTreeSet<usize>) -> Result<(), String> {
         excused: Arc::default(),
         lag: Arc::default(),
     };
+    sim.people
+        .world()
+        .add_label(LabelOwner::Project(7), LABELS[1]);
     sim.deed(Deed::Open, 0);
     for (index, step) in plan(seed).iter().enumerate() {
         let calm = match step {
