@@ -14,7 +14,11 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format(|out, record| {
             let message = inert::one_line(&record.args().to_string());
-            writeln!(out, "{}: {message}", record.level().as_str().to_lowercase())
+            let level = match record.level() {
+                log::Level::Warn => "warning".to_owned(),
+                level => level.as_str().to_lowercase(),
+            };
+            writeln!(out, "{level}: {message}")
         })
         .init();
     let ran = bench_bot::run(cli.command, &Environment::of_process());

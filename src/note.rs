@@ -261,17 +261,22 @@ pub enum Gone {
     Closed,
 }
 
-/// The first note of a discussion in which nothing will happen any more.
+/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
+/// that somebody deleted.
 pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
     let label = code(label);
     let why = match why {
-        Gone::Unlabelled => format!("the label {label} was taken off before its turn"),
-        Gone::Merged => "the merge request was merged before its turn".to_owned(),
-        Gone::Closed => "the merge request was closed before its turn".to_owned(),
+        Gone::Unlabelled => format!("the label {label} was taken off"),
+        Gone::Merged => "the merge request was merged".to_owned(),
+        Gone::Closed => "the merge request was closed".to_owned(),
     };
-    let text = format!(
-        "**Benchmark not started**: {why}. To ask again, put the label {label} on an open merge request."
-    );
+    let text = match opening.linked {
+        None => format!("**Benchmark not started**: {why} before its turn."),
+        Some(pipeline) => format!(
+            "**Benchmark without an outcome**: pipeline {pipeline} was deleted before its outcome was posted, and {why}."
+        ),
+    };
+    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
     let marker = Marker::Start {
         request: opening.request,
         pipeline: None,
@@ -455,10 +460,24 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
         end: note.end.clone(),
         status: Some(outcome.word().to_owned()),
     };
-    marked(
-        text.trim_end().replace(TO_BE_CANCELLED, &became).as_str(),
-        &marker,
-    )
+    let text = replace_own(text.trim_end(), TO_BE_CANCELLED, &became);
+    marked(&text, &marker)
+}
+
+/// Not in inline code, which is text of others and may say the same: what it is replaced by may end the code.
+fn replace_own(text: &str, from: &str, to: &str) -> String {
+    let (mut replaced, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('`') {
+        let (own, others) = rest.split_at(at);
+        let inside = others.trim_start_matches('`');
+        let fence = &others[..others.len() - inside.len()];
+        let ends_at = inside.find(fence).map(|end| end + 2 * fence.len());
+        let (code, after) = others.split_at(ends_at.unwrap_or(others.len()));
+        replaced += &own.replace(from, to);
+        replaced += code;
+        rest = after;
+    }
+    replaced + &rest.replace(from, to)
 }
 
 fn too_long(spent: Option<Spent>) -> String {

@@ -14,11 +14,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
 pub use self::explain::{Condition, ConditionName, explain};
-pub use self::places::{InFlight, Place, was_retried};
+pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, reconcile, surplus,
-    unlinked, unresolved,
+    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, is_renamed, is_told,
+    reconcile, surplus, unlinked, unresolved,
 };
 pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};
@@ -245,30 +245,43 @@ pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
             matches!(repair, Repair::Of(of, what) if of.pipeline == record.pipeline && *what != What::Link)
         })
     };
-    let records = snapshot.records.iter().filter(|record| {
-        let overdue = || places::of_record(snapshot, record, rules) == Place::Overdue;
-        !record.status.ended()
-            && !is_seen_to(record)
-            && (is_past_cancelling(snapshot, record) || overdue())
+    let records = snapshot.records.iter().filter_map(|record| {
+        let place = places::of_record(snapshot, record, rules);
+        let is_named = place == Place::Overdue || is_past_cancelling(snapshot, record);
+        let named = !record.status.ended() && is_named && !is_seen_to(record);
+        named.then_some((
+            &record.web_url,
+            Some(&record.status),
+            record.created_at,
+            place,
+        ))
     });
-    let records = records.map(|record| (&record.web_url, Some(&record.status), record.created_at));
     let unreadable = snapshot.unreadable.iter().filter_map(|found| {
         let place = places::of_unreadable(snapshot, found, rules)?;
-        (place == Place::Overdue).then_some((
+        let named = (
             &found.web_url,
             found.status.as_ref(),
             found.created_at?,
-        ))
+            place,
+        );
+        (place == Place::Overdue).then_some(named)
     });
     records
         .chain(unreadable)
-        .map(|(url, status, created_at)| {
+        .map(|(url, status, created_at, place)| {
             let hours = (snapshot.now - created_at).num_hours();
             let status = status.map_or("in flight", |status| status.word());
-            format!(
-                "benchmark pipeline {url} is overdue: created {hours} hours ago, still {status}; it holds up nothing any \
-                 more, but a person has to cancel or delete it"
-            )
+            let still = format!("created {hours} hours ago, still {status}");
+            match place {
+                Place::Taken => format!(
+                    "benchmark pipeline {url} could not be cancelled: {still}; a person has to cancel or delete it, and until \
+                     then it takes a place"
+                ),
+                Place::Blocked | Place::Overdue => format!(
+                    "benchmark pipeline {url} is overdue: {still}; it holds up nothing any more, but a person has to cancel \
+                     or delete it"
+                ),
+            }
         })
         .collect()
 }

@@ -117,7 +117,10 @@ impl Run {
         if self.settings.format == Format::Text {
             ran.report.clear();
         }
-        ran.errors.push(format!("!{mr}: {why}"));
+        // What concerns the whole run may be why.
+        if !ran.errors.iter().any(|error| error == why) {
+            ran.errors.push(format!("!{mr}: {why}"));
+        }
         ran.exit = Exit::Failed;
         ran
     }

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub threads: BTreeMap<Iid, Vec<Thread>>,
     /// Requests whose discussion links to a pipeline that could not be looked at.
     pub uncertain: BTreeSet<(Iid, RequestId)>,
+    /// Pipelines that a discussion links to, and that somebody deleted.
+    pub deleted: BTreeSet<PipelineId>,
     /// Merge requests that bear the bot's mark.
     pub marked: BTreeSet<Iid>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.

@@ -104,6 +104,7 @@ pub fn survey(
             unreadable: Vec::new(),
             threads: BTreeMap::new(),
             uncertain: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             marked: BTreeSet::new(),
             courses: BTreeMap::new(),
             missing_labels: Vec::new(),
@@ -299,7 +300,11 @@ impl Survey<'_> {
                     self.snapshot.threads.insert(iid, threads);
                 }
                 Piece::Threads(iid, Err(error))
-                    if error.not_found() && self.snapshot.gone.contains(&iid) => {}
+                    if error.not_found()
+                        && (self.snapshot.gone.contains(&iid) || self.is_gone(iid).is_ok()) =>
+                {
+                    self.snapshot.gone.insert(iid);
+                }
                 Piece::Threads(iid, Err(error)) => self
                     .snapshot
                     .troubles

@@ -22,8 +22,8 @@ use crate::survey::{self, Newest};
 const ASKS_FOR_EVENT: usize = 4;
 const EVENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// What GitLab refused to take. It would refuse it the next time as well, so it must not keep a request open: the rest
-/// is done, and the refusal reported.
+/// What GitLab refused to take, or to cancel. It would refuse it the next time as well, so it must not keep a request open:
+/// the rest is done, and the refusal reported.
 #[derive(Default)]
 struct Refusals(Option<anyhow::Error>);
 
@@ -148,7 +148,8 @@ impl Actor<'_> {
                 let label = labelled.map_or(&record.task.label, |request| &request.label);
                 let replied = self.reply(record, label, *reply, posted, &details);
                 let note = self.noted(replied, &mut refusals)?;
-                self.cancel_and_say(record, note, &mut refusals)?;
+                let cancelled = self.cancel_and_say(record, note, &mut refusals);
+                refusals.tolerate(cancelled)?;
                 self.put_aside(record, *labelled, &mut refusals)?;
             }
             What::Cancel => self.cancel(record).map(drop)?,
@@ -309,14 +310,6 @@ impl Actor<'_> {
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let Some(request) = labelled else {
-            // Where that cannot be read, the mark stays, and the next run looks again.
-            let threads = self.threads_of(record);
-            if threads.is_ok_and(|threads| plan::finished_elsewhere(&threads, record)) {
-                self.unmark(mr);
-            }
-            return Ok(());
-        };
         let mended = || {
             let threads = self.threads_of(record)?;
             let mended = self.mend(record, &threads);
@@ -325,11 +318,19 @@ impl Actor<'_> {
         let (mended, events) = both(mended, || source.label_events(mr));
         let (threads, mended) = mended?;
         refusals.tolerate(mended)?;
-        if !serves(&events?, request) {
-            return Ok(());
-        }
         let at_rest = plan::finished_elsewhere(&threads, record);
-        self.take_label_off(mr, request, at_rest)
+        let (events, task) = (events?, &record.task);
+        match labelled {
+            Some(request) if serves(&events, request) => {
+                self.take_label_off(mr, request, at_rest)?
+            }
+            Some(_) => {}
+            None if at_rest && !plan::is_renamed(&events, task.request, &task.label) => {
+                self.unmark(mr);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn take_label_off(&self, mr: Iid, request: &Request, at_rest: bool) -> anyhow::Result<()> {
@@ -382,8 +383,8 @@ impl Actor<'_> {
             }
         }
         match closing.labelled {
-            Some(request) => self.take_label_off(mr, request, closing.is_last)?,
-            None if closing.is_last => self.unmark(mr),
+            Some(request) => self.take_label_off(mr, request, closing.at_rest)?,
+            None if closing.at_rest => self.unmark(mr),
             None => {}
         }
         refusals.reported()

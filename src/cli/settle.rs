@@ -71,7 +71,10 @@ impl Settings {
                 )
             })?,
             benchmark_token: environment.benchmark_token.clone(),
-            bot: self.bot.as_deref().map(bot).transpose()?,
+            bot: match self.bot.as_deref() {
+                None | Some("") => None,
+                Some(names) => Some(bot(names)?),
+            },
             limits: Limits {
                 http_timeout: self.http_timeout,
                 retries: self.retries,

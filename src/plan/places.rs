@@ -25,7 +25,7 @@ pub enum Place {
 }
 
 /// How long reconcile has for cancelling what is stuck.
-const GRACE: TimeDelta = TimeDelta::hours(1);
+pub const GRACE: TimeDelta = TimeDelta::hours(1);
 
 pub(super) fn of_record(snapshot: &Snapshot, record: &Record, rules: &Rules) -> Place {
     let is_ours_to_end = snapshot.owns(record) && !was_retried(snapshot, record);

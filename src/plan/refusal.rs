@@ -1,5 +1,7 @@
 //! What a refused pipeline means for the requests behind it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use chrono::{DateTime, Utc};
 
 use crate::gitlab::Error;
@@ -47,10 +49,14 @@ impl RefusedBy {
 
 /// Which of the requests that GitLab refused in earlier runs are asked for again in this one, after all others: a few,
 /// and others each time, so that each has its turn without any run's asking by the dozen.
+///
+/// Which ones is drawn by lot from the time: counted off, a schedule could come round to the same ones for ever.
 pub fn to_retry<T>(mut refused: Vec<T>, most: usize, now: DateTime<Utc>) -> Vec<T> {
-    let minutes = usize::try_from(now.timestamp() / 60).unwrap_or(0);
-    let from = minutes.checked_rem(refused.len()).unwrap_or(0);
-    refused.rotate_left(from);
+    let mut lot = DefaultHasher::new();
+    now.timestamp().hash(&mut lot);
+    let waiting = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+    let from = lot.finish().checked_rem(waiting).unwrap_or(0);
+    refused.rotate_left(usize::try_from(from).unwrap_or(0));
     refused.truncate(most);
     refused
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use super::places::{self, Place};
 use super::requests::{is_stuck, of_same_request, unserved};
 use super::{Plan, Resolve, Rules, in_flight};
-use crate::gitlab::answer::{Outcome, Status};
+use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, NoteId, RequestId};
 use crate::note::{self, Gone, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
@@ -65,8 +65,8 @@ pub struct Closing<'a> {
     pub why: Gone,
     /// Its label is still on.
     pub labelled: Option<&'a Request>,
-    /// With that, nothing of the bot's is unfinished on the merge request.
-    pub is_last: bool,
+    /// Nothing else of the bot's is unfinished there.
+    pub at_rest: bool,
 }
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
@@ -123,17 +123,20 @@ pub(super) fn repair<'a>(
 fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<What<'a>> {
     let task = &record.task;
     let cancelling = record.status.word() == "canceling";
+    // Where nothing is posted that would tell since when it is being cancelled.
+    let cancel_in_silence = || {
+        let is_overdue = places::of_record(snapshot, record, rules) == Place::Overdue;
+        (!record.status.ended() && !cancelling && !is_overdue).then_some(What::Cancel)
+    };
     if snapshot.gone.contains(&task.mr) {
-        let place = places::of_record(snapshot, record, rules);
-        let may_end = !record.status.ended() && !cancelling && place != Place::Overdue;
-        return may_end.then_some(What::Cancel);
+        return cancel_in_silence();
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
-        _ if posted.is_some() || has_lower_twin_in_flight(snapshot, record) => Reply::Made,
+        _ if posted.is_some() => Reply::Made,
         Some(thread) => Reply::Due(thread),
         None => Reply::DueAnew,
     };
@@ -158,18 +161,20 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             None if posted.is_some() => link,
             None => None,
         },
-        Status::Alive(_) if is_on && !stands => (!cancelling).then_some(What::Cancel),
+        // Long after the outcome was posted, it is somebody's retry.
+        Status::Alive(_) if !stands => match posted {
+            Some(note) if !is_on && !is_of_late(snapshot, note) => None,
+            _ => cancel_in_silence(),
+        },
         Status::Alive(_) if !is_on && posted.is_some() => match posted {
             Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
             // It is canceling, a person has to deal with it, or somebody retried it: that is theirs to end.
             _ => None,
         },
-        Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => {
-            Some(match reply {
-                Reply::DueAnew => What::Cancel,
-                reply => What::Withdraw(reply),
-            })
-        }
+        Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => match reply {
+            Reply::DueAnew => cancel_in_silence(),
+            reply => Some(What::Withdraw(reply)),
+        },
         Status::Alive(_) if is_stuck(snapshot, record, rules) => {
             Some(What::TimeOut { reply, labelled })
         }
@@ -184,8 +189,18 @@ fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
 
 /// It has been said that this is cancelled, and it is not known to have been. Older notes do not tell.
 fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
-    let lately = |at| snapshot.now - at <= CANCELLING;
-    note.cancels && note.status.is_none() && note.posted_at.is_some_and(lately)
+    note.cancels && note.status.is_none() && is_of_late(snapshot, note)
+}
+
+fn is_of_late(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
+    let posted_at = note.posted_at;
+    posted_at.is_some_and(|at| snapshot.now - at <= CANCELLING)
+}
+
+/// Whether its outcome is posted.
+pub fn is_told(snapshot: &Snapshot, record: &Record) -> bool {
+    let threads = snapshot.threads.get(&record.task.mr);
+    threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
 }
 
 /// What was cancelled in vain for so long that only a person can end it.
@@ -203,7 +218,7 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
 
 /// A label that is only missing, renamed or deleted is no evidence: that it was taken off, or put on once more, is.
 fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
-    let name = |event: &crate::gitlab::answer::LabelEvent| {
+    let name = |event: &LabelEvent| {
         let label = event.label.as_ref();
         label.map(|label| label.name.clone())
     };
@@ -214,22 +229,17 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
         .any(|event| event.id > request && name(event).as_ref() == Some(&present))
 }
 
-fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
-    let mut closings = futureless(snapshot, mr, rules);
-    let threads = snapshot.threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
-    let is_closed = |opening: &OpeningNote| {
-        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
-        closed.any(|(_, closed)| closed == opening)
-    };
-    let is_last = note::unfinished(threads).all(is_closed);
-    if let Some(last) = closings.last_mut() {
-        last.is_last = is_last;
-    }
-    closings
+/// The label has another name by now, and has not been taken off: a run that names it so has yet to do that.
+pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> bool {
+    let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
+    let asked = events.iter().find(|event| event.id == request);
+    let present = asked.and_then(name).filter(|present| present != label);
+    let later = |event: &LabelEvent| event.id > request && name(event) == present;
+    present.is_some() && !events.iter().any(later)
 }
 
 /// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
-fn futureless<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
+fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
     let left = match mr.state.as_str() {
         "merged" => Some(Gone::Merged),
         "closed" => Some(Gone::Closed),
@@ -259,8 +269,12 @@ fn futureless<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
-        if let (Some(why), Some(thread), None) = (why, thread, opening.linked)
-            && snapshot.labels.contains(label)
+        let has_benchmark = opening
+            .linked
+            .is_some_and(|pipeline| !snapshot.deleted.contains(&pipeline));
+        if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
+            && (snapshot.labels.contains(label)
+                || noted.is_some_and(|it| snapshot.labels.contains(it)))
             && !is_served(&request)
         {
             closings.push(Closing {
@@ -272,12 +286,12 @@ fn futureless<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -
                     .requests
                     .iter()
                     .find(|on| opening.is_about(on.id, &on.label)),
-                is_last: false,
+                at_rest: false,
             });
         }
     }
-    let Some(why) = left else { return closings };
-    for request in &mr.requests {
+    let left_on = left.map_or(&[][..], |_| mr.requests.as_slice());
+    for (request, why) in left_on.iter().filter_map(|request| Some((request, left?))) {
         let is_closed = |closing: &Closing| closing.labelled == Some(request);
         if !closings.iter().any(is_closed) && !is_served(request) {
             closings.push(Closing {
@@ -289,9 +303,17 @@ fn futureless<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -
                 label: request.label.clone(),
                 why,
                 labelled: Some(request),
-                is_last: false,
+                at_rest: false,
             });
         }
+    }
+    let is_closed = |opening: &&OpeningNote| {
+        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
+        closed.any(|(_, closed)| closed == *opening)
+    };
+    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening));
+    for closing in &mut closings {
+        closing.at_rest = at_rest;
     }
     closings
 }
@@ -302,13 +324,18 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };
-    let asked = snapshot
-        .merge_requests
-        .get(&iid)
-        .is_some_and(|mr| !mr.requests.is_empty() || !mr.unexplained.is_empty());
+    let Some(mr) = snapshot.merge_requests.get(&iid) else {
+        return false;
+    };
+    let mut openings = threads.iter().filter_map(|thread| thread.opening.as_ref());
+    let renamed = openings.any(|opening| {
+        let label = opening.label.as_ref();
+        label.is_some_and(|label| is_renamed(&mr.events, opening.request, label))
+    });
     note::unfinished(threads).next().is_none()
-        && snapshot.merge_requests.contains_key(&iid)
-        && !asked
+        && mr.requests.is_empty()
+        && mr.unexplained.is_empty()
+        && !renamed
         && !snapshot.own_records().any(in_flight)
 }
 
@@ -318,12 +345,6 @@ pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
     let mut others =
         note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
     others.next().is_none()
-}
-
-/// Another record in flight for the same request has the reply made.
-fn has_lower_twin_in_flight(snapshot: &Snapshot, record: &Record) -> bool {
-    let mut twins = of_same_request(snapshot, record);
-    twins.any(|twin| twin.pipeline < record.pipeline && !twin.status.ended())
 }
 
 /// The discussion that the record names, else another that was opened for the same request.

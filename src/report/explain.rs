@@ -140,6 +140,17 @@ impl About<'_> {
             .is_some_and(|record| plan::is_past_cancelling(snapshot, record))
     }
 
+    /// It was merged or closed before its turn.
+    fn is_to_be_closed(&self) -> bool {
+        let left = matches!(self.mr.state.as_str(), "merged" | "closed");
+        left && self.of.request.is_some() && self.record.is_none()
+    }
+
+    fn is_canceling(&self) -> bool {
+        self.record
+            .is_some_and(|record| record.status.word() == "canceling")
+    }
+
     fn failing(&self, condition: &Condition) -> String {
         let (mr, record) = (self.mr, self.record);
         let status = mr
@@ -188,10 +199,25 @@ impl About<'_> {
         }
     }
 
-    /// A benchmark is in flight, though no label asks for it any more.
-    fn is_served_without_label(&self) -> bool {
+    /// One that is in flight, though no label asks for it any more.
+    fn served_without_label(&self) -> Option<&Record> {
         let mut records = self.status.snapshot.own_records();
-        records.any(|record| record.task.mr == self.mr.iid && !record.status.ended())
+        records.find(|record| record.task.mr == self.mr.iid && !record.status.ended())
+    }
+
+    /// What becomes of that.
+    fn without_label(&self, record: &Record) -> &'static str {
+        let snapshot = self.status.snapshot;
+        if plan::was_retried(snapshot, record) {
+            "Somebody retried the benchmark after its outcome was posted: it is theirs to end. If it ends otherwise than was \
+             posted, the next reconcile says so in the reply."
+        } else if plan::is_past_cancelling(snapshot, record) {
+            "A person has to cancel or delete its pipeline, which bench-bot could not."
+        } else if plan::is_told(snapshot, record) {
+            "Its pipeline is to be cancelled: reconcile says so in the reply when it has ended."
+        } else {
+            "The label has gone: if it was taken off, the next reconcile says so and cancels the benchmark in flight."
+        }
     }
 
     fn hint(&self, condition: &Condition) -> String {
@@ -201,6 +227,10 @@ impl About<'_> {
             .as_ref()
             .map_or("?", |pipeline| pipeline.status.word());
         match (condition.name, condition.verdict) {
+            (Name::Open, _) if self.is_to_be_closed() => {
+                "The next reconcile takes the label off: only an open merge request is benchmarked."
+                    .to_owned()
+            }
             (Name::Open, _) if mr.state == "closed" => {
                 "Whoever may change it has to reopen it: only an open one is benchmarked.".to_owned()
             }
@@ -209,22 +239,24 @@ impl About<'_> {
                 "Nobody: the next run looks again. If this stays so for an hour, take the label off and put it on again."
                     .to_owned()
             }
-            (Name::Labelled, _) if self.is_served_without_label() => {
-                "The label has gone: if it was taken off, the next reconcile says so and cancels the benchmark in flight."
-                    .to_owned()
-            }
-            (Name::Labelled, _) => format!(
-                "To ask for a benchmark, a Developer of {source} has to put the label on."
-            ),
+            (Name::Labelled, _) => match self.served_without_label() {
+                Some(record) => self.without_label(record).to_owned(),
+                None => {
+                    format!("To ask for a benchmark, a Developer of {source} has to put the label on.")
+                }
+            },
             (Name::Unserved, Some(Verdict::Finished)) => {
                 "The next reconcile tells the outcome and takes the label off. For another benchmark, put it on \
                  again then."
                     .to_owned()
             }
             (Name::Unserved, Some(Verdict::Stuck)) if self.is_past_cancelling() => {
-                "A person has to cancel or delete its pipeline, which bench-bot could not: until then the label stays on. It \
-                 does not hold up the others."
+                "A person has to cancel or delete its pipeline, which bench-bot could not. It does not hold up the others, and \
+                 the next reconcile takes the label off."
                     .to_owned()
+            }
+            (Name::Unserved, Some(Verdict::Stuck)) if self.is_canceling() => {
+                "The next reconcile says that it took too long and takes the label off.".to_owned()
             }
             (Name::Unserved, Some(Verdict::Stuck)) => {
                 "The next reconcile cancels it, says so and takes the label off.".to_owned()

@@ -92,7 +92,12 @@ impl<'a> Explained<'a> {
 }
 
 impl Report<'_> {
+    /// Where there is more than one: of this run's, or of another that asks for benchmarks of the same project.
     pub fn shows_labels(&self) -> bool {
-        self.labels.len() > 1
+        let mut in_flight = self.plan.in_flight.iter().map(|found| found.record);
+        let other = |record: &Record| {
+            record.task.project == self.source.id && !self.labels.contains(&record.task.label)
+        };
+        self.labels.len() > 1 || in_flight.any(other)
     }
 }

@@ -130,6 +130,13 @@ impl Survey<'_> {
             |record: &&Record| !record.status.ended() && now - record.created_at > self.timeout;
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
+        // Whoever asks about one merge request is told what becomes of a benchmark that goes on without its label.
+        if let Scope::Courses { of: Some(iid), .. } = self.scope {
+            let goes_on = |record: &&Record| record.task.mr == iid && !record.status.ended();
+            let mut own = self.snapshot.own_records().filter(goes_on);
+            let without_label = own.any(|record| self.snapshot.request_of(record).is_none());
+            threads.extend(without_label.then_some(iid));
+        }
         if let Scope::One(iid) | Scope::Ending { iid, .. } = self.scope {
             threads.retain(|of| *of == iid);
         }
@@ -183,10 +190,11 @@ impl Survey<'_> {
             let (request, mr) = (link.opening.request, link.mr);
             let pipeline = match pipeline {
                 Ok(pipeline) => pipeline,
-                // Somebody deleted it, if nothing else is heard of it.
+                // No list shows it either.
                 Err(error)
                     if error.not_found() && variables.as_ref().is_err_and(Error::not_found) =>
                 {
+                    self.snapshot.deleted.insert(id);
                     continue;
                 }
                 Err(error) => {

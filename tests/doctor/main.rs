@@ -44,14 +44,11 @@ fn pipeline(id: u64, status: &str, hours: i64) -> Pipeline {
     let time = DateTime::UNIX_EPOCH - TimeDelta::hours(hours);
     Pipeline {
         id: PipelineId(id),
-        project_id: ProjectId(7),
-        sha: Sha("a".repeat(40)),
-        ref_name: "main".to_owned(),
-        status: status.to_owned().into(),
+        status: Some(Status::from(status.to_owned())),
         source: Some("api".to_owned()),
         web_url: format!("https://gitlab.example.com/acme/benchmarks/-/pipelines/{id}"),
-        created_at: time,
-        updated_at: time,
+        created_at: Some(time),
+        updated_at: Some(time),
         started_at: None,
         finished_at: None,
     }
@@ -64,6 +61,7 @@ fn identity(variable: &'static str) -> Identity {
         user: Ok(User {
             id: BOT,
             username: "bench-bot".to_owned(),
+            bot: None,
         }),
         details: Ok(TokenDetails {
             scopes: vec!["api".to_owned()],

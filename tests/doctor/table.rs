@@ -333,9 +333,9 @@ fn what_is_overdue_is_named() {
             pipeline(1, "running", 49),
             pipeline(2, "success", 99),
             pipeline(3, "manual", 49),
-            pipeline(4, "running", 47),
+            pipeline(4, "running", 25),
         ]),
-        "in flight for longer than 2days, twice --timeout: \
+        "in flight for longer than 1day 1h, --timeout and an hour: \
          https://gitlab.example.com/acme/benchmarks/-/pipelines/1 (running), \
          https://gitlab.example.com/acme/benchmarks/-/pipelines/3 (manual)"
     );

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use in_memory_gitlab::{BOT_TOKEN, Clock, ExternalUrl, Gitlab, Mr};
+use in_memory_gitlab::{BOT_TOKEN, Clock, ExternalUrl, Gitlab, Mr, Role, Work};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long a benchmark takes while the server is kept up.
@@ -127,6 +127,8 @@ fn serve(port: u16) -> Result<()> {
         .external_url(ExternalUrl::Loopback)
         .clock(Clock::real())
         .start();
+    gitlab.role("ada", "acme/benchmarks", Role::Owner);
+    gitlab.configure("acme/benchmarks", |project| project.reads_ci_file = true);
     let cast = cast(&gitlab);
     let url = gitlab.url();
     println!(
@@ -155,19 +157,15 @@ fn serve(port: u16) -> Result<()> {
         "\nTo label one again: curl -X PUT -H 'PRIVATE-TOKEN: {}' '{url}/api/v4/projects/7/merge_requests/1?add_labels=benchmarking'",
         in_memory_gitlab::ADA_TOKEN
     );
+    println!(
+        "To change what the benchmark project lets the bot do, or its CI file (a job with `when: manual`, say):\n\n  \
+         curl -X PUT -H 'PRIVATE-TOKEN: {0}' '{url}/api/v4/projects/8?ci_pipeline_variables_minimum_override_role=owner'\n  \
+         curl -H 'PRIVATE-TOKEN: {0}' --json @commit.json '{url}/api/v4/projects/8/repository/commits'",
+        in_memory_gitlab::ADA_TOKEN
+    );
+    let _runner = gitlab.runner(|_, _| Work::success(SERVED_BENCHMARK));
     loop {
-        thread::sleep(Duration::from_millis(200));
-        let now = gitlab.now();
-        for benchmark in gitlab.benchmarks() {
-            let age = (now - benchmark.created_at).to_std().unwrap_or_default();
-            match benchmark.status.as_str() {
-                "created" if age > SERVED_BENCHMARK / 4 => gitlab.benchmark_runs(benchmark.id),
-                "running" if age > SERVED_BENCHMARK => {
-                    gitlab.benchmark_ends(benchmark.id, "success")
-                }
-                _ => {}
-            }
-        }
+        thread::park();
     }
 }
 

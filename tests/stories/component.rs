@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use bench_bot::cli::Cli;
+use bench_bot::cli::{Cli, MrName};
 use clap::{Arg, ArgAction, CommandFactory};
+use proptest::prelude::*;
+use regex::Regex;
 
 const COMPONENT: &str = include_str!("../../templates/bench-bot.yml");
 
-/// Inputs about the job rather than the program.
-const JOBS_OWN: [&str; 5] = ["releases", "version", "image", "job-name", "stage"];
+/// Inputs about the job rather than a setting of the program.
+const JOBS_OWN: [&str; 6] = [
+    "trigger", "releases", "version", "image", "job-name", "stage",
+];
 
 /// Each input with its properties, as they are written.
 fn inputs() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
@@ -108,4 +112,170 @@ fn every_input_is_a_setting_or_about_the_job() {
 #[test]
 fn the_component_runs_the_release_that_it_belongs_to() {
     assert_eq!(inputs()["version"]["default"], env!("CARGO_PKG_VERSION"));
+}
+
+/// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
+fn trigger() -> Regex {
+    Regex::new(inputs()["trigger"]["regex"]).expect("RE2 has no other syntax")
+}
+
+/// Of a merge request, in the words that `trigger --mr` takes.
+const NAMES: [&str; 6] = [
+    "12",
+    "!12",
+    "https://gitlab.example.com/acme/engine/-/merge_requests/12",
+    "https://gitlab.example.com/acme/engine/-/merge_requests/12/",
+    "https://gitlab.example.com/acme/engine/-/merge_requests/12/diffs",
+    "http://127.0.0.1:8080/git/acme/rust.d/en_gine-2/-/merge_requests/12",
+];
+
+#[test]
+fn a_merge_request_may_be_named_as_on_the_command_line() {
+    let trigger = trigger();
+    assert!(
+        trigger.is_match(""),
+        "GitLab checks the default as well, which is none"
+    );
+    assert_eq!(inputs()["trigger"]["default"], "\"\"");
+    for name in NAMES {
+        assert!(trigger.is_match(name), "{name}");
+        name.parse::<MrName>().expect("the program takes it");
+    }
+}
+
+#[test]
+fn nothing_else_of_what_a_person_types_reaches_a_command_line() {
+    let trigger = trigger();
+    let smuggled = [
+        " ",
+        "\t",
+        "\n",
+        "\r",
+        "\0",
+        "'",
+        "\"",
+        "`",
+        "$",
+        "$(id)",
+        "$[[ inputs.label ]]",
+        "\\",
+        ";",
+        "&",
+        "|",
+        "<",
+        ">",
+        "(",
+        ")",
+        "{",
+        "}",
+        "*",
+        "?",
+        "~",
+        "#",
+        "%",
+        "@",
+        "=",
+        ",",
+        "[",
+        "]",
+        "^",
+        "é",
+        "\u{2028}",
+        "\n12",
+        "12\n",
+        "\n!12\n",
+    ];
+    for name in NAMES {
+        for what in smuggled {
+            for at in (0..=name.len()).filter(|at| name.is_char_boundary(*at)) {
+                let value = format!("{}{what}{}", &name[..at], &name[at..]);
+                assert!(!trigger.is_match(&value), "{value:?}");
+            }
+        }
+    }
+    for value in [
+        "0",
+        "-1",
+        "!",
+        "--help",
+        "-v",
+        "!!12",
+        "12 --force",
+        "12345678901",
+        "main",
+        "12/diffs",
+        "https://gitlab.example.com/acme/engine",
+        "https:///-/merge_requests/12",
+        "https://gitlab.example.com/-/merge_requests/12",
+        "https://bot:secret@gitlab.example.com/acme/engine/-/merge_requests/12",
+        "https://gitlab.example.com/acme/engine/-/merge_requests/12?x=y",
+        "file:///acme/engine/-/merge_requests/12",
+        "javascript:12",
+    ] {
+        assert!(!trigger.is_match(value), "{value:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_may_fill_the_input_is_a_name_of_letters_that_no_shell_acts_on(
+        value in prop_oneof![
+            ".*",
+            "[!0-9htps:/.a-z_ $'\"`\n-]{0,60}",
+            "(https?://[a-z.]{1,9}(:[0-9]{1,3})?(/[a-z_.-]{1,9}){1,3})?/?-?/?merge_requests/[0-9]{1,3}[a-z/ ;\n]{0,3}",
+        ],
+    ) {
+        if trigger().is_match(&value) {
+            let harmless = |c: char| c.is_ascii_alphanumeric() || "!:/._-".contains(c);
+            prop_assert!(value.chars().all(harmless));
+            prop_assert!(value.is_empty() || value.parse::<MrName>().is_ok());
+        }
+    }
+}
+
+/// As text that GitLab puts in, and quoted: a variable is something that others may set.
+#[test]
+fn the_input_goes_to_trigger_alone() {
+    let (_, job) = COMPONENT.split_once("\n---\n").expect("it has a header");
+    let uses: Vec<&str> = job
+        .lines()
+        .filter(|line| line.contains("inputs.trigger"))
+        .map(str::trim)
+        .collect();
+    let [rule, condition, command] = uses[..] else {
+        panic!("{uses:?}");
+    };
+    assert!(rule.starts_with("- if: '\"$[[ inputs.trigger ]]\" != \"\" && "));
+    assert_eq!(condition, "if [ -n '$[[ inputs.trigger ]]' ]; then");
+    assert!(command.starts_with("bench-bot trigger "));
+    assert!(command.contains(" --mr '$[[ inputs.trigger ]]' "));
+}
+
+/// GitLab puts it into the CI file before it reads that, so that the first check has to come before the component's own.
+#[test]
+fn the_input_of_the_readme_stays_one_value() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("      trigger: \"$[[ inputs.trigger ]]\"\n"));
+    let line = readme
+        .lines()
+        .find(|line| line.starts_with("      regex: "));
+    let pattern = line
+        .and_then(|line| line.split_once(": "))
+        .expect("it has a check")
+        .1;
+    let first = Regex::new(pattern).expect("RE2 has no other syntax");
+    for name in NAMES.into_iter().chain([""]) {
+        assert!(first.is_match(name), "{name}");
+    }
+    for breaking in [
+        "12\"",
+        "12\n",
+        "\n12",
+        "12\\",
+        "$CI_JOB_TOKEN",
+        "12 #",
+        "12\n    label: x",
+    ] {
+        assert!(!first.is_match(breaking), "{breaking:?}");
+    }
 }

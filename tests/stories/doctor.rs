@@ -196,7 +196,7 @@ fn what_is_in_flight_for_too_long_is_named() {
     run(&gitlab, "scan");
     let id = gitlab.benchmarks()[0].id;
     gitlab.benchmark_hangs(id, "running");
-    gitlab.later(Duration::from_secs(47 * 60 * 60));
+    gitlab.later(Duration::from_secs(24 * 60 * 60));
     assert_eq!(check(&gitlab, "overdue")["hint"], Value::Null);
     gitlab.later(Duration::from_secs(2 * 60 * 60));
     run(&gitlab, "doctor");

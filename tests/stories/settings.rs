@@ -35,6 +35,21 @@ fn a_missing_setting_is_named_by_flag_and_variable() {
     assert!(gitlab.requests().is_empty());
 }
 
+/// The component's job has a variable for each input, filled or not.
+#[test]
+fn an_empty_setting_that_may_be_left_out_is_left_out() {
+    let gitlab = Gitlab::start();
+    for variable in [
+        "BENCH_BOT_USER",
+        "BENCH_BOT_REF",
+        "BENCH_BOT_RESULTS_JOB",
+        "BENCH_BOT_BENCHMARK_TOKEN",
+    ] {
+        let ran = bot(&gitlab, "scan").env(variable, "").succeeds();
+        assert_eq!(ran.stderr, "", "{variable}");
+    }
+}
+
 #[test]
 fn a_wrong_setting_is_named_by_flag_and_variable() {
     let gitlab = Gitlab::start();

@@ -8,6 +8,7 @@ use super::project::{Needs, features, found, role};
 use super::{Check, REHEARSE, Verdict};
 use crate::gitlab::answer::{Pipeline, User};
 use crate::gitlab::{Error, ProjectSettings, Role};
+use crate::plan::GRACE;
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.benchmark;
@@ -224,10 +225,10 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
 /// So many are named.
 const NAMED: usize = 5;
 
-/// What neither ends nor is ended, since the runs look no further back.
+/// What neither ends nor is ended: reconcile has tried to cancel by then what is this project's.
 fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Check {
     let name = "overdue";
-    let limit = findings.timeout * 2;
+    let limit = findings.timeout + GRACE;
     let pipelines = match pipelines {
         Ok(pipelines) => pipelines.iter(),
         Err(error) => return Check::unread(name, error),
@@ -252,10 +253,10 @@ fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Che
     Check::warning(
         name,
         format!(
-            "in flight for longer than {}, twice --timeout: {}{more}",
+            "in flight for longer than {}, --timeout and an hour: {}{more}",
             told(limit),
             late[..late.len().min(NAMED)].join(", ")
         ),
-        "end or delete them by hand; until then they no longer hold up the queue",
+        "end or delete them by hand: the queue no longer waits for this project's own, and for others until twice --timeout",
     )
 }

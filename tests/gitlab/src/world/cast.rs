@@ -40,6 +40,10 @@ impl World {
         ] {
             world.users.insert(id, User::new(id, username, name));
         }
+        // A service account.
+        if let Some(bot) = world.users.get_mut(&BENCH_BOT) {
+            bot.bot = true;
+        }
         world.add_tokens();
         let acme = Group {
             id: ACME,

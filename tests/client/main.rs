@@ -1,5 +1,8 @@
 //! Single exchanges with GitLab: what is repeated, how lists are read to their end, what errors say.
 
+mod absence;
+mod merge_requests;
+
 use std::time::{Duration, Instant};
 
 use bench_bot::gitlab::answer::Variable;
@@ -28,6 +31,7 @@ fn connect_for(
         benchmark_project: "8".parse().expect("an id"),
         token: SecretString::from(TOKEN),
         benchmark_token: None,
+        bot: None,
         limits: Limits {
             http_timeout,
             retries,
@@ -35,7 +39,7 @@ fn connect_for(
             ca_file: None,
         },
     };
-    Gitlab::connect(&connection, None).expect("everything is there")
+    Gitlab::connect(&connection, &[]).expect("everything is there")
 }
 
 fn gitlab(retries: usize) -> (ServerGuard, Gitlab) {
@@ -123,7 +127,7 @@ fn a_read_that_goes_through_the_second_time_has_gone_through() {
 fn refusals_are_not_repeated() {
     for status in [400, 401, 403, 404, 422] {
         let (mut server, gitlab) = gitlab(3);
-        let mock = answer(&mut server, VARIABLES, "{}")
+        let mock = answer(&mut server, VARIABLES, r#"{"message":"No"}"#)
             .with_status(status)
             .expect(1)
             .create();
@@ -302,7 +306,7 @@ const MERGE_REQUESTS: &str = "/projects/7/merge_requests";
 fn page(server: &mut ServerGuard, number: usize, iids: &[u64], next: Option<&str>) -> Mock {
     let rows: Vec<String> = iids
         .iter()
-        .map(|iid| format!(r#"{{"iid":{iid},"labels":["benchmarking"]}}"#))
+        .map(|iid| format!(r#"{{"iid":{iid},"state":"opened","labels":["benchmarking"]}}"#))
         .collect();
     let mock = get(server, MERGE_REQUESTS)
         .match_query(Matcher::UrlEncoded("page".to_owned(), number.to_string()))
@@ -313,9 +317,13 @@ fn page(server: &mut ServerGuard, number: usize, iids: &[u64], next: Option<&str
     }
 }
 
+fn list(gitlab: &Gitlab, listing: Listing) -> Result<Vec<u64>, Error> {
+    let rows = gitlab.source.list(listing)?;
+    Ok(rows.into_iter().map(|row| row.iid.0).collect())
+}
+
 fn listed(gitlab: &Gitlab) -> Result<Vec<u64>, Error> {
-    let iids = gitlab.source.labelled("benchmarking", &Listing::Open)?;
-    Ok(iids.into_iter().map(|iid| iid.0).collect())
+    list(gitlab, Listing::Labelled("benchmarking"))
 }
 
 #[test]
@@ -356,7 +364,7 @@ fn a_list_is_complete_or_an_error() {
 #[test]
 fn rows_that_an_ignored_filter_lets_through_are_dropped() {
     let (mut server, gitlab) = gitlab(0);
-    let rows = r#"[{"iid":1,"labels":["other"]},{"iid":2,"labels":["benchmarking"]}]"#;
+    let rows = r#"[{"iid":1,"state":"opened","labels":["other"]},{"iid":2,"state":"opened","labels":["benchmarking"]}]"#;
     answer(&mut server, MERGE_REQUESTS, rows)
         .with_header("x-next-page", "")
         .create();
@@ -456,7 +464,12 @@ fn a_write_is_not_followed() {
 fn each_form_of_refusal_is_told_in_a_line() {
     for (status, body, told) in [
         (401, r#"{"message":"401 Unauthorized"}"#, "401 Unauthorized"),
-        (404, r#"{"error":"404 Not Found"}"#, "404 Not Found"),
+        (404, r#"{"message":"404 Not found"}"#, "404 Not found"),
+        (
+            404,
+            r#"{"error":"404 Not Found"}"#,
+            "404 Not Found, but not in GitLab's words",
+        ),
         (400, r#"{"error":"ref is missing"}"#, "400: ref is missing"),
         (
             400,
@@ -478,7 +491,16 @@ fn each_form_of_refusal_is_told_in_a_line() {
             r#"{"error":"invalid_token","error_description":"Token is expired.","scope":"api"}"#,
             "401: Token is expired.",
         ),
-        (403, "<html><h1>No entry</h1>\n</html>", "403 Forbidden"),
+        (
+            403,
+            r#"{"error":"insufficient_granular_scope","error_description":"Access denied"}"#,
+            "403: Access denied",
+        ),
+        (
+            403,
+            "<html><h1>No entry</h1>\n</html>",
+            "403 Forbidden, but not in GitLab's words",
+        ),
         (400, "[]", "400:"),
     ] {
         let (mut server, gitlab) = gitlab(0);
