@@ -43,7 +43,7 @@ const PLAIN: Story = Story {
 const TWO_LABELS: &str = "--label benchmarking --label benchmarking::full";
 const A_DAY_AND_MORE: Duration = Duration::from_secs(25 * 60 * 60);
 
-const STORIES: [Story; 25] = [
+const STORIES: [Story; 26] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
@@ -265,6 +265,23 @@ const STORIES: [Story; 25] = [
             run(gitlab, "scan");
             refuse_nothing(gitlab);
             mr.unlabelled();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "reconcile closes one label of two",
+        settings: TWO_LABELS,
+        arrange: |gitlab| {
+            let mr = ready(gitlab).label("benchmarking::full");
+            refuse(gitlab, "speed-up");
+            run(gitlab, &format!("scan {TWO_LABELS}"));
+            assert_eq!(mr.discussions().len(), 3);
+            mr.unlabelled();
+        },
+        afterwards: |gitlab| {
+            gitlab
+                .existing_mr("acme/engine", 2)
+                .unlabel("benchmarking::full");
         },
         ..PLAIN
     },
