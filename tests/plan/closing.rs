@@ -206,7 +206,8 @@ fn a_renamed_label_is_followed() {
         with_label(FULL),
         ["close !1: benchmarking::full unlabelled, in its discussion"]
     );
-    assert_eq!(with_label(LABEL), [""; 0]);
+    // As of a benchmark that runs, the end is told also where the settings still have the old name.
+    assert_eq!(with_label(LABEL), with_label(FULL));
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub fn snapshot(
         unreadable: Vec::new(),
         threads: BTreeMap::new(),
         uncertain: BTreeSet::new(),
+        deleted: BTreeSet::new(),
         marked: BTreeSet::new(),
         courses: BTreeMap::new(),
         missing_labels: Vec::new(),
