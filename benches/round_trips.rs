@@ -5,6 +5,8 @@
 //! the whole run, from start to exit, is divided by that. What goes beyond a whole number is work: the program's own,
 //! and that of the in-memory GitLab, which shares this machine and answers one request at a time.
 //!
+//! What must not grow is asserted: what a forgotten label costs, and `reconcile` while others wait.
+//!
 //! The growth curves are drawn to SVG, `target/growth.svg` unless told otherwise. For comparison `scan.py` and `scan.sh`
 //! do the same scan; the former wants python-gitlab, in the Python that the variable `PYTHON` names.
 
@@ -25,7 +27,19 @@ use in_memory_gitlab::{BOT_TOKEN, ExternalUrl, Gitlab, Mr};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-bot");
 const DELAY: Duration = Duration::from_millis(150);
 const SHORT_DELAY: Duration = Duration::from_millis(50);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What a label that nobody took off may cost a scan.
+const MOST_FORGOTTEN: usize = 3;
+/// The same where its benchmark ended and nobody has posted the outcome yet: the pipeline that the discussion links to is
+/// looked at, and its variables. The next `reconcile` takes that label off.
+const MOST_UNPOSTED: usize = MOST_FORGOTTEN + 2;
+/// How many such labels there are.
+const FORGOTTEN: [usize; 4] = [0, 1, 5, 20];
+/// What `reconcile` may take with six ended.
+const MOST_TRIPS_SIX_ENDED: f64 = 9.5;
+/// The plots below the growth curves in `growth.in.svg`: the height of nothing, and that of one.
+const BELOW: (f64, f64) = (760.0, 1.6);
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -46,7 +60,8 @@ fn main() -> Result<()> {
     println!("Old: ended benchmarks, and as many merged MRs; 10 are open. Open: labelled MRs.");
     let old = growth("old", [0, 100, 1_000, 10_000], |old| (old, 10));
     let open = growth("open", [1, 10, 100, 1_000], |open| (0, open));
-    let drawing = include_str!("growth.in.svg").replace("<!-- curves -->", &(old + &open));
+    let curves = [old, open, forgotten(), while_others_wait()].concat();
+    let drawing = include_str!("growth.in.svg").replace("<!-- curves -->", &curves);
     fs::create_dir_all(Path::new(svg).parent().context("no file name")?)?;
     fs::write(svg, drawing)?;
     println!("\nDrawn to {svg}");
@@ -79,15 +94,27 @@ fn end_benchmarks(gitlab: &Gitlab) {
     }
 }
 
-/// A month ago so many benchmarks ended and as many merge requests were merged, a third with the label still on.
-fn history(gitlab: &Gitlab, count: usize) {
+/// So many benchmarks, one after the other, in so much time. As many merge requests were merged, a third with the label
+/// still on.
+fn history(gitlab: &Gitlab, count: usize, time: Duration) {
     if count == 0 {
         return;
     }
     let first = ready(gitlab, 1).remove(0);
-    run(gitlab, "scan");
+    let first_iid = first.iid();
+    run(gitlab, &format!("trigger --mr {first_iid}"));
     first.merge();
-    let record = gitlab.benchmarks().remove(0).variables;
+    // As if its outcome had been posted.
+    let mut world = gitlab.world();
+    world.merge_requests.values_mut().for_each(|mr| {
+        if mr.iid == first_iid {
+            mr.reactions.clear()
+        }
+    });
+    drop(world);
+    let record = gitlab.benchmarks().pop().expect("one is started");
+    gitlab.benchmark_ends(record.id, "success");
+    let record = record.variables;
     for number in 2..=count {
         let mr = gitlab.mr("old").labelled();
         let iid = mr.iid().to_string();
@@ -97,14 +124,14 @@ fn history(gitlab: &Gitlab, count: usize) {
         };
         let record = record.iter().map(|(key, value)| variable((key, value)));
         let record: Vec<_> = record.collect();
-        gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+        gitlab.benchmark_ends(id, "success");
+        gitlab.later(time / count as u32);
         if number % 3 != 0 {
             mr.unlabelled();
         }
         mr.merge();
     }
-    end_benchmarks(gitlab);
-    gitlab.later(MONTH);
 }
 
 /// Wall time; user and system time of the process and those that it started; requests.
@@ -196,11 +223,6 @@ fn scenes() {
         ready(gitlab, 21);
         run(gitlab, "scan");
     };
-    let six_ended = |gitlab: &Gitlab| {
-        ready(gitlab, 6);
-        run(gitlab, "scan --max-in-flight 6");
-        end_benchmarks(gitlab);
-    };
     let (five, trigger) = ("scan --max-in-flight 5", "trigger --mr 1");
     scene("scan, nothing labelled", "scan", 3.0, unlabelled);
     scene("scan, 20 ready, starting one", "scan", 10.0, twenty);
@@ -210,6 +232,137 @@ fn scenes() {
     scene("trigger, ready, unlabelled", trigger, 9.0, unlabelled);
 }
 
+fn six_ended(gitlab: &Gitlab) {
+    ready(gitlab, 6);
+    run(gitlab, "scan --max-in-flight 6");
+    end_benchmarks(gitlab);
+}
+
+/// What labels that are older than 3,000 benchmarks in 100 days cost a scan. Gives the curves.
+fn forgotten() -> String {
+    println!(
+        "\nForgotten: requests of a scan while so many labels are older than 3,000 benchmarks in 100 days"
+    );
+    println!("One is in flight, and no place is free.\n");
+    let [none, one, five, twenty] = FORGOTTEN;
+    println!("{:44}{none:6}{one:6}{five:6}{twenty:6}", "");
+    let scene = |name: &str, head: &str, has_notes: bool, is_served: bool| {
+        let requests = scans_with_forgotten(head, has_notes, is_served);
+        let [none, one, five, twenty] = requests;
+        println!("{name:44}{none:6}{one:6}{five:6}{twenty:6}");
+        let mut points = String::new();
+        for (count, requests) in FORGOTTEN.into_iter().zip(requests) {
+            let each = if is_served {
+                MOST_UNPOSTED
+            } else {
+                MOST_FORGOTTEN
+            };
+            let most = none + count * each;
+            let found = format!("{name}, {count} labels: {requests} requests");
+            assert!(requests <= most, "{found}, at most {most} are right");
+            points += &below(80.0 + 13.0 * count as f64, requests as f64);
+        }
+        let class = if is_served { "unposted" } else { "forgotten" };
+        curve(&format!("{class} requests"), &points)
+    };
+    [
+        scene("its pipeline failed", "failed", false, false),
+        scene("its pipeline failed, people wrote", "failed", true, false),
+        scene("its pipeline passed", "success", false, false),
+        scene("its pipeline passed, people wrote", "success", true, false),
+        scene("its benchmark ended", "success", true, true),
+        scene(
+            "its benchmark ended, a later commit failed",
+            "failed",
+            true,
+            true,
+        ),
+    ]
+    .concat()
+}
+
+/// The requests of scans with so many labels as [`FORGOTTEN`] says.
+fn scans_with_forgotten(head: &str, has_notes: bool, is_served: bool) -> [usize; 4] {
+    let gitlab = gitlab();
+    let mrs = ready(&gitlab, FORGOTTEN[3]);
+    if is_served {
+        run(&gitlab, &format!("scan --max-in-flight {}", mrs.len()));
+        end_benchmarks(&gitlab);
+    }
+    for mr in &mrs {
+        if has_notes {
+            mr.comment("linus", "Is it any faster?");
+        }
+        if head != "success" {
+            mr.push().pipeline(head);
+        }
+    }
+    history(&gitlab, 3_000, 100 * DAY);
+    let in_flight = ready(&gitlab, 1).remove(0).iid();
+    run(&gitlab, &format!("trigger --mr {in_flight}"));
+    let benchmarks = gitlab.benchmarks().len();
+    // Were its record not found, another benchmark would start.
+    let places = if is_served { 50 } else { 1 };
+    let scan = format!("scan --max-in-flight {places}");
+    let mut left = &mrs[..];
+    let mut requests = [0; 4];
+    for (count, found) in FORGOTTEN.into_iter().zip(&mut requests).rev() {
+        let (off, on) = left.split_at(left.len() - count);
+        off.iter().for_each(|mr| drop(mr.unlabelled()));
+        left = on;
+        *found = run(&gitlab, &scan).2;
+        assert_eq!(gitlab.benchmarks().len(), benchmarks, "none is started");
+        if count == 1 && is_served {
+            run(&gitlab, "reconcile");
+            assert!(!left[0].is_labelled(), "its record is found");
+        }
+    }
+    requests
+}
+
+/// A reconcile that finishes six, while so many others wait for their turn. Gives its curves.
+fn while_others_wait() -> String {
+    println!("\nReconcile, six ended, the quickest of three runs or more\n");
+    println!("{:>8}    requests  round trips  at most", "waiting");
+    let [mut by_requests, mut by_trips] = [String::new(), String::new()];
+    let mut alone = None;
+    for (place, waiting) in [0, 20, 1_000].into_iter().enumerate() {
+        let measure = || {
+            let gitlab = gitlab();
+            six_ended(&gitlab);
+            ready(&gitlab, waiting);
+            run_delayed(&gitlab, "reconcile")
+        };
+        let (requests, mut trips) = measure();
+        // Others may keep this machine busy meanwhile.
+        for further in 1..12 {
+            if further >= 3 && trips <= MOST_TRIPS_SIX_ENDED {
+                break;
+            }
+            trips = trips.min(measure().1);
+        }
+        println!("{waiting:8}{requests:12}{trips:13.2}{MOST_TRIPS_SIX_ENDED:9}");
+        assert_eq!(requests, *alone.get_or_insert(requests), "{waiting} wait");
+        assert!(
+            trips <= MOST_TRIPS_SIX_ENDED,
+            "{waiting} wait: {trips:.2} round trips"
+        );
+        let x = 560.0 + 100.0 * place as f64;
+        by_requests += &below(x, requests as f64);
+        by_trips += &below(x, trips);
+    }
+    curve("waiting requests", &by_requests) + &curve("waiting round-trips", &by_trips)
+}
+
+fn curve(class: &str, points: &str) -> String {
+    format!("<polyline class='{class}' points='{points}'/>")
+}
+
+/// A point in one of the plots below the growth curves.
+fn below(x: f64, value: f64) -> String {
+    format!("{x:.1},{:.1} ", BELOW.0 - BELOW.1 * value)
+}
+
 /// `world` says how many are old, and how many are open. Gives the curves of the scans, in the axes of `growth.in.svg`.
 fn growth(what: &str, counts: [usize; 4], world: fn(usize) -> (usize, usize)) -> String {
     println!("\n{what:>8}    scan: requests  round trips    reconcile: requests  round trips");
@@ -217,7 +370,8 @@ fn growth(what: &str, counts: [usize; 4], world: fn(usize) -> (usize, usize)) ->
     for count in counts {
         let gitlab = gitlab();
         let (old, open) = world(count);
-        history(&gitlab, old);
+        history(&gitlab, old, Duration::ZERO);
+        gitlab.later(MONTH);
         let next = ready(&gitlab, open).remove(open - 1);
         let (requests, trips) = run_delayed(&gitlab, "scan");
         assert_eq!(gitlab.benchmarks().len(), old + 1, "one is started");
@@ -232,8 +386,8 @@ fn growth(what: &str, counts: [usize; 4], world: fn(usize) -> (usize, usize)) ->
         assert!(!next.is_labelled(), "it is finished");
         println!("{requests:23}{trips:13.2}");
     }
-    let curve = |kind, points| format!("<polyline class='{what} {kind}' points='{points}'/>");
-    curve("requests", by_requests) + &curve("round-trips", by_trips)
+    let curve = |kind, points| curve(&format!("{what} {kind}"), points);
+    curve("requests", &by_requests) + &curve("round-trips", &by_trips)
 }
 
 /// Every second merge request is ready; the others have two records, of an earlier request and of this one.
@@ -246,7 +400,7 @@ fn planning() -> Result<()> {
         let (iid, request) = (Iid(number), RequestId(20_000 + number));
         let (mut mr, mut record) = (mr.clone(), record.clone());
         mr.iid = iid;
-        mr.request.as_mut().context("it is labelled")?.id = request;
+        mr.requests.first_mut().context("it is labelled")?.id = request;
         record.pipeline = PipelineId(50_000 + number);
         record.task.mr = Iid(number.next_multiple_of(2));
         record.task.request = request;
@@ -290,11 +444,19 @@ fn small_snapshot() -> Result<(Snapshot, Rules)> {
         benchmark_token: None,
         server_url: None,
         ca_file: None,
+        is_job: false,
     };
     let settled = settings.settle(&environment)?;
-    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection, None)?;
-    let (label, rules) = (settled.label, settled.rules);
-    let snapshot = survey(&connected, &label, rules.timeout, Scope::One(Iid(1)));
+    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection, &[])?;
+    let (labels, rules) = (settled.labels, settled.rules);
+    let lookback = rules.timeout * 2;
+    let snapshot = survey(
+        &connected,
+        &labels,
+        rules.timeout,
+        lookback,
+        Scope::One(Iid(1)),
+    );
     Ok((snapshot?, rules))
 }
 

@@ -4,6 +4,7 @@ It leaves the same behind, so that `bench-bot reconcile` can take over, but it k
 withdrawn requests, lists that shift while they are read, or what GitLab makes of a `$`.
 """
 
+import json
 import os
 
 import gitlab
@@ -36,16 +37,23 @@ def ready(mr, request):
     return passed and "benchmarking" in mr.labels and (str(mr.iid), str(request)) not in served
 
 
+def note(text, mr, request, pipeline=None):
+    start = {"request": request, "pipeline": pipeline, "label": "benchmarking", "sha": mr.sha}
+    return {"body": f"{text}\n\n<!-- bench-bot {json.dumps({'start': start})} -->"}
+
+
 queue = [(mr, request) for mr, request in requests if ready(mr, request)]
 queue.sort(key=lambda queued: queued[0].head_pipeline["started_at"])
 if queue and in_flight == 0:
     mr, request = queue[0]
-    discussion = mr.discussions.create({"body": "Benchmark requested."})
+    mr.awardemojis.create({"name": "eyes"})
+    discussion = mr.discussions.create(note("Benchmark requested.", mr, request))
     mr = source.mergerequests.get(mr.iid)  # All that was read before took a while.
     if not ready(mr, request):
         raise SystemExit(f"!{mr.iid} has changed")
     record = {
         "BENCH_MR_IID": mr.iid,
+        "BENCH_LABEL": "benchmarking",
         "BENCH_PIPELINE_ID": mr.head_pipeline["id"],
         "BENCH_DISCUSSION_ID": discussion.id,
         "BENCH_BRANCH": mr.source_branch,
@@ -63,5 +71,5 @@ if queue and in_flight == 0:
     variables = [{"key": key, "value": str(value)} for key, value in record.items()]
     pipeline = benchmarks.pipelines.create({"ref": benchmarks.default_branch, "variables": variables})
     first = discussion.attributes["notes"][0]["id"]
-    discussion.notes.update(first, {"body": f"Benchmark started: {pipeline.web_url}"})
+    discussion.notes.update(first, note(f"Benchmark started: {pipeline.web_url}", mr, request, pipeline.id))
     print(f"started !{mr.iid}: {pipeline.web_url}")

@@ -49,7 +49,13 @@ next=$(jq --slurp --arg served "$served" '
 if [[ $next != null && $in_flight == 0 ]]; then
     json=(--header "Content-Type: application/json" --data @-)
     iid=$(jq .iid <<<"$next")
-    discussion=$(jq --null-input '{body: "Benchmark requested."}' |
+    note() { # TEXT PIPELINE
+        jq --arg text "$1" --argjson pipeline "$2" '
+            {start: {request, $pipeline, label: "benchmarking", sha}}
+            | {body: "\($text)\n\n<!-- bench-bot \(tojson) -->"}' <<<"$next"
+    }
+    jq --null-input '{name: "eyes"}' | api POST "$source/merge_requests/$iid/award_emoji" "${json[@]}" >/dev/null
+    discussion=$(note "Benchmark requested." null |
         api POST "$source/merge_requests/$iid/discussions" "${json[@]}")
     mr=$(api GET "$source/merge_requests/$iid") # All that was read before took a while.
     jq --exit-status '.head_pipeline.status == "success" and .head_pipeline.sha == .sha
@@ -57,6 +63,7 @@ if [[ $next != null && $in_flight == 0 ]]; then
     pipeline=$(jq --arg ref "$ref" --argjson discussion "$discussion" --argjson project "$project" \
         --argjson request "$(jq .request <<<"$next")" '{ref: $ref, variables: ({
         BENCH_MR_IID: .iid,
+        BENCH_LABEL: "benchmarking",
         BENCH_PIPELINE_ID: .head_pipeline.id,
         BENCH_DISCUSSION_ID: $discussion.id,
         BENCH_BRANCH: .source_branch,
@@ -72,7 +79,7 @@ if [[ $next != null && $in_flight == 0 ]]; then
         BENCH_BASE_SHA: .diff_refs.base_sha
     } | to_entries | map({key, value: (.value | tostring)}))}' <<<"$mr" |
         api POST "$benchmarks/pipeline" "${json[@]}")
-    jq '{body: "Benchmark started: \(.web_url)"}' <<<"$pipeline" |
+    note "Benchmark started: $(jq --raw-output .web_url <<<"$pipeline")" "$(jq .id <<<"$pipeline")" |
         api PUT "$source/merge_requests/$iid/notes/$(jq '.notes[0].id' <<<"$discussion")" "${json[@]}" >/dev/null
     echo "started !$iid: $(jq --raw-output .web_url <<<"$pipeline")"
 fi

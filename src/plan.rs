@@ -271,14 +271,13 @@ pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
         .map(|(url, status, created_at, place)| {
             let hours = (snapshot.now - created_at).num_hours();
             let status = status.map_or("in flight", |status| status.word());
-            let still = format!("created {hours} hours ago, still {status}");
             match place {
                 Place::Taken => format!(
-                    "benchmark pipeline {url} could not be cancelled: {still}; a person has to cancel or delete it, and until \
+                    "benchmark pipeline {url} could not be cancelled: created {hours} hours ago, still {status}; a person has to cancel or delete it, and until \
                      then it takes a place"
                 ),
                 Place::Blocked | Place::Overdue => format!(
-                    "benchmark pipeline {url} is overdue: {still}; it holds up nothing any more, but a person has to cancel \
+                    "benchmark pipeline {url} is overdue: created {hours} hours ago, still {status}; it holds up nothing any more, but a person has to cancel \
                      or delete it"
                 ),
             }

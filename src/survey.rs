@@ -158,7 +158,7 @@ type FirstLook = (BTreeMap<Iid, Vec<String>>, BTreeSet<Iid>, Vec<Piece>);
 
 /// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
 enum Piece {
-    MergeRequest(Iid, Result<Option<MergeRequest>, Error>),
+    MergeRequest(Iid, Result<Option<Box<MergeRequest>>, Error>),
     Threads(Iid, Result<Vec<Thread>, Error>),
 }
 
@@ -275,7 +275,7 @@ impl Survey<'_> {
             true => {
                 let labels = &self.snapshot.labels;
                 let read = merge_request::read(source, labels, iid, now, self.scope.is_of_queue());
-                Piece::MergeRequest(iid, read)
+                Piece::MergeRequest(iid, read.map(|mr| mr.map(Box::new)))
             }
             false => Piece::Threads(iid, merge_request::threads(source, iid)),
         })
@@ -287,7 +287,7 @@ impl Survey<'_> {
         for piece in merge_requests.into_iter().chain(threads) {
             match piece {
                 Piece::MergeRequest(iid, Ok(Some(mr))) => {
-                    self.snapshot.merge_requests.insert(iid, mr);
+                    self.snapshot.merge_requests.insert(iid, *mr);
                 }
                 Piece::MergeRequest(iid, Ok(None)) => match self.is_gone(iid) {
                     Ok(()) => drop(self.snapshot.gone.insert(iid)),

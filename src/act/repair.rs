@@ -371,16 +371,18 @@ impl Actor<'_> {
             return Ok(());
         }
         let mut refusals = Refusals::default();
-        if let Some((thread, opening)) = closing.discussion {
+        // By its words a later run knows that it has ended, so that they come after all else that is done about it; and
+        // who opens it again from then on is not fought.
+        if let Some((thread, opening)) = closing.discussion
+            && opening.state != Some(Unstarted::Closed)
+        {
             if !thread.resolved {
                 self.resolve(mr, thread)?;
             }
-            if opening.state != Some(Unstarted::Closed) {
-                let text = note::closed(opening, &closing.label, closing.why);
-                let edited = source.edit_note(mr, opening.note, &text);
-                let edited = edited.context("the discussion still promises a benchmark");
-                refusals.tolerate(edited.map(drop))?;
-            }
+            let text = note::closed(opening, &closing.label, closing.why);
+            let edited = source.edit_note(mr, opening.note, &text);
+            let edited = edited.context("the discussion still promises a benchmark");
+            refusals.tolerate(edited.map(drop))?;
         }
         match closing.labelled {
             Some(request) => self.take_label_off(mr, request, closing.at_rest)?,

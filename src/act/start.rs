@@ -249,7 +249,8 @@ impl Actor<'_> {
                 None => source.open_discussion(mr.iid, &body),
             },
         );
-        if let Err(error) = marked {
+        // Without the mark nobody finds the discussion once its label has gone.
+        if let Err(error) = marked.or_else(|_| source.mark(mr.iid)) {
             debug!("!{} is not marked: {error}", mr.iid);
         }
         let (discussion, note) = written?;

@@ -142,6 +142,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     };
     let labelled = snapshot.request_of(record);
     let is_on = labelled.is_some();
+    // GitLab took no word of it then, or a person has deleted it since.
+    let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
     let stands = of_same_request(snapshot, record)
         .next()
         .is_some_and(|lowest| lowest.pipeline == record.pipeline);
@@ -150,11 +152,13 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     match &record.status {
         Status::Ended(_) if !stands => None,
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
-        Status::Ended(outcome) if is_on || matches!(reply, Reply::Due(_)) => Some(What::Finish {
-            outcome: *outcome,
-            reply,
-            labelled,
-        }),
+        Status::Ended(outcome) if is_on || (matches!(reply, Reply::Due(_)) && !is_put_aside) => {
+            Some(What::Finish {
+                outcome: *outcome,
+                reply,
+                labelled,
+            })
+        }
         Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
             Some(note) => Some(What::Amend(*outcome, note)),
             // A run stopped when it had posted the outcome, and then the label went.
@@ -218,15 +222,29 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
 
 /// A label that is only missing, renamed or deleted is no evidence: that it was taken off, or put on once more, is.
 fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
-    let name = |event: &LabelEvent| {
-        let label = event.label.as_ref();
-        label.map(|label| label.name.clone())
-    };
+    since(mr, request, label).next().is_some()
+}
+
+/// The bot itself took the label off, which it does last of all: what could be told then was.
+fn is_put_aside(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
+    let next = since(mr, request, label).min_by_key(|event| event.id);
+    next.is_some_and(|event| {
+        let user = event.user.as_ref();
+        event.action == "remove" && user.is_some_and(|user| user.username == bot)
+    })
+}
+
+/// What happened to the label after it was put on for that request, whatever it is called now.
+fn since<'a>(
+    mr: &'a MergeRequest,
+    request: RequestId,
+    label: &str,
+) -> impl Iterator<Item = &'a LabelEvent> {
+    let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
     let asked = mr.events.iter().find(|event| event.id == request);
     let present = asked.and_then(name).unwrap_or_else(|| label.to_owned());
-    mr.events
-        .iter()
-        .any(|event| event.id > request && name(event).as_ref() == Some(&present))
+    let later = mr.events.iter().filter(move |event| event.id > request);
+    later.filter(move |event| name(event).as_ref() == Some(&present))
 }
 
 /// The label has another name by now, and has not been taken off: a run that names it so has yet to do that.

@@ -43,7 +43,7 @@ const PLAIN: Story = Story {
 const TWO_LABELS: &str = "--label benchmarking --label benchmarking::full";
 const A_DAY_AND_MORE: Duration = Duration::from_secs(25 * 60 * 60);
 
-const STORIES: [Story; 25] = [
+const STORIES: [Story; 26] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
@@ -269,6 +269,23 @@ const STORIES: [Story; 25] = [
         ..PLAIN
     },
     Story {
+        name: "reconcile closes one label of two",
+        settings: TWO_LABELS,
+        arrange: |gitlab| {
+            let mr = ready(gitlab).label("benchmarking::full");
+            refuse(gitlab, "speed-up");
+            run(gitlab, &format!("scan {TWO_LABELS}"));
+            assert_eq!(mr.discussions().len(), 3);
+            mr.unlabelled();
+        },
+        afterwards: |gitlab| {
+            gitlab
+                .existing_mr("acme/engine", 2)
+                .unlabel("benchmarking::full");
+        },
+        ..PLAIN
+    },
+    Story {
         name: "reconcile closes what was merged or closed before its turn",
         arrange: |gitlab| {
             let mr = ready(gitlab);
@@ -363,21 +380,21 @@ enum Hit {
 
 /// Which requests a fault befalls. To reads some are no different from others, and the quick test keeps to a few.
 #[derive(Clone, Copy, PartialEq)]
-enum Met {
-    ByAllAlways,
-    ByAll,
-    ByWritesAlways,
-    ByWrites,
+enum Befalls {
+    AllAlways,
+    All,
+    WritesAlways,
+    Writes,
 }
-use Met::{ByAll, ByAllAlways, ByWrites, ByWritesAlways};
+use Befalls::{All, AllAlways, Writes, WritesAlways};
 
-impl Met {
+impl Befalls {
     fn is_by(self, point: &Point, extent: Extent) -> bool {
         match self {
-            ByAllAlways => true,
-            ByAll => extent == Extent::Full,
-            ByWritesAlways => point.method != "GET",
-            ByWrites => point.method != "GET" && extent == Extent::Full,
+            AllAlways => true,
+            All => extent == Extent::Full,
+            WritesAlways => point.method != "GET",
+            Writes => point.method != "GET" && extent == Extent::Full,
         }
     }
 }
@@ -388,50 +405,46 @@ enum Extent {
     Full,
 }
 
-const HITS: [(&str, Met, Hit); 19] = [
-    ("stop before", ByAll, Hit::StopBefore),
-    ("500", ByAll, Hit::Once(Fault::server_error)),
-    ("429", ByAll, Hit::Once(|| Fault::throttled(None))),
+const HITS: [(&str, Befalls, Hit); 19] = [
+    ("stop before", All, Hit::StopBefore),
+    ("500", All, Hit::Once(Fault::server_error)),
+    ("429", All, Hit::Once(|| Fault::throttled(None))),
     (
         "429, Retry-After",
-        ByAll,
+        All,
         Hit::Once(|| Fault::throttled(Some(1))),
     ),
-    ("403", ByAll, Hit::Once(Fault::forbidden)),
-    ("404", ByAllAlways, Hit::Once(Fault::not_found)),
-    (
-        "404 of a proxy",
-        ByAll,
-        Hit::Once(Fault::not_found_by_proxy),
-    ),
-    ("502 HTML", ByAll, Hit::Once(Fault::bad_gateway)),
+    ("403", All, Hit::Once(Fault::forbidden)),
+    ("404", AllAlways, Hit::Once(Fault::not_found)),
+    ("404 of a proxy", All, Hit::Once(Fault::not_found_by_proxy)),
+    ("502 HTML", All, Hit::Once(Fault::bad_gateway)),
     (
         "not JSON",
-        ByAll,
+        All,
         Hit::Once(|| Fault::not_json().after_effect()),
     ),
     (
         "wrong shape",
-        ByAll,
+        All,
         Hit::Once(|| Fault::wrong_shape().after_effect()),
     ),
-    ("a field less", ByAll, Hit::FieldsMissing),
-    ("cut off", ByAll, Hit::Once(|| Fault::CutBody)),
-    ("reset", ByAll, Hit::Once(|| Fault::Reset)),
-    ("hangs", ByAll, Hit::Once(|| Fault::Hang(HANG))),
-    ("stop after", ByWritesAlways, Hit::StopAfter),
-    ("409 lock", ByWrites, Hit::Once(Fault::resource_lock)),
+    ("a field less", All, Hit::FieldsMissing),
+    ("cut off", All, Hit::Once(|| Fault::CutBody)),
+    ("reset", All, Hit::Once(|| Fault::Reset)),
+    ("hangs", All, Hit::Once(|| Fault::Hang(HANG))),
+    ("stop after", WritesAlways, Hit::StopAfter),
+    ("409 lock", Writes, Hit::Once(Fault::resource_lock)),
     (
         "500 after effect",
-        ByWrites,
+        Writes,
         Hit::Once(|| Fault::server_error().after_effect()),
     ),
     (
         "reset after effect",
-        ByWrites,
+        Writes,
         Hit::Once(|| Fault::ResetAfterEffect),
     ),
-    ("late effect", ByWrites, Hit::TakesEffectLate),
+    ("late effect", Writes, Hit::TakesEffectLate),
 ];
 
 /// What the program reads of answers: the names in `src/gitlab/answer.rs`.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use in_memory_gitlab::{Fault, Gitlab, People};
+use in_memory_gitlab::{Fault, Gitlab, Mr, People};
 use serde_json::Value;
 
 use crate::bot::{bot, json, run};
 
 /// Lets people do something once, right before the second page of a list is read.
-fn between_pages(
+pub fn between_pages(
     gitlab: &Gitlab,
     list: &'static str,
     act: impl Fn(&People) + Send + Sync + 'static,
@@ -218,4 +219,122 @@ fn a_discussion_that_slipped_onto_a_page_already_read_is_not_opened_again() {
     });
     run(&gitlab, "reconcile");
     assert_eq!(mr.discussions().len(), 100, "99 remarks, and the bot's own");
+}
+
+/// How many requests a run takes.
+fn requests(gitlab: &Gitlab, command: &str) -> usize {
+    gitlab.clear_requests();
+    run(gitlab, command);
+    gitlab.requests().len()
+}
+
+fn end_benchmarks(gitlab: &Gitlab) {
+    for benchmark in gitlab.benchmarks() {
+        if !benchmark.has_ended() {
+            gitlab.benchmark_ends(benchmark.id, "success");
+        }
+    }
+}
+
+type Variables = Vec<(String, String)>;
+
+/// What a benchmark was told that is over and done with.
+fn a_record(gitlab: &Gitlab) -> Variables {
+    let mr = gitlab.mr("merged").passed().labelled();
+    run(gitlab, "scan");
+    end_benchmarks(gitlab);
+    run(gitlab, "reconcile");
+    mr.merge();
+    gitlab.benchmarks().remove(0).variables
+}
+
+/// 300 benchmarks like that one, three a day; the newest of another merge request is in flight.
+fn a_hundred_days_pass(gitlab: &Gitlab, record: &Variables) {
+    for request in 0..300 {
+        let request = (90_000 + request).to_string();
+        let variable = |(key, value)| match key {
+            "BENCH_REQUEST_ID" => (key, &*request),
+            _ => (key, value),
+        };
+        let record = record.iter().map(|(key, value)| (&**key, &**value));
+        let record: Vec<_> = record.map(variable).collect();
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+        gitlab.benchmark_ends(id, "success");
+        gitlab.later(Duration::from_secs(8 * 60 * 60));
+    }
+    let next = gitlab.mr("next").passed().labelled();
+    run(gitlab, &format!("trigger --mr {}", next.iid()));
+}
+
+#[test]
+fn a_forgotten_label_costs_three_requests_however_many_benchmarks_ran_since() {
+    for (status, has_notes) in [
+        ("failed", false),
+        ("failed", true),
+        ("success", false),
+        ("success", true),
+    ] {
+        let gitlab = Gitlab::start();
+        let record = a_record(&gitlab);
+        let forget = |_| {
+            let mr = gitlab.mr("forgotten").pipeline(status).labelled();
+            if has_notes {
+                mr.comment("linus", "Is it any faster?");
+            }
+            mr
+        };
+        let mrs: Vec<Mr> = (0..6).map(forget).collect();
+        a_hundred_days_pass(&gitlab, &record);
+        let with = requests(&gitlab, "scan");
+        mrs.iter().for_each(|mr| drop(mr.unlabelled()));
+        let most = requests(&gitlab, "scan") + 3 * mrs.len();
+        assert!(
+            with <= most,
+            "{status}, notes: {has_notes}: {with}, not {most}"
+        );
+    }
+}
+
+#[test]
+fn a_record_as_old_as_a_forgotten_label_is_found_behind_hundreds() {
+    let gitlab = Gitlab::start();
+    let record = a_record(&gitlab);
+    let served = gitlab.mr("served").passed().labelled();
+    let pushed_to = gitlab.mr("served-and-pushed-to").passed().labelled();
+    run(&gitlab, "scan --max-in-flight 2");
+    end_benchmarks(&gitlab);
+    pushed_to.push().failed();
+    a_hundred_days_pass(&gitlab, &record);
+
+    let report = json(&gitlab, "scan --max-in-flight 9");
+    assert_eq!(numbers(&report, "actions"), [0; 0]);
+    let waiting = report["waiting"].as_array().expect("a list").iter();
+    let finished = waiting.filter(|waiting| waiting["reason"] == "finished");
+    assert_eq!(finished.count(), 2, "{report:#}");
+
+    run(&gitlab, "reconcile");
+    for mr in [served, pushed_to] {
+        assert!(!mr.is_labelled());
+        assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    }
+}
+
+#[test]
+fn reconcile_asks_the_same_however_many_wait() {
+    let requests = [0, 40].map(|waiting| {
+        let gitlab = Gitlab::start();
+        let mrs: Vec<Mr> = (0..6)
+            .map(|_| gitlab.mr("faster").passed().labelled())
+            .collect();
+        run(&gitlab, "scan --max-in-flight 6");
+        end_benchmarks(&gitlab);
+        for number in 0..waiting {
+            let status = if number % 2 == 0 { "success" } else { "failed" };
+            gitlab.mr("waits").pipeline(status).labelled();
+        }
+        let requests = requests(&gitlab, "reconcile");
+        assert!(mrs.iter().all(|mr| !mr.is_labelled()));
+        requests
+    });
+    assert_eq!(requests[0], requests[1]);
 }

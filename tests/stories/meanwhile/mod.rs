@@ -3,14 +3,19 @@
 mod benchmark;
 mod fork;
 mod label;
+mod loose_ends;
 mod push;
 mod refusal;
+mod shifting;
+mod two_labels;
 mod unreadable;
+mod unsaid;
+mod vouching;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use in_memory_gitlab::{Discussion, Gitlab, Mr, People, Request};
+use in_memory_gitlab::{Discussion, Fault, Gitlab, Mr, People, Request};
 use serde_json::Value;
 
 use crate::bot::in_flight;
@@ -38,6 +43,16 @@ fn before(
         }
         None
     });
+}
+
+/// A list that is no longer than that.
+fn lists(rows: &Value) -> Fault {
+    let whole = ("x-next-page".to_owned(), String::new());
+    Fault::Answer {
+        status: 200,
+        headers: vec![whole],
+        body: rows.to_string(),
+    }
 }
 
 fn any(_: &Request) -> bool {
