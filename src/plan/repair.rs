@@ -177,6 +177,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         },
         Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => match reply {
             Reply::DueAnew => cancel_in_silence(),
+            // It timed out.
+            _ if is_put_aside && is_stuck(snapshot, record, rules) => cancel_in_silence(),
             reply => Some(What::Withdraw(reply)),
         },
         Status::Alive(_) if is_stuck(snapshot, record, rules) => {

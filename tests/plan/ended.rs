@@ -15,6 +15,16 @@ fn what_reconcile_does_about_one_that_ended() {
         outcomes: vec![outcome("success")],
         ..thread(1, None)
     };
+    let since = [
+        event(200, "add", Some(LABEL)),
+        event(210, "remove", Some(LABEL)),
+    ];
+    let another_put_aside = {
+        let mut mr = put_aside(&[]);
+        mr.events.insert(1, event(140, "remove", Some(LABEL)));
+        mr.events.insert(2, event(145, "add", Some(LABEL)));
+        mr
+    };
     let pushed = with(1, |mr| mr.head = Some(sha("e")));
     for (case, mr, record, thread, expected) in [
         (
@@ -118,6 +128,27 @@ fn what_reconcile_does_about_one_that_ended() {
         (
             "put on anew",
             relabelled(),
+            ends("success"),
+            linked(),
+            "9 finish success untold, label gone",
+        ),
+        (
+            "put aside, but GitLab took no word of it",
+            put_aside(&[]),
+            ends("success"),
+            linked(),
+            "",
+        ),
+        (
+            "put aside by an earlier run, put on and taken off since",
+            put_aside(&since),
+            ends("success"),
+            linked(),
+            "",
+        ),
+        (
+            "taken off, another request put aside",
+            another_put_aside,
             ends("success"),
             linked(),
             "9 finish success untold, label gone",

@@ -1,6 +1,7 @@
 //! What reconcile does about a record in flight.
 
 use bench_bot::id::{Iid, ProjectId};
+use bench_bot::note::OutcomeNote;
 
 use crate::scene::*;
 
@@ -13,6 +14,14 @@ fn what_reconcile_does_about_one_in_flight() {
     let long_ago = || told(to_be_cancelled(61));
     let mut undated = to_be_cancelled(5);
     undated.posted_at = None;
+    let was_cancelled = OutcomeNote {
+        cancels: true,
+        ..outcome("canceled")
+    };
+    let of_old = OutcomeNote {
+        cancels: false,
+        ..to_be_cancelled(5)
+    };
     for (case, mr, record, thread, expected) in [
         ("linked", mr(1), running(), linked(), ""),
         ("not linked", mr(1), running(), thread(1, None), "9 link"),
@@ -196,6 +205,48 @@ fn what_reconcile_does_about_one_in_flight() {
             off(mr(1)),
             running(),
             told(outcome("failed")),
+            "",
+        ),
+        (
+            "cancelled, then retried at once",
+            unlabelled(),
+            running(),
+            told(was_cancelled),
+            "",
+        ),
+        (
+            "an outcome of old, then retried",
+            unlabelled(),
+            running(),
+            told(of_old),
+            "",
+        ),
+        (
+            "label off by the bot's user",
+            put_aside(&[]),
+            running(),
+            linked(),
+            "9 withdraw untold",
+        ),
+        (
+            "timed out, but GitLab took no word of it",
+            put_aside(&[]),
+            stuck(),
+            linked(),
+            "9 cancel",
+        ),
+        (
+            "so it did, canceling",
+            put_aside(&[]),
+            aged("canceling", DAY + 1),
+            linked(),
+            "",
+        ),
+        (
+            "so it did, in vain",
+            put_aside(&[]),
+            aged("running", DAY + 61),
+            linked(),
             "",
         ),
         (

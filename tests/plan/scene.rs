@@ -159,6 +159,18 @@ pub fn unlabelled() -> MergeRequest {
     })
 }
 
+/// !1 with the label taken off by the bot, and then these events.
+pub fn put_aside(more: &[LabelEvent]) -> MergeRequest {
+    let by_bot = LabelEvent {
+        user: Some(user(20, "bench-bot")),
+        ..event(150, "remove", Some(LABEL))
+    };
+    with(1, |mr| {
+        mr.requests.clear();
+        mr.events = [&mr.events[..], &[by_bot], more].concat();
+    })
+}
+
 /// !1 with the label put on once more.
 pub fn relabelled() -> MergeRequest {
     with(1, |mr| {

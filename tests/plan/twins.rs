@@ -88,6 +88,13 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
             "",
         ),
         (
+            "told long ago, label still on",
+            mr(1),
+            ["success", "running"],
+            Some(long_ago()),
+            "8 finish success told; 9 cancel",
+        ),
+        (
             "told long ago",
             unlabelled(),
             ["success", "running"],
