@@ -317,13 +317,12 @@ fn loose_ends(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
     broken
 }
 
-/// The bot's 👀 is left where nothing of the bot's is unfinished.
+/// The bot's 👀 is left where nobody asks for anything.
 fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
     let mut reactions = mr.reactions.iter();
     let marked = reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
-    let starts = said(mr, "start");
-    let mut waiting = starts.iter().filter(|start| !start.is_closed());
-    let waits = waiting.any(|start| is_asked_for(gitlab, mr, start.request));
+    let titles = gitlab.world().titles(&mr.labels);
+    let waits = mr.state == "opened" && titles.iter().any(|title| asks(title));
     (marked && !waits).then(|| format!("!{}: 👀 is left on it", mr.iid))
 }
 

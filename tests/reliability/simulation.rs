@@ -17,7 +17,7 @@ use crate::promise::{self, LABELS, RENAMED, kept};
 
 /// Steps a seed; two in five are runs of the program.
 const STEPS: usize = 150;
-const SEEDS: std::ops::Range<u64> = 1..9;
+const SEEDS: std::ops::Range<u64> = 1..7;
 const SOAK: std::ops::Range<u64> = 1000..1200;
 const MOST_MERGE_REQUESTS: usize = 7;
 /// That a merge request takes.
