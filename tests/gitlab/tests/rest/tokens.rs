@@ -128,9 +128,9 @@ fn users() {
     assert_eq!(named("Bench-Bot").column("id"), [20]);
     assert_eq!(named("nobody").json(), json!([]));
     let own = || client(&gitlab).get("/user").json();
-    assert_eq!((&own()["id"], &own()["bot"]), (&json!(20), &json!(false)));
-    gitlab.world().users.get_mut(&BENCH_BOT).unwrap().bot = true;
-    assert_eq!(own()["bot"], true);
+    assert_eq!((&own()["id"], &own()["bot"]), (&json!(20), &json!(true)));
+    gitlab.world().users.get_mut(&BENCH_BOT).unwrap().bot = false;
+    assert_eq!(own()["bot"], false);
 }
 
 #[test]
