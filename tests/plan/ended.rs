@@ -25,6 +25,11 @@ fn what_reconcile_does_about_one_that_ended() {
         mr.events.insert(2, event(145, "add", Some(LABEL)));
         mr
     };
+    let added_by_bot = {
+        let mut mr = put_aside(&[]);
+        mr.events[1].action = "add".to_owned();
+        mr
+    };
     let pushed = with(1, |mr| mr.head = Some(sha("e")));
     for (case, mr, record, thread, expected) in [
         (
@@ -145,6 +150,13 @@ fn what_reconcile_does_about_one_that_ended() {
             ends("success"),
             linked(),
             "",
+        ),
+        (
+            "put on anew by the bot",
+            added_by_bot,
+            ends("success"),
+            linked(),
+            "9 finish success untold, label gone",
         ),
         (
             "taken off, another request put aside",
