@@ -423,6 +423,13 @@ impl Sim {
             .collect()
     }
 
+    fn has_commit(&self, mr: &Mr) -> bool {
+        let iid = mr.iid();
+        let world = self.people.world();
+        let found = world.find_merge_request(7, iid);
+        found.is_some_and(|mr| !mr.versions.is_empty())
+    }
+
     fn state(&self, mr: &Mr) -> String {
         let iid = mr.iid();
         let world = self.people.world();
@@ -486,7 +493,8 @@ impl Sim {
             return;
         };
         let state = self.state(mr);
-        let open = state == "opened";
+        // Nothing can be built or merged before GitLab has made the first version.
+        let open = state == "opened" && self.has_commit(mr);
         match deed {
             Deed::Label => drop(mr.label(&self.title(LABELS[0]))),
             Deed::LabelFull => drop(mr.label(&self.title(LABELS[1]))),
