@@ -92,10 +92,12 @@ const WRONG_SETTINGS: [(&str, Breaks); 9] = [
 
 #[test]
 fn one_wrong_setting_is_found_out_by_one_request_a_run_and_told_once() {
-    for (words, breaks) in WRONG_SETTINGS {
+    for (index, (words, breaks)) in WRONG_SETTINGS.into_iter().enumerate() {
+        // Many for the first; of the others a few tell as much.
+        let count = if index == 0 { 40 } else { 7 };
         for in_flight in [1, 5] {
             let gitlab = Gitlab::start();
-            let mrs = waiting(&gitlab, 40);
+            let mrs = waiting(&gitlab, count);
             let whole = gitlab.world().projects[&BENCHMARKS].clone();
             gitlab.configure("acme/benchmarks", breaks);
             for first in [true, false] {
@@ -118,7 +120,7 @@ fn one_wrong_setting_is_found_out_by_one_request_a_run_and_told_once() {
             gitlab.configure("acme/benchmarks", |project| *project = whole);
             assert_eq!(scan(&gitlab, 40).code, 0);
             finish(&gitlab);
-            let order: Vec<u64> = (1..=40).collect();
+            let order: Vec<u64> = (1..).take(count).collect();
             assert_eq!(started(&gitlab), order, "{words}");
             for mr in &mrs {
                 assert_eq!((mr.discussions().len(), mr.is_labelled()), (1, false));
@@ -244,7 +246,6 @@ fn nor_do_a_dozen() {
 
 #[test]
 fn nor_do_forty() {
-    refused_at_the_head("BENCH_LABEL", 1, 40);
     refused_at_the_head("BENCH_BRANCH", 5, 40);
 }
 
