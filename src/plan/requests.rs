@@ -95,11 +95,12 @@ pub(super) fn is_stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> b
 
 /// Whether that commit was benchmarked for that label before, for an earlier request.
 fn was_benchmarked(snapshot: &Snapshot, mr: &MergeRequest, request: &Request, head: &Sha) -> bool {
-    let mut records = snapshot.own_records();
+    let of_mr = |record: &&Record| record.task.mr == mr.iid && snapshot.owns(record);
+    let mut records = snapshot.records.iter().filter(of_mr);
     let threads = snapshot.threads.get(&mr.iid).into_iter().flatten();
     let mut openings = threads.filter_map(|thread| thread.opening.as_ref());
     let same = |label: &str, sha: &Sha| label == request.label && sha == head;
-    records.any(|record| record.task.mr == mr.iid && same(&record.task.label, &record.task.sha))
+    records.any(|record| same(&record.task.label, &record.task.sha))
         || openings.any(|opening| {
             let (Some(label), Some(sha)) = (&opening.label, &opening.sha) else {
                 return false;
