@@ -295,7 +295,7 @@ fn loose_ends(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
             .iter()
             .any(|outcome| outcome.request == start.request);
         let closed = start.is_closed() && start.discussion.is_resolved();
-        if !told && !closed && !is_asked_for(gitlab, mr, start.request) {
+        if !told && !closed && !is_kept_for(gitlab, mr, start.request) {
             broken.push(format!(
                 "!{}: the discussion for request {} has no end",
                 mr.iid, start.request
@@ -350,6 +350,18 @@ pub fn is_asked_for(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
     label_events(gitlab, mr).iter().any(|events| {
         let last = events.last();
         last.is_some_and(|last| last.id == request && last.action == LabelAction::Add)
+    })
+}
+
+/// The label of that request is on, or on again: whoever asks again gets the same discussion.
+fn is_kept_for(gitlab: &People, mr: &MergeRequest, request: u64) -> bool {
+    let all = label_events(gitlab, mr);
+    let mut of_label = all
+        .iter()
+        .filter(|events| events.iter().any(|event| event.id == request));
+    of_label.any(|events| {
+        let last = events.last();
+        last.is_some_and(|last| last.action == LabelAction::Add)
     })
 }
 
