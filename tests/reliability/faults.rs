@@ -512,12 +512,23 @@ impl fmt::Display for Point {
     }
 }
 
-/// A request's path; which of two starts side by side is given which note is up to chance.
+/// A request's path. Which of two starts side by side is given which note or discussion is up to chance, as is which of
+/// two lists side by side is asked for first.
 fn place(request: &Request) -> String {
-    match request.path.split_once("/notes/") {
-        Some((before, _)) => format!("{before}/notes/:id"),
-        None => request.path.clone(),
-    }
+    let listed = match request.query("updated_after") {
+        Some(_) if request.path.ends_with("/pipelines") => " changed lately",
+        _ => "",
+    };
+    let is_id = |part: &str| part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (path, note) = match request.path.split_once("/notes/") {
+        Some((before, _)) => (before, "/notes/:id"),
+        None => (request.path.as_str(), ""),
+    };
+    let parts = path.split('/');
+    let parts: Vec<&str> = parts
+        .map(|part| if is_id(part) { ":id" } else { part })
+        .collect();
+    format!("{}{note}{listed}", parts.join("/"))
 }
 
 /// Runs the story's command undisturbed: its requests, in no particular order since some go out side by side, and what
