@@ -15,8 +15,8 @@ use crate::bot::{end_all, run};
 use crate::promise::{self, kept};
 
 /// How long a hit run waits for an answer, and how long a hanging server lets it wait.
-const PATIENCE: &str = "--http-timeout 150ms";
-const HANG: Duration = Duration::from_millis(300);
+const PATIENCE: &str = "--http-timeout 300ms";
+const HANG: Duration = Duration::from_millis(500);
 /// Long enough for what is sent at the same time to arrive.
 const BESIDE: Duration = Duration::from_millis(60);
 /// After the run that was hit.
