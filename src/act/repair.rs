@@ -285,6 +285,8 @@ impl Actor<'_> {
             Err(error) if error.forbids() => {
                 let opening = thread.and_then(|thread| thread.opening.as_ref());
                 match opening.map(|opening| source.edit_note(mr, opening.note, &text)) {
+                    // The next run may be allowed to.
+                    Some(Err(edit)) if !edit.forbids() => Err(edit),
                     Some(Ok(note)) => {
                         warn!(
                             "!{mr}: the outcome stands in the first note of the discussion: {error}"

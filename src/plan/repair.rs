@@ -352,7 +352,12 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         let label = opening.label.as_ref();
         label.is_some_and(|label| is_renamed(&mr.events, opening.request, label))
     });
-    note::unfinished(threads).next().is_none()
+    // What was put aside untold stays so.
+    let mut unfinished = note::unfinished(threads).filter(|opening| {
+        let label = opening.label.as_deref().unwrap_or_default();
+        !is_put_aside(mr, opening.request, label, &snapshot.bot)
+    });
+    unfinished.next().is_none()
         && mr.requests.is_empty()
         && mr.unexplained.is_empty()
         && !renamed

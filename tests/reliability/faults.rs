@@ -43,7 +43,7 @@ const PLAIN: Story = Story {
 const TWO_LABELS: &str = "--label benchmarking --label benchmarking::full";
 const A_DAY_AND_MORE: Duration = Duration::from_secs(25 * 60 * 60);
 
-const STORIES: [Story; 26] = [
+const STORIES: [Story; 27] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
@@ -173,6 +173,15 @@ const STORIES: [Story; 26] = [
             let mr = in_flight(gitlab);
             mr.delete_discussion(&mr.discussions()[1].id);
             end_all(gitlab);
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "reconcile finishes where no more comments are taken",
+        arrange: |gitlab| {
+            in_flight(gitlab);
+            end_all(gitlab);
+            gitlab.world().most_notes = 0;
         },
         ..PLAIN
     },
@@ -672,7 +681,7 @@ impl Scene<'_> {
         gitlab.no_faults();
         kept(promise::safety(gitlab, false, |_| false))?;
         no_more_than(&done(gitlab, &before), &self.may)?;
-        let left = format!("{:?}", (promise::refused_to_tell(gitlab), state(gitlab)));
+        let left = format!("{:?}", (promise::refused(gitlab), state(gitlab)));
         let known = self.known.lock().expect("no panic").get(&left).cloned();
         let rounds = known.unwrap_or_else(|| {
             let rounds = self.comes_to_rest(gitlab);

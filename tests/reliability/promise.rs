@@ -108,25 +108,36 @@ fn about<'a>(said: Vec<Said<'a>>, request: u64) -> Vec<Said<'a>> {
         .collect()
 }
 
-/// Merge requests where GitLab has refused to take a note: what it was to tell is told nowhere, so that the request does
-/// not stay open for ever.
-pub fn refused_to_tell(gitlab: &People) -> BTreeSet<u64> {
-    let requests = gitlab.requests().into_iter();
-    let refused = requests.filter(|request| {
-        request.is_write()
-            && matches!(request.status, Some(400 | 403))
-            && is_of_notes(&request.path)
-    });
-    refused
-        .filter_map(|request| {
-            let rest = request.path.strip_prefix("/projects/7/merge_requests/")?;
-            rest.split('/').next()?.parse().ok()
-        })
-        .collect()
+/// Merge requests where GitLab has refused a note.
+#[derive(Debug)]
+pub struct Refused {
+    /// To open a discussion, to edit or to resolve one: what it was to tell is told nowhere, so that the request does not
+    /// stay open for ever.
+    telling: BTreeSet<u64>,
+    /// A reply, in place of which the first note tells, where there is one.
+    replying: BTreeSet<u64>,
 }
 
-fn is_of_notes(path: &str) -> bool {
-    path.contains("/discussions") || path.contains("/notes")
+pub fn refused(gitlab: &People) -> Refused {
+    let mut refused = Refused {
+        telling: BTreeSet::new(),
+        replying: BTreeSet::new(),
+    };
+    let requests = gitlab.requests().into_iter();
+    for request in requests.filter(|request| matches!(request.status, Some(400 | 403))) {
+        let rest = request.path.strip_prefix("/projects/7/merge_requests/");
+        let Some((iid, rest)) = rest.and_then(|rest| rest.split_once('/')) else {
+            continue;
+        };
+        let Ok(iid) = iid.parse() else { continue };
+        let is_of_notes = rest.starts_with("discussions") || rest.starts_with("notes");
+        match request.method.as_str() {
+            "POST" if rest.ends_with("/notes") => refused.replying.insert(iid),
+            "POST" | "PUT" | "DELETE" if is_of_notes => refused.telling.insert(iid),
+            _ => false,
+        };
+    }
+    refused
 }
 
 /// That nothing is broken.
@@ -165,18 +176,18 @@ pub fn safety(gitlab: &People, settled: bool, excused: impl Fn(u64) -> bool) -> 
             ));
         }
     }
-    let silenced = refused_to_tell(gitlab);
+    let refused = refused(gitlab);
     for mr in mrs.values() {
         broken.extend(untrue(gitlab, mr));
-        if !excused(mr.iid) && !silenced.contains(&mr.iid) {
-            broken.extend(untold(gitlab, mr));
+        if !excused(mr.iid) && !refused.telling.contains(&mr.iid) {
+            broken.extend(untold(gitlab, mr, &refused));
         }
     }
     broken
 }
 
 /// Labels that the bot took off before it had told how the request ended.
-fn untold(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
+fn untold(gitlab: &People, mr: &MergeRequest, refused: &Refused) -> Vec<String> {
     let mut broken = Vec::new();
     for events in label_events(gitlab, mr) {
         for (index, event) in events.iter().enumerate() {
@@ -195,7 +206,8 @@ fn untold(gitlab: &People, mr: &MergeRequest) -> Vec<String> {
             let went_away = !has_benchmark && starts.iter().all(Said::is_closed);
             let next = events.get(index + 1);
             let put_back = next.is_some_and(|next| by_bot(next, LabelAction::Add));
-            if outcomes.is_empty() && !went_away && !put_back {
+            let nowhere = starts.is_empty() && refused.replying.contains(&mr.iid);
+            if outcomes.is_empty() && !went_away && !put_back && !nowhere {
                 broken.push(format!(
                     "!{}: label taken off, request {} untold",
                     mr.iid, asked.id
@@ -238,7 +250,7 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
         .map(|mr| (mr.iid, mr))
         .collect();
     let stuck = gitlab.world().stuck.clone();
-    let silenced = refused_to_tell(gitlab);
+    let refused = refused(gitlab);
     for ((iid, request), benchmarks) in by_request(gitlab) {
         let mut complain = |what: String| broken.push(format!("!{iid}, request {request}: {what}"));
         let alive =
@@ -262,14 +274,16 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
         }
         let starts = about(said(mr, "start"), request);
         let outcomes = about(said(mr, "outcome"), request);
-        if (starts.len(), outcomes.len()) != (1, 1) && !silenced.contains(&iid) {
+        let silenced = refused.telling.contains(&iid)
+            || (starts.is_empty() && outcomes.len() <= 1 && refused.replying.contains(&iid));
+        if (starts.len(), outcomes.len()) != (1, 1) && !silenced {
             let (starts, outcomes) = (starts.len(), outcomes.len());
             complain(format!("{starts} discussions and {outcomes} outcomes"));
         }
         let standing = benchmarks.iter().min_by_key(|benchmark| benchmark.id);
         let standing = standing.expect("there is one at least");
         for said in starts.iter().chain(&outcomes) {
-            if !said.note.body.contains(&standing.url) && !silenced.contains(&iid) {
+            if !said.note.body.contains(&standing.url) && !silenced {
                 complain(format!(
                     "note {} does not link to pipeline {}",
                     said.note.id, standing.id
@@ -278,7 +292,7 @@ pub fn at_rest(gitlab: &People, excused: impl Fn(u64) -> bool) -> Vec<String> {
         }
     }
     for mr in mrs.values().filter(|mr| !excused(mr.iid)) {
-        if !silenced.contains(&mr.iid) {
+        if !refused.telling.contains(&mr.iid) {
             broken.extend(loose_ends(gitlab, mr));
         }
         broken.extend(still_marked(gitlab, mr));
@@ -329,14 +343,14 @@ fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
 /// With `--resolve always`: each discussion in which an outcome is told, but for a request that is excused.
 pub fn resolved(gitlab: &People, excused: impl Fn(&MergeRequest, u64) -> bool) -> Vec<String> {
     let mut broken = Vec::new();
-    let silenced = refused_to_tell(gitlab);
+    let refused = refused(gitlab);
     let mrs = merge_requests(gitlab);
     for ((iid, request), _) in by_request(gitlab) {
         let Some(mr) = mrs.iter().find(|mr| mr.iid == iid) else {
             continue;
         };
         for said in about(said(mr, "outcome"), request) {
-            let is_excused = excused(mr, request) || silenced.contains(&iid);
+            let is_excused = excused(mr, request) || refused.telling.contains(&iid);
             if !said.discussion.is_resolved() && !is_excused {
                 broken.push(format!("!{iid}, request {request}: told, but not resolved"));
             }
