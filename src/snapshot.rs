@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub courses: BTreeMap<PipelineId, Course>,
     /// Those of this run's labels that the project does not have.
     pub missing_labels: Vec<String>,
+    /// Those of which that could not be read.
+    pub unknown_labels: Vec<String>,
     /// What could not be read, each in a sentence.
     pub troubles: Vec<String>,
 }

@@ -108,6 +108,7 @@ pub fn survey(
             marked: BTreeSet::new(),
             courses: BTreeMap::new(),
             missing_labels: Vec::new(),
+            unknown_labels: Vec::new(),
             troubles: Vec::new(),
         },
         listed: BTreeMap::new(),
@@ -142,9 +143,12 @@ pub fn survey(
         match found {
             Ok(true) => {}
             Ok(false) => snapshot.missing_labels.push(label),
-            Err(error) => snapshot.troubles.push(format!(
-                "whether there is a label {label} cannot be read: {error}"
-            )),
+            Err(error) => {
+                snapshot.troubles.push(format!(
+                    "whether there is a label {label} cannot be read: {error}"
+                ));
+                snapshot.unknown_labels.push(label);
+            }
         }
     }
     if let Scope::Courses { since, of } = scope {

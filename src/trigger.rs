@@ -31,6 +31,12 @@ impl Run {
         {
             return refuse(self.missing_label(label));
         }
+        // GitLab would make a label that is not there.
+        if request.is_none()
+            && let Some(label) = snapshot.unknown_labels.first()
+        {
+            return refuse(format!("there may be no label {label}: try again later"));
+        }
         let label = request.map_or(&self.settled.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),

@@ -61,6 +61,7 @@ pub fn snapshot(
         marked: BTreeSet::new(),
         courses: BTreeMap::new(),
         missing_labels: Vec::new(),
+        unknown_labels: Vec::new(),
         troubles: Vec::new(),
     }
 }
