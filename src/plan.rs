@@ -1,6 +1,7 @@
 //! The rules: from what was read to what each request is waiting for and what is to be done. Pure: the same
 //! snapshot always gives the same plan.
 
+mod discussions;
 mod explain;
 mod places;
 mod refusal;
@@ -13,12 +14,12 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
+pub use self::discussions::{finished_elsewhere, surplus, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, finished_elsewhere, is_past_cancelling, is_renamed, is_told,
-    reconcile, surplus, unlinked, unresolved,
+    Closing, Repair, Reply, What, is_past_cancelling, is_renamed, is_told, reconcile,
 };
 pub use self::requests::{passed, readiness, record_of, standing_for};
 pub use self::trigger::{Refusal, Trigger, trigger};

@@ -3,11 +3,12 @@
 
 use chrono::TimeDelta;
 
+use super::discussions::{outcomes, surplus, thread_of, unlinked};
 use super::places::{self, Place};
 use super::requests::{is_stuck, of_same_request, unserved};
-use super::{Plan, Resolve, Rules, in_flight};
+use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
-use crate::id::{Iid, NoteId, RequestId};
+use crate::id::{Iid, RequestId};
 use crate::note::{self, Gone, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
@@ -362,76 +363,4 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         && mr.unexplained.is_empty()
         && !renamed
         && !snapshot.own_records().any(in_flight)
-}
-
-/// Whether, once that record is finished, nothing else of the bot's is unfinished on its merge request.
-pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
-    let task = &record.task;
-    let mut others =
-        note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
-    others.next().is_none()
-}
-
-/// The discussion that the record names, else another that was opened for the same request.
-fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
-    let task = &record.task;
-    let opened = |thread: &&Thread| thread.opened_for(task.request, &task.label).is_some();
-    let named = threads.iter().find(|thread| thread.id == task.discussion);
-    named.or_else(|| threads.iter().find(opened))
-}
-
-/// The first note of the record's discussion, if it does not link to the record's pipeline.
-pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a OpeningNote> {
-    let task = &record.task;
-    let opening = thread_of(threads, record)?.opened_for(task.request, &task.label)?;
-    (opening.linked != Some(record.pipeline)).then_some(opening)
-}
-
-fn outcomes<'a>(
-    threads: &'a [Thread],
-    record: &Record,
-) -> impl Iterator<Item = (&'a Thread, &'a OutcomeNote)> {
-    let task = &record.task;
-    let all = threads
-        .iter()
-        .flat_map(|thread| thread.outcomes.iter().map(move |note| (thread, note)));
-    all.filter(|(_, note)| note.is_about(task.request, &task.label))
-}
-
-/// The one that stays where there are several.
-fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread, &'a OutcomeNote)> {
-    let standing = thread_of(threads, record).map(|thread| &thread.id);
-    outcomes(threads, record).min_by_key(|(thread, note)| (Some(&thread.id) != standing, note.note))
-}
-
-/// The discussion that is still to be resolved, since the outcome is posted there.
-pub fn unresolved<'a>(
-    threads: &'a [Thread],
-    record: &Record,
-    resolve: Resolve,
-) -> Option<&'a Thread> {
-    let (thread, note) = outcome_of(threads, record)?;
-    let success = match &note.end {
-        Some(end) => end == Outcome::Success.word(),
-        None => record.status == Status::Ended(Outcome::Success) && !note.cancels,
-    };
-    (!thread.resolved && resolve.takes(success)).then_some(thread)
-}
-
-/// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
-/// make a second discussion or a second reply.
-pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
-    let task = &record.task;
-    let standing = thread_of(threads, record).map(|thread| &thread.id);
-    let kept = outcome_of(threads, record);
-    let other_outcomes = outcomes(threads, record)
-        .map(|(_, note)| note.note)
-        .filter(|note| kept.is_some_and(|(_, kept)| kept.note != *note));
-    let other_openings = threads
-        .iter()
-        .filter(|thread| Some(&thread.id) != standing)
-        .filter(|thread| kept.is_none_or(|(of, _)| of.id != thread.id))
-        .filter_map(|thread| thread.opened_for(task.request, &task.label))
-        .map(|opening| opening.note);
-    other_outcomes.chain(other_openings).collect()
 }

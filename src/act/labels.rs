@@ -1,0 +1,103 @@
+//! Puts labels on merge requests and takes them off.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use log::warn;
+
+use super::Actor;
+use crate::gitlab::answer::{self, LabelEvent};
+use crate::gitlab::{Error, both};
+use crate::id::{Iid, RequestId};
+use crate::snapshot::Request;
+use crate::survey::{self, Newest};
+
+/// GitLab writes the event of a label after the label itself: how often it is asked for, and how long it waits between.
+const ASKS_FOR_EVENT: usize = 4;
+const EVENT_PAUSE: Duration = Duration::from_millis(250);
+
+impl Actor<'_> {
+    pub(super) fn take_label_off(
+        &self,
+        mr: Iid,
+        request: &Request,
+        at_rest: bool,
+    ) -> anyhow::Result<()> {
+        let source = &self.gitlab.source;
+        let label = request.label.as_str();
+        let removed = source.remove_label(mr, label);
+        self.check_labels(removed, label, false)?;
+        let (events, ()) = both(
+            || source.label_events(mr),
+            || {
+                if at_rest {
+                    self.unmark(mr);
+                }
+            },
+        );
+        let events = events?;
+        let by = survey::removed_by(&events, label).flatten();
+        let by_bot = by.is_some_and(|user| user.username == source.bot());
+        if by_bot && newest_addition(&events, label) != request.id {
+            warn!("!{mr} was labelled again just as the label came off: it is put back");
+            self.put_label_on(mr, label)?;
+        }
+        Ok(())
+    }
+
+    /// The request that this makes.
+    pub(super) fn put_label_on(&self, mr: Iid, label: &str) -> anyhow::Result<Request> {
+        let source = &self.gitlab.source;
+        let added = source.add_label(mr, label);
+        self.check_labels(added, label, true)?;
+        for _ in 0..ASKS_FOR_EVENT {
+            match survey::newest_request(&source.label_events(mr)?, label) {
+                Newest::Request(request) => return Ok(request),
+                Newest::NotYet | Newest::NoEvent => thread::sleep(EVENT_PAUSE),
+            }
+        }
+        bail!(
+            "the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it"
+        )
+    }
+
+    /// GitLab can say yes and leave the labels as they are.
+    fn check_labels(
+        &self,
+        changed: Result<answer::MergeRequest, Error>,
+        label: &str,
+        wanted: bool,
+    ) -> anyhow::Result<()> {
+        let state = if wanted { "off" } else { "on" };
+        let hint = || {
+            format!(
+                "the label {label} stays {state}; the bot needs the role Developer in the project"
+            )
+        };
+        let labels = changed.with_context(hint)?.labels;
+        ensure!(
+            labels.iter().any(|name| name == label) == wanted,
+            "GitLab leaves the label {label} {state}: is it locked, or archived?"
+        );
+        Ok(())
+    }
+}
+
+/// Whether the label still stands for that request.
+pub(super) fn serves(events: &[LabelEvent], request: &Request) -> bool {
+    match survey::newest_request(events, &request.label) {
+        Newest::Request(newest) => newest.id == request.id,
+        Newest::NoEvent => request.id == RequestId::NONE,
+        Newest::NotYet => false,
+    }
+}
+
+fn newest_addition(events: &[LabelEvent], label: &str) -> RequestId {
+    let named = |event: &&LabelEvent| {
+        let found = event.label.as_ref();
+        event.action == "add" && found.is_some_and(|found| found.name == label)
+    };
+    let newest = events.iter().filter(named).map(|event| event.id).max();
+    newest.unwrap_or(RequestId::NONE)
+}

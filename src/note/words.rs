@@ -1,0 +1,412 @@
+//! The words of each note: one function a note.
+
+use chrono::TimeDelta;
+
+use super::{MARKER, Marker, OpeningNote, OutcomeNote, Unstarted, marked, opening_marker};
+use crate::gitlab::answer::{Job, Outcome};
+use crate::id::{PipelineId, Sha};
+use crate::record::{Record, Task};
+use crate::snapshot::Request;
+
+/// The first note, as the discussion is opened.
+pub fn opening(request: &Request, branch: &str, head: Option<&Sha>) -> String {
+    let text = format!(
+        "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
+        code(branch),
+        code(&request.label)
+    );
+    let marker = Marker::Start {
+        request: request.id,
+        pipeline: None,
+        label: Some(request.label.clone()),
+        sha: head.cloned(),
+        state: None,
+    };
+    marked(&text, &marker)
+}
+
+/// The first note while GitLab refuses to start the pipeline.
+pub fn refused(task: &Task, state: Unstarted, reason: &str) -> String {
+    let again = match state {
+        Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
+        Unstarted::Refused | Unstarted::Closed => "Later runs try again",
+    };
+    let text = format!(
+        "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
+         {again}, as long as the label {} is on.",
+        code(task.sha.short()),
+        code(&task.branch),
+        code(reason),
+        code(&task.label)
+    );
+    marked(&text, &opening_marker(task, None, Some(state)))
+}
+
+/// Why a request went away before its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    Unlabelled,
+    Merged,
+    Closed,
+}
+
+/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
+/// that somebody deleted.
+pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
+    let label = code(label);
+    let why = match why {
+        Gone::Unlabelled => format!("the label {label} was taken off"),
+        Gone::Merged => "the merge request was merged".to_owned(),
+        Gone::Closed => "the merge request was closed".to_owned(),
+    };
+    let text = match opening.linked {
+        None => format!("**Benchmark not started**: {why} before its turn."),
+        Some(pipeline) => format!(
+            "**Benchmark without an outcome**: pipeline {pipeline} was deleted before its outcome was posted, and {why}."
+        ),
+    };
+    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
+    let marker = Marker::Start {
+        request: opening.request,
+        pipeline: None,
+        label: opening.label.clone(),
+        sha: opening.sha.clone(),
+        state: Some(Unstarted::Closed),
+    };
+    marked(&text, &marker)
+}
+
+/// The first note once the pipeline exists.
+pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
+    let base = match &task.base {
+        Some(base) => format!(
+            ", to be compared with {}, its merge base with {}",
+            code(base.short()),
+            code(&task.target_branch)
+        ),
+        None => String::new(),
+    };
+    let text = format!(
+        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
+         To cancel it, take the label {} off.",
+        link(pipeline, web_url),
+        code(task.sha.short()),
+        code(&task.branch),
+        code(&task.label)
+    );
+    marked(&text, &opening_marker(task, Some(pipeline), None))
+}
+
+/// How a benchmark came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Of(Outcome),
+    /// Its pipeline passed, though the job that has the results failed.
+    ResultsFailed,
+    /// The label was taken off, or put on again, while it ran.
+    Withdrawn,
+    TimedOut,
+    /// All its jobs ended but manual ones, which nobody started.
+    Blocked,
+}
+
+impl End {
+    /// GitLab's word for it, or one of ours.
+    pub fn word(self) -> &'static str {
+        match self {
+            End::Of(outcome) => outcome.word(),
+            End::ResultsFailed => Outcome::Failed.word(),
+            End::Withdrawn => "withdrawn",
+            End::TimedOut => "timed out",
+            End::Blocked => "blocked",
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            End::Of(Outcome::Success) => "✅",
+            End::Of(Outcome::Failed) | End::ResultsFailed => "❌",
+            End::Of(Outcome::Canceled) => "🚫",
+            End::Of(Outcome::Skipped) => "⏭️",
+            End::Withdrawn => "↩️",
+            End::TimedOut => "⌛",
+            End::Blocked => "✋",
+        }
+    }
+
+    fn cancels(self) -> bool {
+        matches!(self, End::Withdrawn | End::TimedOut | End::Blocked)
+    }
+
+    /// GitLab's word for what became of the pipeline, where it has ended.
+    fn status(self) -> Option<&'static str> {
+        match self {
+            End::Of(outcome) => Some(outcome.word()),
+            End::ResultsFailed => Some(Outcome::Success.word()),
+            End::Withdrawn | End::TimedOut | End::Blocked => None,
+        }
+    }
+}
+
+/// What is posted about an ended benchmark besides its outcome.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// The jobs that made the pipeline fail, or those that were to leave results.
+    pub failed: Vec<Job>,
+    pub results: Option<Results>,
+    pub spent: Option<Spent>,
+    /// The word for its first end, where somebody retried it since.
+    pub first_end: Option<String>,
+}
+
+/// What a benchmark that did not end in time spent its time on.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    pub waiting: TimeDelta,
+    /// `None` if it never began.
+    pub running: Option<TimeDelta>,
+}
+
+/// The artifacts of the job that has the results.
+#[derive(Debug)]
+pub struct Results {
+    pub job: Job,
+    /// What it says of them itself, in a line.
+    pub summary: Option<String>,
+}
+
+const TO_BE_CANCELLED: &str = "is to be cancelled";
+
+/// The reply that posts the outcome.
+pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
+    let (sign, word) = (end.sign(), end.word());
+    let pipeline = link(record.pipeline, &record.web_url);
+    let (summary, artifacts) = (summary(details), artifacts(details));
+    let mut more = match end {
+        End::Of(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
+        End::Of(_) => {
+            let failures = failures(details, label);
+            format!("{summary}See {artifacts}{pipeline}. {failures}")
+        }
+        End::ResultsFailed => {
+            let failures = failures(details, label);
+            format!(
+                "Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}"
+            )
+        }
+        End::Withdrawn => format!(
+            "The label {} was taken off or put on again, so {pipeline} {TO_BE_CANCELLED}.",
+            code(label)
+        ),
+        End::TimedOut => format!(
+            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, put the label {} on again.",
+            too_long(details.spent),
+            code(label)
+        ),
+        End::Blocked => format!(
+            "{summary}All its jobs have ended but manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
+             {}To try again, put the label {} on again.",
+            match artifacts.is_empty() {
+                true => String::new(),
+                false => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
+            },
+            code(label)
+        ),
+    };
+    if let Some(first) = &details.first_end {
+        more += &format!(" It was {} at first, and somebody retried it.", code(first));
+    }
+    let text = format!(
+        "{sign} **Benchmark {word}**: commit {}. {more}",
+        code(record.task.sha.short())
+    );
+    let marker = Marker::Outcome {
+        request: record.task.request,
+        cancels: end.cancels(),
+        label: Some(record.task.label.clone()),
+        pipeline: Some(record.pipeline),
+        end: Some(word.to_owned()),
+        status: end.status().map(str::to_owned),
+    };
+    marked(&text, &marker)
+}
+
+/// The same reply, once it is known what became of the pipeline that it said is to be cancelled.
+pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
+    let text = note.body.rsplit_once(MARKER.0).map_or("", |(text, _)| text);
+    let became = match outcome {
+        Outcome::Canceled => "was cancelled".to_owned(),
+        ended => format!(
+            "was to be cancelled, but had ended by then: {}",
+            code(ended.word())
+        ),
+    };
+    let marker = Marker::Outcome {
+        request: note.request,
+        cancels: note.cancels,
+        label: note.label.clone(),
+        pipeline: note.pipeline,
+        end: note.end.clone(),
+        status: Some(outcome.word().to_owned()),
+    };
+    let text = replace_own(text.trim_end(), TO_BE_CANCELLED, &became);
+    marked(&text, &marker)
+}
+
+/// Not in inline code, which is text of others and may say the same: what it is replaced by may end the code.
+fn replace_own(text: &str, from: &str, to: &str) -> String {
+    let (mut replaced, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('`') {
+        let (own, others) = rest.split_at(at);
+        let inside = others.trim_start_matches('`');
+        let fence = &others[..others.len() - inside.len()];
+        let ends_at = inside.find(fence).map(|end| end + 2 * fence.len());
+        let (code, after) = others.split_at(ends_at.unwrap_or(others.len()));
+        replaced += &own.replace(from, to);
+        replaced += code;
+        rest = after;
+    }
+    replaced + &rest.replace(from, to)
+}
+
+fn too_long(spent: Option<Spent>) -> String {
+    // Seconds are of no interest after hours.
+    let lasting = |time: TimeDelta| {
+        let minutes = u64::try_from(time.num_minutes()).unwrap_or(0);
+        humantime::format_duration(std::time::Duration::from_secs(minutes * 60)).to_string()
+    };
+    match spent {
+        None => "It did not end in time".to_owned(),
+        Some(Spent {
+            waiting,
+            running: None,
+        }) => format!("It never began: it waited for {}", lasting(waiting)),
+        Some(Spent {
+            waiting,
+            running: Some(running),
+        }) => format!(
+            "It took too long: it waited for {} and ran for {}",
+            lasting(waiting),
+            lasting(running)
+        ),
+    }
+}
+
+/// In characters; a longer one is cut off.
+const LONGEST_SUMMARY: usize = 200;
+
+fn summary(details: &Details) -> String {
+    let Some(summary) = details
+        .results
+        .as_ref()
+        .and_then(|results| results.summary.as_ref())
+    else {
+        return String::new();
+    };
+    let mut shown = summary.clone();
+    if summary.chars().count() > LONGEST_SUMMARY {
+        shown = summary
+            .chars()
+            .take(LONGEST_SUMMARY - 1)
+            .chain(['…'])
+            .collect();
+    }
+    format!("In short: {}. ", code(&shown))
+}
+
+fn artifacts(details: &Details) -> String {
+    details.results.as_ref().map_or(String::new(), |results| {
+        let (name, url) = (code(&results.job.name), &results.job.web_url);
+        format!("[artifacts of {name}]({url}/artifacts/browse), ")
+    })
+}
+
+/// Whose failure a job's is, as far as GitLab's reason tells.
+#[derive(PartialEq)]
+enum Blame {
+    Script,
+    Machine,
+    Unsaid,
+}
+
+/// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
+/// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
+fn blame(job: &Job) -> Blame {
+    match job.failure_reason() {
+        "script_failure" => Blame::Script,
+        "runner_system_failure"
+        | "runner_interrupted"
+        | "runner_external_dependency_failure"
+        | "stuck_or_timeout_failure"
+        | "stuck_pending_with_matching_runners"
+        | "no_updates_running"
+        | "no_updates_canceling"
+        | "scheduler_failure"
+        | "job_router_failure"
+        | "stale_schedule"
+        | "api_failure"
+        | "data_integrity_failure" => Blame::Machine,
+        _ => Blame::Unsaid,
+    }
+}
+
+const MOST_JOBS: usize = 5;
+
+/// Which jobs failed and why, and whether it is worth while just to ask again.
+fn failures(details: &Details, label: &str) -> String {
+    let named = &details.failed[..details.failed.len().min(MOST_JOBS)];
+    let mut text = String::new();
+    for (whose, lead) in [
+        (Blame::Script, "The script failed: look at"),
+        (Blame::Machine, "The machine failed, not the commit:"),
+        (Blame::Unsaid, "Failed:"),
+    ] {
+        let jobs = named.iter().filter(|job| blame(job) == whose);
+        let jobs: Vec<String> = jobs
+            .map(|job| {
+                let (name, reason) = (code(&job.name), code(job.failure_reason()));
+                format!("job [{name}]({}) ({reason})", job.web_url)
+            })
+            .collect();
+        if !jobs.is_empty() {
+            text += &format!("{lead} {}. ", jobs.join(", "));
+        }
+    }
+    match details.failed.len() - named.len() {
+        0 => {}
+        1 => text += "1 more job failed. ",
+        more => text += &format!("{more} more jobs failed. "),
+    }
+    let machine = !details.failed.is_empty()
+        && details
+            .failed
+            .iter()
+            .all(|job| blame(job) == Blame::Machine);
+    let again = match machine {
+        true => "Just put",
+        false => "To try again, put",
+    };
+    text + &format!("{again} the label {} on again.", code(label))
+}
+
+fn link(pipeline: PipelineId, web_url: &str) -> String {
+    format!("[pipeline {pipeline}]({web_url})")
+}
+
+/// GitLab's Markdown does not take a longer row of backticks for a fence.
+const LONGEST_FENCE: usize = 80;
+
+/// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let mut text = crate::inert::one_line(text);
+    let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest_row(&text) >= LONGEST_FENCE {
+        text = text.replace('`', "'");
+    }
+    let fence = "`".repeat(longest_row(&text) + 1);
+    let pad = match text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        true => " ",
+        false => "",
+    };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
