@@ -269,30 +269,34 @@ impl Actor<'_> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let text = note::outcome(record, end, label, details);
         let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
-        let replied = match source.reply(mr, discussion, &text) {
-            // It was not among those listed, but the list may have shifted while it was read.
-            Err(error) if error.not_found() && thread.is_none() => {
-                let first = note::started(&record.task, record.pipeline, &record.web_url);
-                let opened = source.open_discussion(mr, &first);
-                opened.and_then(|(discussion, _)| source.reply(mr, &discussion, &text))
-            }
-            // An edit may still be allowed, where there are as many comments as may be for instance.
-            Err(error) if error.forbids() => {
-                let opening = thread.and_then(|thread| thread.opening.as_ref());
-                match opening.map(|opening| source.edit_note(mr, opening.note, &text)) {
-                    // The next run may be allowed to.
-                    Some(Err(edit)) if !edit.forbids() => Err(edit),
-                    Some(Ok(note)) => {
-                        warn!(
-                            "!{mr}: the outcome stands in the first note of the discussion: {error}"
-                        );
-                        Ok(note)
-                    }
-                    Some(Err(_)) | None => Err(error),
+        let opening = thread.and_then(|thread| thread.opening.as_ref());
+        let mut first = opening.map(|opening| opening.note);
+        let mut replied = source.reply(mr, discussion, &text);
+        // It was not among those listed, but the list may have shifted while it was read.
+        if thread.is_none() && replied.as_ref().is_err_and(Error::not_found) {
+            let started = note::started(&record.task, record.pipeline, &record.web_url);
+            let (discussion, note) = source
+                .open_discussion(mr, &started)
+                .context("the outcome is not posted")?;
+            first = Some(note);
+            replied = source.reply(mr, &discussion, &text);
+        }
+        // An edit may still be allowed, where there are as many comments as may be for instance.
+        if let (Err(refusal), Some(first)) = (&replied, first)
+            && refusal.forbids()
+        {
+            match source.edit_note(mr, first, &text) {
+                Ok(note) => {
+                    warn!(
+                        "!{mr}: the outcome stands in the first note of the discussion: {refusal}"
+                    );
+                    replied = Ok(note);
                 }
+                // The next run may be allowed to.
+                Err(error) if !error.forbids() => replied = Err(error),
+                Err(_) => {}
             }
-            replied => replied,
-        };
+        }
         let note = replied.context("the outcome is not posted")?;
         Ok(note::as_outcome(&note))
     }
