@@ -15,7 +15,7 @@ use crate::gitlab::answer::Variable;
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
 use crate::{Exit, Ran};
 
@@ -24,6 +24,8 @@ pub struct Run {
     pub command: &'static str,
     pub settings: Settings,
     pub dry_run: bool,
+    /// The merge request that this is about, where it is about one: what is wrong elsewhere is no failure then.
+    pub only: Option<Iid>,
     pub settled: Settled,
     pub gitlab: Gitlab,
     pub ref_name: String,
@@ -58,6 +60,7 @@ impl Run {
             command,
             settings,
             dry_run: false,
+            only: None,
             settled,
             gitlab,
             ref_name,
@@ -98,6 +101,7 @@ impl Run {
             gitlab: &self.gitlab,
             label: &self.settled.labels[0],
             now: snapshot.now,
+            timeout: self.settled.rules.timeout,
             ref_name: &self.ref_name,
             variables: &self.variables,
             resolve: self.settled.resolve,
@@ -141,6 +145,12 @@ impl Run {
         }
     }
 
+    /// Whether what could not be read may be about what this run is about.
+    pub fn concerns(&self, snapshot: &Snapshot, about: About) -> bool {
+        self.only
+            .is_none_or(|iid| plan::concerns(snapshot, about, iid))
+    }
+
     pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
         self.tell(snapshot, plan, actions, None)
     }
@@ -169,16 +179,21 @@ impl Run {
         };
         let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
         let missing = snapshot.missing_labels.iter();
-        let missing = missing.map(|label| self.missing_label(label));
-        let errors: Vec<String> = missing.chain(snapshot.troubles.iter().cloned()).collect();
+        let missing: Vec<String> = missing.map(|label| self.missing_label(label)).collect();
+        let troubles = snapshot.troubles.iter().cloned();
+        let (errors, elsewhere): (Vec<Trouble>, Vec<Trouble>) =
+            troubles.partition(|trouble| self.concerns(snapshot, trouble.about));
+        let texts = |troubles: Vec<Trouble>| troubles.into_iter().map(|trouble| trouble.text);
+        let errors: Vec<String> = missing.into_iter().chain(texts(errors)).collect();
         let troubled = !errors.is_empty() || actions.iter().any(failed);
+        let overdue = plan::overdue(snapshot, plan, &self.settled.rules);
         Ran {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
                 Format::Text => report::text(&report, columns()),
                 Format::Html => report::html(&report),
             },
-            warnings: plan::overdue(snapshot, plan, &self.settled.rules),
+            warnings: texts(elsewhere).chain(overdue).collect(),
             errors,
             exit: if troubled { Exit::Failed } else { Exit::Done },
         }

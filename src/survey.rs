@@ -10,12 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use self::merge_request::{Newest, newest_request, read_again, removed_by, threads};
+pub use self::merge_request::{
+    Newest, newest_request, read_again, removed_by, stands_for, threads,
+};
+pub use self::records::{Linked, follow};
 use crate::gitlab::answer::Pipeline;
 use crate::gitlab::{Error, Gitlab, Listed, Listing, both, by_id, side_by_side};
 use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
-use crate::snapshot::{MergeRequest, Snapshot};
+use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,7 +107,7 @@ pub fn survey(
             unreadable: Vec::new(),
             threads: BTreeMap::new(),
             uncertain: BTreeSet::new(),
-            deleted: BTreeSet::new(),
+            lost: BTreeSet::new(),
             marked: BTreeSet::new(),
             courses: BTreeMap::new(),
             missing_labels: Vec::new(),
@@ -137,6 +140,7 @@ pub fn survey(
     survey.read_concerned();
     survey.follow_links();
     survey.read_concerned();
+    survey.add_what_was_meant();
     let mut snapshot = survey.snapshot;
     snapshot.records.sort_by_key(|record| record.pipeline);
     for (label, found) in missing {
@@ -144,9 +148,10 @@ pub fn survey(
             Ok(true) => {}
             Ok(false) => snapshot.missing_labels.push(label),
             Err(error) => {
-                snapshot.troubles.push(format!(
-                    "whether there is a label {label} cannot be read: {error}"
-                ));
+                snapshot.troubles.push(Trouble {
+                    about: About::Label,
+                    text: format!("whether there is a label {label} cannot be read: {error}"),
+                });
                 snapshot.unknown_labels.push(label);
             }
         }
@@ -309,18 +314,22 @@ impl Survey<'_> {
                 {
                     self.snapshot.gone.insert(iid);
                 }
-                Piece::Threads(iid, Err(error)) => self
-                    .snapshot
-                    .troubles
-                    .push(format!("!{iid}: its discussions cannot be read: {error}")),
+                Piece::Threads(iid, Err(error)) => {
+                    let text = format!("!{iid}: its discussions cannot be read: {error}");
+                    self.trouble(About::MergeRequest(iid), text);
+                }
             }
         }
     }
 
     fn could_not_be_read(&mut self, iid: Iid, why: &str) {
         self.snapshot.unread.insert(iid);
-        let trouble = format!("!{iid} cannot be read: {why}");
-        self.snapshot.troubles.push(trouble);
+        let text = format!("!{iid} cannot be read: {why}");
+        self.trouble(About::MergeRequest(iid), text);
+    }
+
+    fn trouble(&mut self, about: About, text: String) {
+        self.snapshot.troubles.push(Trouble { about, text });
     }
 
     /// GitLab has said that there is no such merge request: a list has to say so, too.
@@ -357,6 +366,25 @@ impl Survey<'_> {
             .collect();
         let pieces = self.read(&missing, &threads);
         self.add(pieces);
+    }
+
+    /// Where a run that was triggered was hindered, its note says which commit was meant.
+    fn add_what_was_meant(&mut self) {
+        let Snapshot {
+            merge_requests,
+            threads,
+            ..
+        } = &mut self.snapshot;
+        for mr in merge_requests.values_mut() {
+            let threads = threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
+            for request in &mut mr.requests {
+                let mut meant = threads.iter().filter_map(|thread| {
+                    let opening = thread.opened_for(request.id, &request.label)?;
+                    opening.sha.clone().zip(opening.meant)
+                });
+                request.meant = meant.next();
+            }
+        }
     }
 
     fn concerned(&self) -> BTreeSet<Iid> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::act::{self, BenchmarkPipeline, Verb};
 use crate::cli::MrName;
-use crate::plan::{self, Plan, Trigger};
+use crate::plan::{self, Plan};
 use crate::run::Run;
 use crate::survey::Scope;
 use crate::{Ran, report};
@@ -15,6 +15,7 @@ impl Run {
     pub fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
         let source = self.gitlab.source.project();
         let iid = name.in_project(&source.web_url)?;
+        self.only = Some(iid);
         let snapshot = self.survey(None, Scope::One(iid))?;
         let rules = &self.settled.rules;
         let plan = Plan {
@@ -40,15 +41,15 @@ impl Run {
         let label = request.map_or(&self.settled.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
-            Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
-            Ok(Trigger::Start { finish }) => {
+            Ok(trigger) => {
                 self.progress.set_message("carrying out");
                 let actions = match self.dry_run {
-                    true => act::planned_trigger(iid, label, finish.as_ref()),
-                    false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
+                    true => act::planned_trigger(iid, label, &trigger),
+                    false => self.actor(&snapshot).trigger(mr, &trigger, force),
                 };
-                let started = actions.iter().find(|action| action.verb == Verb::Start);
-                let pipeline = started.and_then(|start| start.pipeline.clone());
+                let in_flight = trigger.in_flight.map(BenchmarkPipeline::from);
+                let mut started = actions.iter().filter(|action| action.verb == Verb::Start);
+                let pipeline = in_flight.or_else(|| started.next()?.pipeline.clone());
                 (actions, pipeline)
             }
         };

@@ -84,15 +84,6 @@ impl Actor<'_> {
     }
 }
 
-/// Whether the label still stands for that request.
-pub(super) fn serves(events: &[LabelEvent], request: &Request) -> bool {
-    match survey::newest_request(events, &request.label) {
-        Newest::Request(newest) => newest.id == request.id,
-        Newest::NoEvent => request.id == RequestId::NONE,
-        Newest::NotYet => false,
-    }
-}
-
 fn newest_addition(events: &[LabelEvent], label: &str) -> RequestId {
     let named = |event: &&LabelEvent| {
         let found = event.label.as_ref();

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use log::warn;
 
-use super::labels::serves;
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::{Outcome, Status};
 use crate::gitlab::{Error, both, side_by_side};
@@ -44,7 +43,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 
 impl Actor<'_> {
     /// Those of one merge request go one after the other.
-    pub fn repair_all(&self, repairs: &[Repair]) -> Vec<Action> {
+    pub fn repair_all<'p>(&self, repairs: impl IntoIterator<Item = &'p Repair<'p>>) -> Vec<Action> {
         let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
         for repair in repairs {
             by_mr.entry(repair.mr()).or_default().push(repair);
@@ -63,14 +62,15 @@ impl Actor<'_> {
         let mut end = None;
         let done = match repair {
             Repair::Of(record, what) => self.carry_out(record, what, &mut end),
-            Repair::Close(closing) => self.close(closing),
+            Repair::Close(closing) => self.close(closing).map(|()| true),
             Repair::Unmark(iid) => {
                 self.unmark(*iid);
-                Ok(())
+                Ok(true)
             }
         };
         let effect = match done {
-            Ok(()) => Effect::Done,
+            Ok(true) => Effect::Done,
+            Ok(false) => return None,
             Err(error) => Effect::Failed(format!("{error:#}")),
         };
         let action = Action::repair(repair, effect)?;
@@ -80,7 +80,13 @@ impl Actor<'_> {
         })
     }
 
-    fn carry_out(&self, record: &Record, what: &What, end: &mut Option<End>) -> anyhow::Result<()> {
+    /// Whether there still was something to do.
+    fn carry_out(
+        &self,
+        record: &Record,
+        what: &What,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<bool> {
         let mut refusals = Refusals::default();
         match what {
             What::Link => {
@@ -137,19 +143,37 @@ impl Actor<'_> {
                     self.unmark(record.task.mr);
                 }
             }
-            What::TimeOut { reply, labelled } => {
-                let (posted, details) = self.details_in_time(record);
-                *end = Some(posted);
-                let label = labelled.map_or(&record.task.label, |request| &request.label);
-                let replied = self.reply(record, label, *reply, posted, &details);
-                let note = self.noted(replied, &mut refusals)?;
-                let cancelled = self.cancel_and_say(record, note, &mut refusals);
-                refusals.tolerate(cancelled)?;
-                self.put_aside(record, *labelled, &mut refusals)?;
-            }
             What::Cancel => self.cancel(record).map(drop)?,
+            What::TimeOut { reply, labelled } => {
+                return self.time_out(record, *reply, *labelled, end);
+            }
         }
-        refusals.reported()
+        refusals.reported().map(|()| true)
+    }
+
+    /// Whether it did not end just now, which the next run sees to.
+    fn time_out(
+        &self,
+        record: &Record,
+        reply: Reply,
+        labelled: Option<&Request>,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<bool> {
+        let found = self.gitlab.benchmark.pipeline(record.pipeline);
+        let found = found.context("whether it is still in flight could not be read")?;
+        if !plan::is_still_stuck(&found, self.gitlab.now(), self.timeout) {
+            return Ok(false);
+        }
+        let mut refusals = Refusals::default();
+        let (posted, details) = self.details_in_time(record, &found);
+        *end = Some(posted);
+        let label = labelled.map_or(&record.task.label, |request| &request.label);
+        let replied = self.reply(record, label, reply, posted, &details);
+        let note = self.noted(replied, &mut refusals)?;
+        let cancelled = self.cancel_and_say(record, note, &mut refusals);
+        refusals.tolerate(cancelled)?;
+        self.put_aside(record, labelled, &mut refusals)?;
+        refusals.reported().map(|()| true)
     }
 
     fn noted(
@@ -173,7 +197,7 @@ impl Actor<'_> {
     fn mend(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         if let Some(opening) = plan::unlinked(threads, record) {
-            let text = note::started(&record.task, record.pipeline, &record.web_url);
+            let text = self.started(record);
             let edited = source.edit_note(mr, opening.note, &text);
             edited.context("the discussion is without the link")?;
         }
@@ -186,6 +210,11 @@ impl Actor<'_> {
             Some(thread) => self.resolve(mr, thread),
             None => Ok(()),
         }
+    }
+
+    fn started(&self, record: &Record) -> String {
+        let project = self.gitlab.benchmark.project().id;
+        note::started(&record.task, project, record.pipeline, &record.web_url)
     }
 
     /// Where the label has gone, later runs may see no more to do once the outcome is posted, so that comes last. A
@@ -274,7 +303,7 @@ impl Actor<'_> {
         let mut replied = source.reply(mr, discussion, &text);
         // It was not among those listed, but the list may have shifted while it was read.
         if thread.is_none() && replied.as_ref().is_err_and(Error::not_found) {
-            let started = note::started(&record.task, record.pipeline, &record.web_url);
+            let started = self.started(record);
             let (discussion, note) = source
                 .open_discussion(mr, &started)
                 .context("the outcome is not posted")?;
@@ -322,7 +351,7 @@ impl Actor<'_> {
         let at_rest = plan::finished_elsewhere(&threads, record);
         let (events, task) = (events?, &record.task);
         match labelled {
-            Some(request) if serves(&events, request) => {
+            Some(request) if survey::stands_for(&events, request) => {
                 self.take_label_off(mr, request, at_rest)?
             }
             Some(_) => {}

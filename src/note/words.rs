@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 
-use super::{MARKER, Marker, OpeningNote, OutcomeNote, Unstarted, marked, opening_marker};
+use super::{MARKER, Marker, OpeningNote, OutcomeNote, Unstarted, marked};
 use crate::gitlab::answer::{Job, Outcome};
-use crate::id::{PipelineId, Sha};
+use crate::id::{PipelineId, ProjectId, Sha};
 use crate::record::{Record, Task};
 use crate::snapshot::Request;
 
-/// The first note, as the discussion is opened.
-pub fn opening(request: &Request, branch: &str, head: Option<&Sha>) -> String {
+/// The first note, as the discussion is opened. `project`: the benchmark project, here and below.
+pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option<&Sha>) -> String {
     let text = format!(
         "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
         code(branch),
@@ -20,13 +20,20 @@ pub fn opening(request: &Request, branch: &str, head: Option<&Sha>) -> String {
         pipeline: None,
         label: Some(request.label.clone()),
         sha: head.cloned(),
+        project: Some(project),
+        meant: request.meant_for(head),
         state: None,
     };
     marked(&text, &marker)
 }
 
 /// The first note while GitLab refuses to start the pipeline.
-pub fn refused(task: &Task, state: Unstarted, reason: &str) -> String {
+pub fn refused(
+    task: &Task,
+    request: &Request,
+    project: ProjectId,
+    (state, reason): (Unstarted, &str),
+) -> String {
     let again = match state {
         Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
         Unstarted::Refused | Unstarted::Closed => "Later runs try again",
@@ -39,7 +46,16 @@ pub fn refused(task: &Task, state: Unstarted, reason: &str) -> String {
         code(reason),
         code(&task.label)
     );
-    marked(&text, &opening_marker(task, None, Some(state)))
+    let marker = Marker::Start {
+        request: task.request,
+        pipeline: None,
+        label: Some(task.label.clone()),
+        sha: Some(task.sha.clone()),
+        project: Some(project),
+        meant: request.meant_for(Some(&task.sha)),
+        state: Some(state),
+    };
+    marked(&text, &marker)
 }
 
 /// Why a request went away before its turn.
@@ -51,7 +67,7 @@ pub enum Gone {
 }
 
 /// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
-/// that somebody deleted.
+/// that somebody deleted, or that ended where this run does not look.
 pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
     let label = code(label);
     let why = match why {
@@ -61,9 +77,9 @@ pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
     };
     let text = match opening.linked {
         None => format!("**Benchmark not started**: {why} before its turn."),
-        Some(pipeline) => format!(
-            "**Benchmark without an outcome**: pipeline {pipeline} was deleted before its outcome was posted, and {why}."
-        ),
+        Some(pipeline) => {
+            format!("**Benchmark without an outcome**: pipeline {pipeline} is gone, and {why}.")
+        }
     };
     let text = format!("{text} To ask again, put the label {label} on an open merge request.");
     let marker = Marker::Start {
@@ -71,13 +87,15 @@ pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
         pipeline: None,
         label: opening.label.clone(),
         sha: opening.sha.clone(),
+        project: opening.project,
+        meant: None,
         state: Some(Unstarted::Closed),
     };
     marked(&text, &marker)
 }
 
 /// The first note once the pipeline exists.
-pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
+pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &str) -> String {
     let base = match &task.base {
         Some(base) => format!(
             ", to be compared with {}, its merge base with {}",
@@ -94,7 +112,16 @@ pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
         code(&task.branch),
         code(&task.label)
     );
-    marked(&text, &opening_marker(task, Some(pipeline), None))
+    let marker = Marker::Start {
+        request: task.request,
+        pipeline: Some(pipeline),
+        label: Some(task.label.clone()),
+        sha: Some(task.sha.clone()),
+        project: Some(project),
+        meant: None,
+        state: None,
+    };
+    marked(&text, &marker)
 }
 
 /// How a benchmark came to its end.

@@ -4,8 +4,8 @@
 use chrono::TimeDelta;
 
 use super::discussions::{outcomes, surplus, thread_of, unlinked};
-use super::places::{self, Place};
-use super::requests::{is_stuck, of_same_request, unserved};
+use super::places;
+use super::requests::{is_stuck, may_be_second, stands, unserved};
 use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, RequestId};
@@ -72,6 +72,8 @@ pub struct Closing<'a> {
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
+/// The same where no note tells since when: from the time-out on, so that a nightly run comes to it.
+const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::hours(26);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let of_records = snapshot
@@ -126,14 +128,22 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let cancelling = record.status.word() == "canceling";
     // Where nothing is posted that would tell since when it is being cancelled.
     let cancel_in_silence = || {
-        let is_overdue = places::of_record(snapshot, record, rules) == Place::Overdue;
-        (!record.status.ended() && !cancelling && !is_overdue).then_some(What::Cancel)
+        let age = snapshot.now - places::in_flight_since(snapshot, record);
+        let is_lost = age > rules.timeout + CANCELLING_IN_SILENCE;
+        (!record.status.ended() && !cancelling && !is_lost).then_some(What::Cancel)
     };
-    if snapshot.gone.contains(&task.mr) {
+    // Whatever else is known: no two may go on for one request.
+    if snapshot.gone.contains(&task.mr) || !stands(snapshot, record) {
         return cancel_in_silence();
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
+    if !record.status.ended() && is_told_of_another(threads, record) {
+        return cancel_in_silence();
+    }
+    if may_be_second(snapshot, mr, record) {
+        return None;
+    }
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
@@ -145,13 +155,9 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let is_on = labelled.is_some();
     // GitLab took no word of it then, or a person has deleted it since.
     let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
-    let stands = of_same_request(snapshot, record)
-        .next()
-        .is_some_and(|lowest| lowest.pipeline == record.pipeline);
     let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
     let link = (!mended).then_some(What::Link);
     match &record.status {
-        Status::Ended(_) if !stands => None,
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
         Status::Ended(outcome) if is_on || (matches!(reply, Reply::Due(_)) && !is_put_aside) => {
             Some(What::Finish {
@@ -165,11 +171,6 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             // A run stopped when it had posted the outcome, and then the label went.
             None if posted.is_some() => link,
             None => None,
-        },
-        // Long after the outcome was posted, it is somebody's retry.
-        Status::Alive(_) if !stands => match posted {
-            Some(note) if !is_on && !is_of_late(snapshot, note) => None,
-            _ => cancel_in_silence(),
         },
         Status::Alive(_) if !is_on && posted.is_some() => match posted {
             Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
@@ -187,6 +188,13 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         }
         Status::Alive(_) => link,
     }
+}
+
+/// The outcome that is posted is that of another record, which no list shows any more.
+fn is_told_of_another(threads: &[Thread], record: &Record) -> bool {
+    let of = |(_, note): (&Thread, &OutcomeNote)| note.pipeline;
+    let told: Vec<_> = outcomes(threads, record).filter_map(of).collect();
+    !told.is_empty() && !told.contains(&record.pipeline)
 }
 
 /// The reply says otherwise than the pipeline ended: it was to be cancelled, or somebody retried it.
@@ -281,18 +289,17 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
             label: label.clone(),
             at: event.map(|event| event.created_at),
             by: None,
+            meant: None,
         };
-        // Whoever asks again gets the same discussion.
-        let is_on = mr.requests.iter().any(|request| request.label == *label)
-            || mr.unexplained.contains(label);
-        let unlabelled = !is_on && withdrawn(mr, request.id, label);
+        // Whoever asks again gets a discussion of their own: another run may be at work in this one.
+        let unlabelled = withdrawn(mr, request.id, label);
         let why = left.or(unlabelled.then_some(Gone::Unlabelled));
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
         let has_benchmark = opening
             .linked
-            .is_some_and(|pipeline| !snapshot.deleted.contains(&pipeline));
+            .is_some_and(|pipeline| !snapshot.lost.contains(&pipeline));
         if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
             && (snapshot.labels.contains(label)
                 || noted.is_some_and(|it| snapshot.labels.contains(it)))
@@ -332,7 +339,10 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
         let mut closed = closings.iter().filter_map(|closing| closing.discussion);
         closed.any(|(_, closed)| closed == *opening)
     };
-    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening));
+    let stays_on = |request: &Request| closings.iter().all(|it| it.labelled != Some(request));
+    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening))
+        && mr.unexplained.is_empty()
+        && !mr.requests.iter().any(stays_on);
     for closing in &mut closings {
         closing.at_rest = at_rest;
     }

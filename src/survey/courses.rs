@@ -8,7 +8,7 @@ use crate::course::Course;
 use crate::gitlab::{Error, Gitlab, both, side_by_side};
 use crate::id::{Iid, RequestId};
 use crate::record::Record;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{About, Snapshot, Trouble};
 
 /// Adds the courses of the records in flight and of those that ended since, or of one merge request's among them.
 pub fn add(
@@ -79,6 +79,9 @@ pub fn add(
     snapshot.courses = courses
         .map(|(record, course)| (record.pipeline, course))
         .collect();
+    // They explain a page, and decide about nothing.
+    let about = About::Course;
+    let troubles = troubles.into_iter().map(|text| Trouble { about, text });
     snapshot.troubles.extend(troubles);
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::ProgressStyle;
 use log::debug;
@@ -26,6 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The same while GitLab does not answer.
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 
+/// Reconcile posts the outcome when that can be read again.
+const MOST_UNTOLD: usize = 5;
+
 /// A benchmark that is waited for.
 struct Following {
     mr: Iid,
@@ -38,6 +41,8 @@ struct Following {
     shown: String,
     /// GitLab has not known it once.
     unknown: bool,
+    /// How often it had ended, and something else that cannot be read kept its outcome from being posted.
+    untold: usize,
     actions: Vec<Action>,
 }
 
@@ -94,6 +99,7 @@ impl Run {
             request: None,
             shown: String::new(),
             unknown: false,
+            untold: 0,
             actions,
         };
         match self.follow(&mut following) {
@@ -153,7 +159,7 @@ impl Run {
                 Some(error) => error.refused().is_none(),
                 None => true,
             };
-            if !passes || self.over_time(following) {
+            if !passes || following.untold > MOST_UNTOLD || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
                     "{url} is not followed any longer, and reconcile tells its outcome"
@@ -224,8 +230,11 @@ impl Run {
             Some((None, Verb::Cancel)) => false,
             _ if failed => false,
             _ => {
-                let troubles = &snapshot.troubles;
-                ensure!(troubles.is_empty(), "{}", troubles.join("; "));
+                let mut troubles = snapshot.troubles.iter();
+                if let Some(trouble) = troubles.find(|it| self.concerns(&snapshot, it.about)) {
+                    following.untold += 1;
+                    bail!("{}", trouble.text);
+                }
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
                 // Somebody may have retried it when its outcome had been posted.
                 let retried = standing.is_some_and(|record| plan::was_retried(&snapshot, record));

@@ -51,6 +51,7 @@ fn pipeline(id: u64, status: &str, hours: i64) -> Pipeline {
         updated_at: Some(time),
         started_at: None,
         finished_at: None,
+        user: None,
     }
 }
 

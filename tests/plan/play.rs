@@ -69,6 +69,8 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once
                         sha: None,
                         linked: Some(record.pipeline),
                         state: None,
+                        project: None,
+                        meant: None,
                     }),
                     outcomes: vec![note],
                     resolved: false,

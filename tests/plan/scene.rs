@@ -57,7 +57,7 @@ pub fn snapshot(
         unreadable: Vec::new(),
         threads: BTreeMap::new(),
         uncertain: BTreeSet::new(),
-        deleted: BTreeSet::new(),
+        lost: BTreeSet::new(),
         marked: BTreeSet::new(),
         courses: BTreeMap::new(),
         missing_labels: Vec::new(),
@@ -83,6 +83,7 @@ pub fn request(id: u64, label: &str) -> Request {
         label: label.to_owned(),
         at: Some(at(-60)),
         by: Some(user(30, "dana")),
+        meant: None,
     }
 }
 
@@ -248,7 +249,9 @@ pub fn thread(iid: u64, linked: Option<u64>) -> Thread {
             request: RequestId(100 + iid),
             label: Some(LABEL.to_owned()),
             sha: Some(sha("a")),
+            project: None,
             linked: linked.map(PipelineId),
+            meant: None,
             state: None,
         }),
         outcomes: Vec::new(),

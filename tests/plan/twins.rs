@@ -95,11 +95,11 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
             "8 finish success told; 9 cancel",
         ),
         (
-            "told long ago",
+            "told long ago, and retried",
             unlabelled(),
             ["success", "running"],
             Some(long_ago()),
-            "",
+            "9 cancel",
         ),
         (
             "posted, and both ended otherwise",
@@ -125,6 +125,8 @@ fn which_notes_are_one_too_many() {
             sha: None,
             linked: None,
             state: None,
+            project: None,
+            meant: None,
         }),
         outcomes: outcomes
             .iter()

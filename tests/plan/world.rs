@@ -112,6 +112,8 @@ prop_compose! {
                 sha: Some(sha("a")),
                 linked: linked.map(PipelineId),
                 state: state.filter(|_| linked.is_none()),
+                project: None,
+                meant: None,
             }),
             outcomes,
             resolved,

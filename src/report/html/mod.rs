@@ -96,7 +96,7 @@ fn troubles(status: &Status) -> Markup {
         @if !status.snapshot.troubles.is_empty() {
             section.troubles {
                 h2 { "Not all could be read" }
-                ul { @for trouble in &status.snapshot.troubles { li { (text(trouble)) } } }
+                ul { @for trouble in &status.snapshot.troubles { li { (text(&trouble.text)) } } }
             }
         }
     }
