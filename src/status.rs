@@ -32,7 +32,7 @@ impl Run {
     pub(crate) fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<Ran> {
         let source = self.gitlab.source.project();
         let of = mr
-            .map(|name| name.in_project(&source.web_url))
+            .map(|name| name.in_project(&source.web_url, &self.settled.connection.gitlab_url))
             .transpose()?;
         let snapshot = self.survey(Some(since), Scope::Courses { since, of })?;
         let mut plan = plan::scan(&snapshot, &self.settled.rules);

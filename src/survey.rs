@@ -409,8 +409,13 @@ impl Survey<'_> {
                     .as_ref()
                     .is_some_and(|label| !labels.contains(label))
             };
-            let mut unfinished = note::unfinished(threads).peekable();
-            unfinished.peek().is_none() || unfinished.any(label_is_off)
+            let mut unfinished: Vec<&OpeningNote> = note::unfinished(threads).collect();
+            let all = unfinished.len();
+            let off = unfinished.iter().any(|opening| label_is_off(opening));
+            // Of two about one label, the first is of a request that went away.
+            unfinished.sort_by_key(|opening| &opening.label);
+            unfinished.dedup_by_key(|opening| &opening.label);
+            all == 0 || off || unfinished.len() < all
         });
         let unread = |iid: &Iid| snapshot.gone.contains(iid) || snapshot.unread.contains(iid);
         of_records

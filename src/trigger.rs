@@ -14,7 +14,7 @@ use crate::{Ran, report};
 impl Run {
     pub fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
         let source = self.gitlab.source.project();
-        let iid = name.in_project(&source.web_url)?;
+        let iid = name.in_project(&source.web_url, &self.settled.connection.gitlab_url)?;
         self.only = Some(iid);
         let snapshot = self.survey(None, Scope::One(iid))?;
         let rules = &self.settled.rules;

@@ -37,17 +37,27 @@ impl FromStr for MrName {
 }
 
 impl MrName {
-    /// The number, if the merge request is one of the project with that address.
-    pub fn in_project(&self, web_url: &str) -> Result<Iid, WrongSetting> {
+    /// The number, if the merge request is one of the project with that address. `server`: the address by which the server
+    /// is reached, which need not be the one that it calls its own.
+    pub fn in_project(&self, web_url: &str, server: &Url) -> Result<Iid, WrongSetting> {
         match self {
             Self::Number(iid) => Ok(*iid),
             Self::Url { url, iid } => {
                 let path = |url: &Url| url.path().trim_matches('/').to_lowercase();
-                let project = Url::parse(web_url)
-                    .map(|url| path(&url))
-                    .unwrap_or_default();
+                let host = |url: &Url| {
+                    (
+                        url.host_str().map(str::to_owned),
+                        url.port_or_known_default(),
+                    )
+                };
+                let project = Url::parse(web_url).ok();
+                let of_server = [project.as_ref(), Some(server)]
+                    .into_iter()
+                    .flatten()
+                    .any(|of| host(of) == host(url));
+                let project = project.map(|url| path(&url)).unwrap_or_default();
                 match path(url).split_once("/-/") {
-                    Some((of, _)) if of == project => Ok(*iid),
+                    Some((of, _)) if of_server && of == project => Ok(*iid),
                     _ => Err(WrongSetting(format!(
                         "--mr {} is no merge request of {web_url}, which is --project \
                          (BENCH_BOT_PROJECT)",

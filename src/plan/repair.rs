@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use super::discussions::{outcomes, surplus, thread_of, unlinked};
+use super::discussions::{is_told_of_another, outcomes, surplus, thread_of, unlinked};
 use super::places;
 use super::requests::{is_stuck, may_be_second, stands, unserved};
 use super::{Plan, Rules, in_flight};
@@ -188,13 +188,6 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         }
         Status::Alive(_) => link,
     }
-}
-
-/// The outcome that is posted is that of another record, which no list shows any more.
-fn is_told_of_another(threads: &[Thread], record: &Record) -> bool {
-    let of = |(_, note): (&Thread, &OutcomeNote)| note.pipeline;
-    let told: Vec<_> = outcomes(threads, record).filter_map(of).collect();
-    !told.is_empty() && !told.contains(&record.pipeline)
 }
 
 /// The reply says otherwise than the pipeline ended: it was to be cancelled, or somebody retried it.
