@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub uncertain: BTreeSet<(Iid, RequestId)>,
     /// Pipelines that a discussion links to, and that somebody deleted or that ended in another project.
     pub lost: BTreeSet<PipelineId>,
-    /// Merge requests that bear the bot's mark.
-    pub marked: BTreeSet<Iid>,
+    /// Merge requests that bear the bot's mark; `None` where that was not asked for.
+    pub marked: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
     pub courses: BTreeMap<PipelineId, Course>,
     /// Those of this run's labels that the project does not have.

@@ -20,6 +20,10 @@ use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
 use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
 
+/// How long ago a merge request may have been merged or closed with a label on that is still taken off, however rarely a
+/// run looks.
+const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
+
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scope {
@@ -108,7 +112,7 @@ pub fn survey(
             threads: BTreeMap::new(),
             uncertain: BTreeSet::new(),
             lost: BTreeSet::new(),
-            marked: BTreeSet::new(),
+            marked: None,
             courses: BTreeMap::new(),
             missing_labels: Vec::new(),
             unknown_labels: Vec::new(),
@@ -121,8 +125,9 @@ pub fn survey(
         looked_at: BTreeSet::new(),
     };
     let since = gitlab.now() - lookback;
+    let left_since = since.min(gitlab.now() - LEFT_LABELLED);
     let (merge_requests, (pipelines, missing)) = both(
-        || survey.first_merge_requests(since),
+        || survey.first_merge_requests(left_since),
         || both(|| survey.own_pipelines(since), || survey.unseen_labels()),
     );
     let (listed, marked, pieces) = merge_requests?;
@@ -163,7 +168,11 @@ pub fn survey(
 }
 
 /// Merge requests that are there, those that bear the bot's mark, and what was read of them.
-type FirstLook = (BTreeMap<Iid, Vec<String>>, BTreeSet<Iid>, Vec<Piece>);
+type FirstLook = (
+    BTreeMap<Iid, Vec<String>>,
+    Option<BTreeSet<Iid>>,
+    Vec<Piece>,
+);
 
 /// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
 enum Piece {
@@ -186,15 +195,13 @@ impl Survey<'_> {
         };
         let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
         let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
-        let (mut threads, mut marked) = (BTreeSet::new(), BTreeSet::new());
+        let (mut threads, mut marked) = (BTreeSet::new(), None);
         match self.scope {
             Scope::Queue => {}
             Scope::Courses { of, .. } => iids.extend(of),
             Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
             Scope::Records { .. } => {
-                if !is_guest {
-                    marked = iids;
-                }
+                marked = (!is_guest).then_some(iids);
                 rows.extend(self.left_labelled(since)?);
                 threads = rows.iter().map(|row| row.iid).collect();
                 let waits = |row: &&Listed| {
@@ -400,7 +407,7 @@ impl Survey<'_> {
                 || recent.is_some_and(|recent| record.updated_at >= recent)
         });
         let of_records = asks.map(|record| record.task.mr);
-        let of_marked = snapshot.marked.iter().filter(|iid| {
+        let of_marked = snapshot.marked.iter().flatten().filter(|iid| {
             let labels = self.listed.get(iid).map_or(&[][..], Vec::as_slice);
             let threads = snapshot.threads.get(iid).map_or(&[][..], Vec::as_slice);
             let label_is_off = |opening: &OpeningNote| {

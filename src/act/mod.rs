@@ -115,7 +115,7 @@ impl Action {
                     ..Self::start(closing.mr.iid, &closing.label, effect, None)
                 });
             }
-            Repair::Unmark(_) => return None,
+            Repair::Unmark(_) | Repair::Mark(_) => return None,
         };
         let (verb, end) = match what {
             What::Link => (Verb::Link, None),

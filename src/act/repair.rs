@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use log::warn;
+use log::{debug, warn};
 
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::{Outcome, Status};
@@ -65,6 +65,10 @@ impl Actor<'_> {
             Repair::Close(closing) => self.close(closing).map(|()| true),
             Repair::Unmark(iid) => {
                 self.unmark(*iid);
+                Ok(true)
+            }
+            Repair::Mark(iid) => {
+                self.mark(*iid);
                 Ok(true)
             }
         };
@@ -361,6 +365,13 @@ impl Actor<'_> {
             None => {}
         }
         Ok(())
+    }
+
+    /// Without it nobody finds an end once the label has gone, and the benchmark no longer is among those of late.
+    pub(super) fn mark(&self, mr: Iid) {
+        if let Err(error) = self.gitlab.source.mark(mr) {
+            debug!("!{mr} is not marked: {error}");
+        }
     }
 
     /// It only says where the bot has something to do: a mark too many costs a look.

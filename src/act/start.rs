@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::{debug, info, warn};
+use log::{info, warn};
 
 use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::{Count, Error, Kind, both};
@@ -275,9 +275,8 @@ impl Actor<'_> {
             || source.mark(mr.iid),
             || source.open_discussion(mr.iid, &body),
         );
-        // Without the mark nobody finds the discussion once its label has gone.
-        if let Err(error) = marked.or_else(|_| source.mark(mr.iid)) {
-            debug!("!{} is not marked: {error}", mr.iid);
+        if marked.is_err() {
+            self.mark(mr.iid);
         }
         let (discussion, note) = written?;
         Ok(Opened {

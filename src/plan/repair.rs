@@ -1,6 +1,8 @@
 //! What is to be done about records and discussions: what ended is posted, what is not asked for any more is cancelled,
 //! what is missing is put in, and every discussion comes to its end.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::discussions::{is_told_of_another, outcomes, surplus, thread_of, unlinked};
@@ -22,6 +24,8 @@ pub enum Repair<'a> {
     Close(Closing<'a>),
     /// The bot's mark says that something is unfinished there, and nothing is.
     Unmark(Iid),
+    /// Something is, and it does not say so, so that a later run might not find its end.
+    Mark(Iid),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -85,11 +89,20 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     }
     let busy = repairs.iter().filter(|repair| repair.ends_something());
     let busy: Vec<Iid> = busy.map(Repair::mr).collect();
-    let idle = snapshot.marked.iter().filter(|iid| !busy.contains(iid));
-    repairs.extend(
-        idle.filter(|iid| is_at_rest(snapshot, **iid))
-            .map(|iid| Repair::Unmark(*iid)),
-    );
+    if let Some(marked) = &snapshot.marked {
+        let idle = marked.iter().filter(|iid| !busy.contains(iid));
+        let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
+        repairs.extend(at_rest.map(|iid| Repair::Unmark(*iid)));
+        let in_flight = snapshot.own_records().filter(|record| {
+            !record.status.ended() && stands(snapshot, record) && !is_told(snapshot, record)
+        });
+        let read = in_flight.filter(|record| snapshot.threads.contains_key(&record.task.mr));
+        let unmarked: BTreeSet<Iid> = read.map(|record| record.task.mr).collect();
+        let unmarked = unmarked
+            .into_iter()
+            .filter(|iid| !marked.contains(iid) && !busy.contains(iid));
+        repairs.extend(unmarked.map(Repair::Mark));
+    }
     Plan {
         repairs,
         ..in_flight(snapshot, rules)
@@ -101,7 +114,7 @@ impl Repair<'_> {
         match self {
             Repair::Of(record, _) => record.task.mr,
             Repair::Close(closing) => closing.mr.iid,
-            Repair::Unmark(iid) => *iid,
+            Repair::Unmark(iid) | Repair::Mark(iid) => *iid,
         }
     }
 
@@ -110,6 +123,7 @@ impl Repair<'_> {
         match self {
             Repair::Of(_, what) => !matches!(what, What::Link | What::Amend(..) | What::Cancel),
             Repair::Close(_) | Repair::Unmark(_) => true,
+            Repair::Mark(_) => false,
         }
     }
 }

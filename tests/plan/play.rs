@@ -29,10 +29,15 @@ pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
                 }
                 take_off(&mut after, closing.mr.iid, closing.labelled);
             }
-            Repair::Unmark(iid) => assert!(after.marked.remove(&iid)),
+            Repair::Unmark(iid) => assert!(marks(&mut after).remove(&iid)),
+            Repair::Mark(iid) => assert!(marks(&mut after).insert(iid)),
         }
     }
     after
+}
+
+fn marks(after: &mut Snapshot) -> &mut BTreeSet<Iid> {
+    after.marked.as_mut().expect("they were asked for")
 }
 
 fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once: bool) {

@@ -58,7 +58,7 @@ pub fn snapshot(
         threads: BTreeMap::new(),
         uncertain: BTreeSet::new(),
         lost: BTreeSet::new(),
-        marked: BTreeSet::new(),
+        marked: None,
         courses: BTreeMap::new(),
         missing_labels: Vec::new(),
         unknown_labels: Vec::new(),
@@ -390,6 +390,7 @@ fn in_words(repair: &Repair) -> String {
             format!("close !{mr}: {} {why}{told}{labelled}{rest}", closing.label)
         }
         Repair::Unmark(iid) => format!("unmark !{iid}"),
+        Repair::Mark(iid) => format!("mark !{iid}"),
     }
 }
 

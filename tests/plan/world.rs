@@ -157,7 +157,7 @@ prop_compose! {
         let unread = unread.map(|(id, minutes, status)| unreadable(id, minutes, status));
         snapshot.unreadable.extend(unread);
         snapshot.uncertain.extend(uncertain.map(|(iid, event)| (Iid(iid), request_id(iid, event))));
-        snapshot.marked.extend(marked.into_iter().map(Iid));
+        snapshot.marked = Some(marked.into_iter().map(Iid).collect());
         snapshot
     }
 }

@@ -172,16 +172,29 @@ fn one_that_ended_is_finished_first_and_then_begun_anew() {
 }
 
 #[test]
-fn an_address_of_another_project_is_an_unusable_argument() {
+fn an_address_of_another_project_or_server_is_an_unusable_argument() {
     let gitlab = Gitlab::start();
     gitlab.mr("speed-up").passed();
-    let url = "https://gitlab.example.com/acme/other/-/merge_requests/1";
-    let ran = bot(&gitlab, &format!("trigger --mr {url}")).exits(2);
-    assert!(
-        ran.complaint()
-            .contains("no merge request of https://gitlab.example.com/acme/engine")
-    );
+    for project in [
+        "https://gitlab.example.com/acme/other",
+        "https://gitlab.com/acme/engine",
+        "https://gitlab.example.com:8443/acme/engine",
+    ] {
+        let ran = bot(
+            &gitlab,
+            &format!("trigger --mr {project}/-/merge_requests/1"),
+        )
+        .exits(2);
+        assert!(
+            ran.complaint()
+                .contains("no merge request of https://gitlab.example.com/acme/engine"),
+            "{project}"
+        );
+    }
     assert!(gitlab.writes().is_empty());
+    let by_its_settings = format!("{}/acme/engine/-/merge_requests/1", gitlab.url());
+    run(&gitlab, &format!("trigger --mr {by_its_settings}"));
+    assert_eq!(gitlab.benchmarks().len(), 1);
 }
 
 #[test]
