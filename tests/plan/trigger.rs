@@ -110,6 +110,13 @@ fn what_trigger_does() {
         ),
         ("in flight", mr(1), running(), "in flight 9", "in flight 9"),
         (
+            "two in flight",
+            mr(1),
+            vec![record(8, 1, "running"), record(9, 1, "running")],
+            "cancel 9, in flight 8",
+            "cancel 9, in flight 8",
+        ),
+        (
             "blocked",
             mr(1),
             vec![record(9, 1, "manual")],

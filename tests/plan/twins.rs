@@ -102,6 +102,30 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
             "9 cancel",
         ),
         (
+            "the second was told, and the first goes on",
+            unlabelled(),
+            ["running", "success"],
+            Some(outcome("success")),
+            "8 cancel",
+        ),
+        (
+            "the second was told, the first goes on, label still on",
+            mr(1),
+            ["running", "success"],
+            Some(outcome("success")),
+            "8 cancel",
+        ),
+        (
+            "told of one that no list shows any more",
+            unlabelled(),
+            ["success", "running"],
+            Some(OutcomeNote {
+                pipeline: Some(PipelineId(7)),
+                ..outcome("success")
+            }),
+            "9 cancel",
+        ),
+        (
             "posted, and both ended otherwise",
             unlabelled(),
             ["failed", "success"],

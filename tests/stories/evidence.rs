@@ -127,14 +127,13 @@ fn who_has_to_try_again_is_told_so() {
 /// What people do between the moment that a run looked and the moment that it would start.
 #[test]
 fn what_changed_in_the_meantime_is_not_started_and_opens_no_discussion() {
-    let changes: [(&str, fn(&Mr)); 5] = [
-        ("merged", |mr| drop(mr.merge())),
+    for (change, act) in [
+        ("merged", (|mr| drop(mr.merge())) as fn(&Mr)),
         ("closed", |mr| drop(mr.close())),
         ("label off", |mr| drop(mr.unlabelled())),
         ("label anew", |mr| drop(mr.relabel())),
         ("pushed", |mr| drop(mr.push().passed())),
-    ];
-    for (change, act) in changes {
+    ] {
         for command in ["scan", "trigger --mr 1", "trigger --mr 1 --force"] {
             let gitlab = Gitlab::start();
             let mr = gitlab.mr("speed-up").passed().labelled();

@@ -92,7 +92,7 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
 fn a_label_put_on_anew_while_its_benchmark_is_being_started_is_what_is_started_next() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("speed-up").passed().labelled();
-    before(&gitlab, 0, Request::is_write, |people| {
+    before(&gitlab, 1, reads_label_events, |people| {
         people.existing_mr("acme/engine", 1).relabel();
     });
     run(&gitlab, "scan");
