@@ -90,10 +90,7 @@ pub enum Command {
         settings: Settings,
     },
     /// Check tokens, roles, label and project settings, and say how to mend each
-    #[command(
-        mut_arg("order", |arg| arg.hide(true)),
-        mut_arg("max_in_flight", |arg| arg.hide(true))
-    )]
+    #[command(mut_arg("order", |arg| arg.hide(true)))]
     Doctor {
         /// Create the label where it is missing
         #[arg(long)]

@@ -17,6 +17,7 @@ pub struct Findings {
     /// By the server's clock.
     pub now: DateTime<Utc>,
     pub timeout: TimeDelta,
+    pub max_in_flight: usize,
     pub resolve: Resolve,
     pub version: Result<Version, Error>,
     pub token: Identity,
@@ -110,6 +111,7 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
             .to_owned(),
         now: source.now(),
         timeout: settled.rules.timeout,
+        max_in_flight: settled.rules.max_in_flight,
         resolve: settled.resolve,
         version,
         token,
