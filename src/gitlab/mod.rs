@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod benchmark_project;
+mod clock;
 mod error;
 mod http;
 mod pace;

@@ -56,10 +56,8 @@ impl Pace {
 
     /// The server answered that so many requests are left until then.
     pub fn heed(&self, left: i64, reset_in: Duration) {
-        *lock(&self.allowance) = Some(Allowance {
-            left,
-            reset_at: Instant::now() + reset_in,
-        });
+        let reset_at = Instant::now().checked_add(reset_in);
+        *lock(&self.allowance) = reset_at.map(|reset_at| Allowance { left, reset_at });
     }
 
     pub fn repeated(&self) {

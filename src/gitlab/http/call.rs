@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::Read;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -133,21 +132,20 @@ impl<'a> Call<'a> {
         }
         let response = self.follow().map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        if let Some(date) = text(&headers, DATE.as_str())
+        // A proxy that answers in GitLab's place has a clock of its own.
+        if status.is_success()
+            && let Some(date) = text(&headers, DATE.as_str())
             && let Ok(date) = DateTime::parse_from_rfc2822(date)
         {
-            self.http
-                .server_time
-                .fetch_max(date.timestamp(), Ordering::Relaxed);
+            self.http.clock.heed(date.to_utc());
         }
-        let number = |name| text(&headers, name).and_then(|number| number.parse().ok());
+        let number = |name| text(&headers, name).and_then(|number| number.parse::<i64>().ok());
         if let (Some(left), Some(reset)) =
             (number("ratelimit-remaining"), number("ratelimit-reset"))
         {
-            let reset_in = reset - self.http.now().timestamp();
-            self.http
-                .pace
-                .heed(left, Duration::from_secs(reset_in.try_into().unwrap_or(0)));
+            let reset_in = reset.saturating_sub(self.http.now().timestamp());
+            let reset_in = Duration::from_secs(reset_in.try_into().unwrap_or(0));
+            self.http.pace.heed(left, reset_in);
         }
         let mut body = Vec::new();
         let received = response.take(most).read_to_end(&mut body);
