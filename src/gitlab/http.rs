@@ -114,6 +114,15 @@ impl Http {
         self.clock.now()
     }
 
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits so long, but no longer than the run may take.
+    pub fn pause(&self, time: Duration) {
+        std::thread::sleep(time.min(self.time_left()));
+    }
+
     /// How the run went: requests, repetitions, chain, time.
     pub fn figures(&self) -> String {
         self.pace.figures()

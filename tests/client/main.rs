@@ -1,6 +1,7 @@
 //! Single exchanges with GitLab: what is repeated, how lists are read to their end, what errors say.
 
 mod absence;
+mod budget;
 mod merge_requests;
 mod time;
 

@@ -101,35 +101,35 @@ impl<'a> Call<'a> {
             .with_max_times(self.http.retries)
             .with_jitter()
             .build();
+        let mut error = None;
         loop {
-            let failed = match self.http.pace.keep(&attempt) {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
+            let failed = match self.http.pace.keep(self.http.deadline, &attempt) {
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(failed)) => failed,
+                None => return Err(error.unwrap_or_else(|| self.too_late())),
             };
             let pause = match (failed.again, pauses.next()) {
                 (Some(Pause::Backoff), Some(pause)) => pause,
                 (Some(Pause::AsTold(told)), Some(_)) => told,
                 _ => return Err(failed.error),
             };
-            if pause >= self.time_left() {
+            if pause >= self.http.time_left() {
                 return Err(failed.error);
             }
             warn!("{}; again in {pause:.1?}", failed.error);
             self.http.pace.repeated();
-            std::thread::sleep(pause);
+            self.http.pause(pause);
+            error = Some(failed.error);
         }
     }
 
-    fn time_left(&self) -> Duration {
-        self.http.deadline.saturating_duration_since(Instant::now())
+    fn too_late(&self) -> Error {
+        let message = "the run has taken as long as it may; the next one goes on".to_owned();
+        self.failed(Kind::Passing, message, None).error
     }
 
     /// One request, and at most so many bytes of its answer.
     pub fn exchange(&self, most: u64) -> std::result::Result<(HeaderMap, Vec<u8>), Attempt> {
-        if self.time_left().is_zero() {
-            let message = "the run has taken as long as it may; the next one goes on".to_owned();
-            return Err(self.failed(Kind::Passing, message, None));
-        }
         let response = self.follow().map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         // A proxy that answers in GitLab's place has a clock of its own.
@@ -198,7 +198,7 @@ impl<'a> Call<'a> {
         let request = self.http.client.request(self.method.clone(), url);
         let request = request
             .header(AUTHORIZATION, self.token.0.clone())
-            .timeout(self.http.http_timeout.min(self.time_left()));
+            .timeout(self.http.http_timeout.min(self.http.time_left()));
         match self.body {
             Some(body) => request.json(body),
             None => request,
