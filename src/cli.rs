@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
-pub use self::settle::{Environment, Settled};
+pub use self::settle::{Environment, RUN_TIME, Settled};
 use crate::gitlab::answer::Variable;
 use crate::plan::{Order, Resolve};
 use crate::record;

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use bench_bot::cli::{Cli, Environment};
-use bench_bot::{Exit, Ran, inert};
+use bench_bot::{Exit, RunOutcome, inert};
 
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         })
         .init();
     let ran = bench_bot::run(cli.command, &Environment::of_process());
-    let mut ran = ran.unwrap_or_else(|error| Ran::of_error(&error));
+    let mut ran = ran.unwrap_or_else(|error| RunOutcome::of_error(&error));
     // Takes the colours out where there is no terminal, or NO_COLOR is set.
     match anstream::stdout().write_all(ran.report.as_bytes()) {
         // Whoever reads has read enough: `bench-bot scan | head`.

@@ -4,14 +4,14 @@
 //! a note that the bot itself wrote counts. Text of other people's stands in inline code on a line that begins
 //! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
 
+mod first_note;
 mod words;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::words::{
-    Details, End, Gone, Results, Spent, cancelled, closed, opening, outcome, refused, started,
-};
+pub use self::first_note::{Gone, closed, opening, refused, started};
+pub use self::words::{Details, End, Results, Spent, cancelled, outcome};
 use crate::gitlab::answer::{Discussion, Note};
 use crate::id::{DiscussionId, NoteId, PipelineId, ProjectId, RequestId, Sha};
 

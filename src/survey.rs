@@ -3,6 +3,7 @@
 //! only where GitLab itself says so and no list of the same run shows it.
 
 mod courses;
+mod lists;
 mod merge_request;
 mod records;
 
@@ -15,14 +16,10 @@ pub use self::merge_request::{
 };
 pub use self::records::{Linked, follow};
 use crate::gitlab::answer::Pipeline;
-use crate::gitlab::{Error, Gitlab, Listed, Listing, both, by_id, side_by_side};
+use crate::gitlab::{Error, Gitlab, Listing, both, by_id, side_by_side};
 use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
 use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
-
-/// How long ago a merge request may have been merged or closed with a label on that is still taken off, however rarely a
-/// run looks.
-const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,9 +122,8 @@ pub fn survey(
         looked_at: BTreeSet::new(),
     };
     let since = gitlab.now() - lookback;
-    let left_since = since.min(gitlab.now() - LEFT_LABELLED);
     let (merge_requests, (pipelines, missing)) = both(
-        || survey.first_merge_requests(left_since),
+        || survey.first_merge_requests(since),
         || both(|| survey.own_pipelines(since), || survey.unseen_labels()),
     );
     let (listed, marked, pieces) = merge_requests?;
@@ -167,13 +163,6 @@ pub fn survey(
     Ok(snapshot)
 }
 
-/// Merge requests that are there, those that bear the bot's mark, and what was read of them.
-type FirstLook = (
-    BTreeMap<Iid, Vec<String>>,
-    Option<BTreeSet<Iid>>,
-    Vec<Piece>,
-);
-
 /// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
 enum Piece {
     MergeRequest(Iid, Result<Option<Box<MergeRequest>>, Error>),
@@ -181,78 +170,6 @@ enum Piece {
 }
 
 impl Survey<'_> {
-    fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
-        let labels = &self.snapshot.labels;
-        let is_guest = self.gitlab.is_guest;
-        let lists = match self.scope {
-            // A guest's reactions are not the bot's, so that the queue has to do.
-            Scope::Records { .. } if is_guest => {
-                side_by_side(Scope::Queue.listings(labels), |listing| {
-                    self.gitlab.source.list(listing)
-                })
-            }
-            scope => self.gitlab.list_all(&scope.listings(labels)),
-        };
-        let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
-        let (mut threads, mut marked) = (BTreeSet::new(), None);
-        match self.scope {
-            Scope::Queue => {}
-            Scope::Courses { of, .. } => iids.extend(of),
-            Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
-            Scope::Records { .. } => {
-                marked = (!is_guest).then_some(iids);
-                rows.extend(self.left_labelled(since)?);
-                threads = rows.iter().map(|row| row.iid).collect();
-                let waits = |row: &&Listed| {
-                    row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
-                };
-                let away = rows.iter().filter(|row| is_guest || !waits(row));
-                iids = away.map(|row| row.iid).collect();
-            }
-        }
-        let pieces = self.read(&iids, &threads);
-        let listed = rows.into_iter().map(|row| (row.iid, row.labels));
-        Ok((listed.collect(), marked, pieces))
-    }
-
-    /// Merge requests that were merged or closed with a label on.
-    fn left_labelled(&self, since: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
-        let listings = self.snapshot.labels.iter().flat_map(|label| {
-            ["merged", "closed"].map(|state| Listing::LabelledIn {
-                label,
-                state,
-                since,
-            })
-        });
-        let lists = side_by_side(listings.collect(), |listing| {
-            self.gitlab.source.list(listing)
-        });
-        Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
-    }
-
-    /// Whether those labels are there that no list of this run shows on any merge request.
-    fn unseen_labels(&self) -> Vec<(String, Result<bool, Error>)> {
-        let source = &self.gitlab.source;
-        let all = &self.snapshot.labels;
-        let labels = match self.scope {
-            Scope::Queue | Scope::Courses { .. } => {
-                let lists = self.gitlab.list_all(&self.scope.listings(all));
-                let labels = all.iter().zip(lists);
-                let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));
-                unused.map(|(label, _)| label.clone()).collect()
-            }
-            Scope::Records { .. } => all.clone(),
-            // The one that it may put on.
-            Scope::One(_) => all.first().cloned().into_iter().collect(),
-            Scope::Ending { .. } => Vec::new(),
-        };
-        side_by_side(labels, |label| {
-            let found = source.has_label(&label);
-            (label, found)
-        })
-    }
-
     /// The bot's pipelines, and the variables of those that matter whoever asks.
     fn own_pipelines(
         &self,

@@ -1,6 +1,5 @@
 //! Puts labels on merge requests and takes them off.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -54,7 +53,7 @@ impl Actor<'_> {
         for _ in 0..ASKS_FOR_EVENT {
             match survey::newest_request(&source.label_events(mr)?, label) {
                 Newest::Request(request) => return Ok(request),
-                Newest::NotYet | Newest::NoEvent => thread::sleep(EVENT_PAUSE),
+                Newest::NotYet | Newest::NoEvent => self.gitlab.pause(EVENT_PAUSE),
             }
         }
         bail!(

@@ -1,6 +1,7 @@
 //! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
 
 mod details;
+mod ending;
 mod labels;
 mod queue;
 mod repair;

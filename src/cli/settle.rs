@@ -205,5 +205,5 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
     }
 }
 
-/// A scheduled job has to come to its end before the next one, or its own time limit.
-const RUN_TIME: Duration = Duration::from_secs(10 * 60);
+/// A scheduled job is two runs, which have to come to their end before its own time limit does: then they report.
+pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);

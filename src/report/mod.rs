@@ -4,6 +4,7 @@ mod doctor;
 mod explain;
 mod html;
 mod json;
+mod layout;
 mod text;
 mod timeline;
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::TimeDelta;
 
-use super::text::lasting;
+use super::layout::lasting;
 use super::{Report, Status};
 use crate::course::{Course, Waits, median};
 use crate::plan::Queued;

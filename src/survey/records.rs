@@ -130,11 +130,17 @@ impl Survey<'_> {
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
         // Whoever asks about one merge request is told what becomes of a benchmark that goes on without its label.
+        // And a note may link to what keeps its request from being started.
         if let Scope::Courses { of: Some(iid), .. } = self.scope {
             let goes_on = |record: &&Record| record.task.mr == iid && !record.status.ended();
             let mut own = self.snapshot.own_records().filter(goes_on);
             let without_label = own.any(|record| self.snapshot.request_of(record).is_none());
-            threads.extend(without_label.then_some(iid));
+            let mr = self.snapshot.merge_requests.get(&iid);
+            let unserved = mr.is_some_and(|mr| {
+                let mut requests = mr.requests.iter();
+                mr.has_notes && requests.any(|request| !self.is_served(mr, request))
+            });
+            threads.extend((without_label || unserved).then_some(iid));
         }
         if let Scope::One(iid) | Scope::Ending { iid, .. } = self.scope {
             threads.retain(|of| *of == iid);
@@ -252,6 +258,7 @@ impl Survey<'_> {
                 let told = threads
                     .iter()
                     .flat_map(|thread| &thread.outcomes)
+                    .filter(|note| note.pipeline.is_none_or(|of| of == pipeline))
                     .any(|note| note.is_about(opening.request, label));
                 // What was posted matters only while its label is on.
                 let asked = self.snapshot.merge_requests.get(mr).is_some_and(|mr| {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use in_memory_gitlab::{Fault, Gitlab, Mr, Pipeline, Request, World};
 
 use crate::bot::{end_all, run};
@@ -599,7 +599,7 @@ fn no_more_than(done: &Done, may: &Done) -> Result<(), String> {
 }
 
 impl Story {
-    fn run(&self, gitlab: &Gitlab, command: &str) -> Ran {
+    fn run(&self, gitlab: &Gitlab, command: &str) -> RunOutcome {
         run(gitlab, &format!("{command} {}", self.settings))
     }
 }
@@ -674,7 +674,7 @@ impl Scene<'_> {
         gitlab.clear_requests();
         let before = promise::by_request(gitlab);
         hit(gitlab, point, what, field);
-        let Ran { exit, .. } = story.run(gitlab, &format!("{} {PATIENCE}", story.command));
+        let RunOutcome { exit, .. } = story.run(gitlab, &format!("{} {PATIENCE}", story.command));
         if matches!(what, Hit::TakesEffectLate) {
             thread::sleep(HANG);
         }

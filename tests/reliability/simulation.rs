@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use in_memory_gitlab::{BENCH_BOT, Fault, Gitlab, LabelOwner, Mr, People, Pipeline, Request};
 
 use crate::bot::run;
@@ -675,14 +675,14 @@ impl Sim {
         }
     }
 
-    fn runs_of(&self, installation: usize, command: &str) -> Ran {
+    fn runs_of(&self, installation: usize, command: &str) -> RunOutcome {
         let settings = if self.resolves() { SETTINGS } else { "" };
         let labels = self.installations()[installation % self.installations().len()];
         run(&self.people, &format!("{command}{labels}{settings}"))
     }
 
     /// Of each installation.
-    fn runs(&self, command: &str) -> Vec<Ran> {
+    fn runs(&self, command: &str) -> Vec<RunOutcome> {
         let installations = 0..self.installations().len();
         installations
             .map(|installation| self.runs_of(installation, command))
@@ -707,7 +707,7 @@ impl Sim {
         let (others, before) = (self.others(), self.ours());
         let asked = self.people.requests().len();
         self.disturb(disturbed);
-        let Ran { .. } = self.runs_of(disturbed.mr, &command);
+        let RunOutcome { .. } = self.runs_of(disturbed.mr, &command);
         self.people.no_faults();
         let calm = !disturbed.is_disturbed();
         let limit = if command.contains("max-in-flight 3") {
@@ -970,10 +970,11 @@ impl Sim {
         }
     }
 
-    fn names_what_hangs(&self, ran: &[Ran]) -> Result<(), String> {
+    fn names_what_hangs(&self, ran: &[RunOutcome]) -> Result<(), String> {
         let hanging = self.ours().into_iter().filter(|found| !found.has_ended());
         for found in hanging {
-            let named = |ran: &Ran| ran.warnings.iter().any(|line| line.contains(&found.url));
+            let named =
+                |ran: &RunOutcome| ran.warnings.iter().any(|line| line.contains(&found.url));
             if !ran.iter().all(named) {
                 return Err(format!("pipeline {} hangs, and is not named", found.id));
             }

@@ -36,6 +36,12 @@ fn nothing_is_started_beside_a_benchmark_that_a_note_links_to_and_another_user_r
         assert!(said.join(" ").contains(expected), "{command}: {said:?}");
         assert!(gitlab.writes().is_empty(), "{:?}", gitlab.writes());
     }
+    let ran = bot(&gitlab, "status --mr 1").exits(1);
+    assert!(
+        !ran.stdout.contains("The next scan starts it"),
+        "{}",
+        ran.stdout
+    );
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "scan");
     assert!(mr.page().contains("**Benchmark started**"));

@@ -3,6 +3,7 @@
 mod absence;
 mod bot;
 mod cancels;
+mod clock;
 mod component;
 mod desk;
 mod doctor;

@@ -8,7 +8,8 @@ use maud::{Markup, html};
 
 use super::{link, mr_link, outcome, text};
 use crate::course::{Course, Stage};
-use crate::report::text::{lasting, state};
+use crate::report::layout::lasting;
+use crate::report::text::state;
 use crate::report::{Report, Status, timeline};
 
 /// A panel does not go further back, so that what happened that day can be told apart.

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::json::rfc3339;
-use super::text::{lasting, mr_of, state};
+use super::layout::lasting;
+use super::text::{mr_of, state};
 use super::{Report, Status, explain, timeline};
 use crate::course::Course;
 use crate::gitlab::Url;

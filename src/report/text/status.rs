@@ -5,11 +5,9 @@ use std::fmt::Write;
 use chrono::TimeDelta;
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    BOLD, DIM, GREEN, RED, Row, ago, in_flight_rows, lasting, line, mr_of, paragraph, shortened,
-    table,
-};
+use super::{Row, in_flight_rows, mr_of, table};
 use crate::inert::one_line;
+use crate::report::layout::{BOLD, DIM, GREEN, RED, ago, lasting, line, paragraph, shortened};
 use crate::report::{Explained, Report, Status, explain, timeline};
 
 /// One merge request, rule by rule.

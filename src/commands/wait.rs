@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::ProgressStyle;
 use log::debug;
 
+use super::Run;
+use super::reconcile::AFTERCARE;
 use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::answer::{Job, Outcome, Status};
 use crate::gitlab::{Error, Gitlab};
@@ -15,10 +17,9 @@ use crate::id::{Iid, RequestId};
 use crate::inert::one_line;
 use crate::note::End;
 use crate::plan::{self, Plan};
-use crate::run::Run;
+use crate::run_outcome::{Exit, RunOutcome};
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Newest, Scope};
-use crate::{AFTERCARE, Exit, Ran};
 
 /// Between two looks at a benchmark: doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -85,7 +86,7 @@ impl Run {
         actions: Vec<Action>,
         snapshot: &Snapshot,
         plan: &Plan,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.on_interrupt(format!(
             "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger --mr {mr} --wait\n\
              Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",

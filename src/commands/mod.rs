@@ -1,4 +1,14 @@
-//! The course of a command: settings, survey, and after the plan what is done about it, and the report.
+//! One file for each command; here, what they share: settings, survey, what is done about the plan, and the report.
+
+mod doctor;
+mod examine;
+mod reconcile;
+mod rehearse;
+mod scan;
+mod shell;
+mod status;
+mod trigger;
+mod wait;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,6 +18,12 @@ use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use log::warn;
 
+pub use self::doctor::{Writes, doctor};
+pub use self::reconcile::reconcile;
+pub use self::scan::scan;
+pub use self::shell::{completions, man_pages};
+pub use self::status::status;
+pub use self::trigger::{Triggering, trigger};
 use crate::act::{self, Action, Actor, Effect};
 use crate::cli::{Environment, Format, Settings, Settled, WrongSetting};
 use crate::gitlab::Gitlab;
@@ -15,9 +31,9 @@ use crate::gitlab::answer::Variable;
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
+use crate::run_outcome::{Exit, RunOutcome};
 use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
-use crate::{Exit, Ran};
 
 /// A run that has found GitLab and its projects.
 pub struct Run {
@@ -87,7 +103,7 @@ impl Run {
         snapshot: &Snapshot,
         plan: &Plan,
         carry_out: impl FnOnce(&Actor) -> Vec<Action>,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.progress.set_message("carrying out");
         let actions = match self.dry_run {
             true => act::planned(plan),
@@ -110,14 +126,14 @@ impl Run {
         }
     }
 
-    pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
+    pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> RunOutcome {
         let label = &self.settled.labels[0];
         let refused = [Action::start(mr, label, Effect::Failed(why.clone()), None)];
         self.say_why(self.report(snapshot, plan, &refused), mr, &why)
     }
 
     /// A person gets the sentence alone, a machine the report that it expects as well.
-    pub fn say_why(&self, mut ran: Ran, mr: Iid, why: &str) -> Ran {
+    pub fn say_why(&self, mut ran: RunOutcome, mr: Iid, why: &str) -> RunOutcome {
         if self.settings.format == Format::Text {
             ran.report.clear();
         }
@@ -151,7 +167,7 @@ impl Run {
             .is_none_or(|iid| plan::concerns(snapshot, about, iid))
     }
 
-    pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
+    pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> RunOutcome {
         self.tell(snapshot, plan, actions, None)
     }
 
@@ -161,7 +177,7 @@ impl Run {
         plan: &Plan,
         actions: &[Action],
         status: Option<Status>,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.progress.finish_and_clear();
         log::info!("{}", self.gitlab.figures());
         let report = Report {
@@ -187,7 +203,7 @@ impl Run {
         let errors: Vec<String> = missing.into_iter().chain(texts(errors)).collect();
         let troubled = !errors.is_empty() || actions.iter().any(failed);
         let overdue = plan::overdue(snapshot, plan, &self.settled.rules);
-        Ran {
+        RunOutcome {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
                 Format::Text => report::text(&report, columns()),
@@ -227,7 +243,7 @@ fn check_user(
 }
 
 /// As wide as the terminal, within reason; 80 elsewhere.
-pub fn columns() -> usize {
+fn columns() -> usize {
     match terminal_size::terminal_size() {
         Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(60, 120),
         _ => 80,
@@ -235,7 +251,7 @@ pub fn columns() -> usize {
 }
 
 /// Draws on standard error, and only if that is a terminal.
-pub fn spinner(message: &'static str) -> ProgressBar {
+fn spinner(message: &'static str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_message(message);
     progress.enable_steady_tick(Duration::from_millis(100));
     progress

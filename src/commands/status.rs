@@ -1,23 +1,38 @@
 //! `bench-bot status`: what is going on, and why nothing happens about one merge request.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
 
-use crate::Ran;
-use crate::cli::{Format, MrName, Settings, WrongSetting};
+use super::Run;
+use crate::cli::{Environment, Format, MrName, Settings, WrongSetting};
 use crate::course::Course;
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::record::Record;
 use crate::report::{Explained, Status};
-use crate::run::Run;
+use crate::run_outcome::RunOutcome;
 use crate::snapshot::Snapshot;
 use crate::survey::Scope;
 
+pub fn status(
+    settings: Settings,
+    mr: Option<&MrName>,
+    since: Duration,
+    environment: &Environment,
+) -> Result<RunOutcome> {
+    check(&settings, mr)?;
+    let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
+    // The labelled ones, whichever is explained beside them.
+    let scope = Scope::Courses { since, of: None };
+    let run = Run::begin("status", settings, environment, Some(scope), false)?;
+    run.status(since, mr)
+}
+
 /// Before anything is asked of GitLab.
-pub fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
+fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
     match (settings.format, mr) {
         (Format::Html, Some(_)) => Err(WrongSetting(
             "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: leave --mr out, \
@@ -29,7 +44,7 @@ pub fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSettin
 }
 
 impl Run {
-    pub(crate) fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<Ran> {
+    fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<RunOutcome> {
         let source = self.gitlab.source.project();
         let of = mr
             .map(|name| name.in_project(&source.web_url, &self.settled.connection.gitlab_url))

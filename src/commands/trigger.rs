@@ -1,18 +1,39 @@
 //! `bench-bot trigger`: one merge request ahead of the queue.
 
-mod wait;
-
 use anyhow::Result;
 
+use super::Run;
 use crate::act::{self, BenchmarkPipeline, Verb};
-use crate::cli::MrName;
+use crate::cli::{Benchmark, Environment, MrName, Settings, Writing};
 use crate::plan::{self, Plan};
-use crate::run::Run;
+use crate::report;
+use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
-use crate::{Ran, report};
+
+/// How one merge request is to be triggered.
+pub struct Triggering<'a> {
+    pub mr: &'a MrName,
+    pub force: bool,
+    pub wait: bool,
+}
+
+pub fn trigger(
+    settings: Settings,
+    benchmark: Benchmark,
+    Triggering { mr, force, wait }: Triggering,
+    Writing { dry_run }: Writing,
+    environment: &Environment,
+) -> Result<RunOutcome> {
+    let run = Run {
+        dry_run,
+        variables: benchmark.variables()?,
+        ..Run::begin("trigger", settings, environment, None, !dry_run)?
+    };
+    run.trigger(mr, force, wait)
+}
 
 impl Run {
-    pub fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
+    fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<RunOutcome> {
         let source = self.gitlab.source.project();
         let iid = name.in_project(&source.web_url, &self.settled.connection.gitlab_url)?;
         self.only = Some(iid);
