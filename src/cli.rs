@@ -119,6 +119,8 @@ pub struct Writing {
     pub dry_run: bool,
 }
 
+// Help shows a comment as it is, brackets around an address included.
+#[allow(rustdoc::bare_urls)]
 #[derive(Args, Debug)]
 pub struct Settings {
     /// Address of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]

@@ -62,10 +62,10 @@ fn developer() -> Gitlab {
 fn all_is_well() {
     let gitlab = Gitlab::start();
     snapshot!(gitlab, "doctor", run(&gitlab, "doctor").stdout);
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/settings.md");
     for check in checks(bot(&gitlab, "doctor --rehearse")) {
         let name = check["name"].as_str().expect("a word");
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(page.contains(&format!("`{name}`")), "{name}");
     }
     snapshot!(
         gitlab,
@@ -275,7 +275,7 @@ fn a_refused_rehearsal_is_explained() {
     );
 }
 
-/// The sample in the README has a job for benchmarks alone.
+/// A project may have a job for benchmarks alone.
 #[test]
 fn a_rehearsal_that_only_the_rules_of_the_jobs_stop_has_proved_the_rest() {
     let gitlab = developer();
