@@ -58,6 +58,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         gitlab: &gitlab,
         label: "benchmarking",
         now: snapshot.now,
+        timeout: TimeDelta::hours(24),
         ref_name: "main",
         variables: &[],
         resolve: Resolve::Never,
@@ -74,7 +75,8 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         let said = format!("!{iid} cannot be read: GET /projects/7/merge_requests/{iid}");
         let mut troubles = snapshot.troubles.iter();
         assert!(
-            troubles.any(|trouble| trouble.starts_with(&said) && trouble.contains(TOO_LATE)),
+            troubles
+                .any(|trouble| trouble.text.starts_with(&said) && trouble.text.contains(TOO_LATE)),
             "{:?}",
             snapshot.troubles
         );
