@@ -1,7 +1,7 @@
 //! Flags and environment. What was typed becomes what is meant here, once: nothing further on sees a flag.
 
 mod mr_name;
-mod settle;
+mod resolve;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
-pub use self::settle::{Environment, RUN_TIME, Settled};
+pub use self::resolve::{Config, Environment, RUN_TIME};
 use crate::gitlab::answer::Variable;
 use crate::plan::{Order, Resolve};
 use crate::record;

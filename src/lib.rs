@@ -8,15 +8,15 @@
 pub mod act;
 pub mod cli;
 pub mod commands;
-pub mod course;
 pub mod gitlab;
 pub mod id;
-pub mod inert;
+pub mod milestones;
 pub mod note;
 pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run_outcome;
+pub mod sanitize;
 pub mod setup;
 pub mod snapshot;
 pub mod survey;

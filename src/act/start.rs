@@ -71,9 +71,9 @@ impl Actor<'_> {
             },
             false => unforced.clone(),
         };
-        let turns = Turns::default();
+        let turns = CreationOrder::default();
         let found = self.look(mr, &request);
-        let started = self.start(mr, &request, found, force, Turn::new(&turns, 0));
+        let started = self.start(mr, &request, found, force, CreationSlot::new(&turns, 0));
         actions.extend(match started {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
             Start::Hindered { error, opened } if !self.is_kept(mr, &request, opened) => {
@@ -122,7 +122,7 @@ impl Actor<'_> {
         request: &Request,
         found: Found,
         forced: bool,
-        turn: Turn,
+        turn: CreationSlot,
     ) -> Start {
         let source = &self.gitlab.source;
         let is_asked =
@@ -311,7 +311,7 @@ impl Actor<'_> {
 
 /// The order in which starts that go on side by side come to create their pipelines.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct CreationOrder {
     creating: Count,
     created: Count,
     /// Those that follow would fare no better.
@@ -319,13 +319,13 @@ pub(super) struct Turns {
 }
 
 /// A place in that order, kept until it is dropped.
-pub(super) struct Turn<'a> {
-    turns: &'a Turns,
+pub(super) struct CreationSlot<'a> {
+    turns: &'a CreationOrder,
     place: usize,
 }
 
-impl<'a> Turn<'a> {
-    pub(super) fn new(turns: &'a Turns, place: usize) -> Self {
+impl<'a> CreationSlot<'a> {
+    pub(super) fn new(turns: &'a CreationOrder, place: usize) -> Self {
         Self { turns, place }
     }
 
@@ -340,7 +340,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CreationSlot<'_> {
     fn drop(&mut self) {
         self.wait_to_create();
         self.turns.created.reach(self.place + 1);

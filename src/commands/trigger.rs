@@ -35,10 +35,10 @@ pub fn trigger(
 impl Run {
     fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<RunOutcome> {
         let source = self.gitlab.source.project();
-        let iid = name.in_project(&source.web_url, &self.settled.connection.gitlab_url)?;
+        let iid = name.in_project(&source.web_url, &self.config.connection.gitlab_url)?;
         self.only = Some(iid);
         let snapshot = self.survey(None, Scope::One(iid))?;
-        let rules = &self.settled.rules;
+        let rules = &self.config.rules;
         let plan = Plan {
             free: 0,
             ..plan::scan(&snapshot, rules)
@@ -59,7 +59,7 @@ impl Run {
         {
             return refuse(format!("there may be no label {label}: try again later"));
         }
-        let label = request.map_or(&self.settled.labels[0], |request| &request.label);
+        let label = request.map_or(&self.config.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
             Ok(trigger) => {

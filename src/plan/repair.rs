@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::discussions::{is_told_of_another, outcomes, surplus, thread_of, unlinked};
+use super::discussions::{is_told_of_another, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
 use super::requests::{is_stuck, may_be_second, stands, unserved};
 use super::{Plan, Rules, in_flight};
@@ -169,7 +169,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let is_on = labelled.is_some();
     // GitLab took no word of it then, or a person has deleted it since.
     let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
-    let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
+    let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
     let link = (!mended).then_some(What::Link);
     match &record.status {
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
