@@ -23,7 +23,7 @@ pub mod survey;
 
 use anyhow::Result;
 
-use crate::cli::{Command, Environment};
+use crate::cli::{ChosenMr, Command, Environment};
 use crate::commands::{Triggering, Writes};
 pub use crate::run_outcome::{Exit, RunOutcome};
 
@@ -48,18 +48,19 @@ pub fn run(command: Command, environment: &Environment) -> Result<RunOutcome> {
             settings,
             benchmark,
         } => {
-            let triggering = Triggering {
-                mr: &mr,
-                force,
-                wait,
-            };
+            let triggering = Triggering { mr, force, wait };
             commands::trigger(settings, benchmark, triggering, writing, environment)
         }
         Command::Status {
             mr,
             since,
             settings,
-        } => commands::status(settings, mr.as_ref(), since, environment),
+        } => commands::status(
+            settings,
+            mr.as_ref().and_then(ChosenMr::name),
+            since,
+            environment,
+        ),
         Command::Doctor {
             fix,
             rehearse,

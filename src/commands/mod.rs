@@ -13,7 +13,7 @@ mod wait;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use log::warn;
@@ -25,9 +25,9 @@ pub use self::shell::{completions, man_pages};
 pub use self::status::status;
 pub use self::trigger::{Triggering, trigger};
 use crate::act::{self, Action, Actor, Effect};
-use crate::cli::{Config, Environment, Format, Settings, WrongSetting};
-use crate::gitlab::Gitlab;
+use crate::cli::{Config, Environment, Format, MrName, Settings, WrongSetting};
 use crate::gitlab::answer::Variable;
+use crate::gitlab::{Gitlab, Listing};
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
@@ -83,6 +83,26 @@ impl Run {
             variables: Vec::new(),
             progress,
         })
+    }
+
+    fn number_of(&self, name: &MrName) -> Result<Iid> {
+        let source = self.gitlab.source.project();
+        let path = &source.path_with_namespace;
+        let branch = match name.in_project(&source.web_url, &self.config.connection.gitlab_url)? {
+            Ok(iid) => return Ok(iid),
+            Err(branch) => branch,
+        };
+        let found = self.gitlab.source.list(Listing::From(branch));
+        let found = found.with_context(|| format!("cannot look for branch {branch}"))?;
+        let numbers: Vec<String> = found.iter().map(|row| format!("!{}", row.iid)).collect();
+        match &found[..] {
+            [row] => Ok(row.iid),
+            [] => bail!("no open merge request of {path} comes from a branch {branch}"),
+            _ => bail!(
+                "{} come from a branch {branch}: name one by its number",
+                numbers.join(" and ")
+            ),
+        }
     }
 
     /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to

@@ -45,10 +45,7 @@ fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
 
 impl Run {
     fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<RunOutcome> {
-        let source = self.gitlab.source.project();
-        let of = mr
-            .map(|name| name.in_project(&source.web_url, &self.config.connection.gitlab_url))
-            .transpose()?;
+        let of = mr.map(|name| self.number_of(name)).transpose()?;
         let snapshot = self.survey(Some(since), Scope::Status { since, of })?;
         let mut plan = plan::scan(&snapshot, &self.config.rules);
         let explained = of.map(|iid| self.explain(&snapshot, &mut plan, iid));
