@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Gitlab, Mr};
+use in_memory_gitlab::{Fault, Gitlab, Mr};
 
-use crate::bot::run;
+use crate::bot::{bot, run};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -152,6 +152,25 @@ fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
     );
     assert_eq!(finish("success", "--resolve success"), plain + resolve);
     assert_eq!(finish("failed", "--resolve success"), plain + jobs);
+}
+
+#[test]
+fn nor_are_they_where_the_outcome_is_told_already() {
+    let gitlab = Gitlab::start();
+    let mr = ready(&gitlab, 1).remove(0);
+    run(&gitlab, "scan");
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "failed");
+    gitlab.fault(|request| {
+        let label_off = request.body.get("remove_labels").is_some();
+        label_off.then(Fault::server_error)
+    });
+    bot(&gitlab, "reconcile").exits(1);
+    gitlab.no_faults();
+    gitlab.clear_requests();
+    run(&gitlab, "reconcile");
+    assert!(!mr.is_labelled());
+    let mut requests = gitlab.requests().into_iter();
+    assert!(!requests.any(|request| request.path.ends_with("/jobs")));
 }
 
 #[test]

@@ -71,10 +71,17 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
         before(&gitlab, nth, such, |people| {
             people.existing_mr("acme/engine", 1).relabel();
         });
+        gitlab.clear_requests();
         run(&gitlab, "reconcile");
         gitlab.no_faults();
         assert_told(&mr, &["failed"]);
         assert!(mr.is_labelled(), "{gap}");
+        let is_seen = [
+            "before the outcome is told",
+            "before the events are read again",
+        ];
+        let takes_off = gitlab.writes().iter().any(takes_label_off);
+        assert_eq!(takes_off, !is_seen.contains(&gap), "{gap}");
         run(&gitlab, "scan");
         let second = gitlab.benchmarks().pop().expect("it was started");
         assert_eq!(
@@ -86,6 +93,32 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
         assert_told(&mr, &["failed", "success"]);
         assert!(!mr.is_labelled(), "{gap}");
     }
+}
+
+/// Where anybody wrote anything there is a look before the first word, too.
+#[test]
+fn no_discussion_is_opened_for_a_label_that_went_before_the_first_word() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    mr.comment("linus", "Is it any faster?");
+    before(&gitlab, 1, reads_label_events, |people| {
+        people.existing_mr("acme/engine", 1).unlabelled();
+    });
+    run(&gitlab, "scan");
+    gitlab.no_faults();
+    assert!(gitlab.benchmarks().is_empty());
+    assert_eq!(mr.notes().len(), 1, "{}", mr.page());
+    assert_eq!(mr.reactions(), []);
+}
+
+#[test]
+fn the_mark_goes_with_the_outcome_where_the_label_went_before() {
+    let gitlab = Gitlab::start();
+    let (mr, _) = ended(&gitlab);
+    mr.unlabelled();
+    run(&gitlab, "reconcile");
+    assert_told(&mr, &["failed"]);
+    assert_eq!(mr.reactions(), []);
 }
 
 #[test]
