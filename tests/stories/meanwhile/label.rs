@@ -1,5 +1,7 @@
 //! A label that people take off, put on anew, rename or replace.
 
+use std::time::Duration;
+
 use in_memory_gitlab::{ENGINE, Fault, Gitlab, Mr, Request};
 
 use super::{assert_told, before, ended, in_flight, reads_label_events, takes_label_off};
@@ -109,6 +111,25 @@ fn no_discussion_is_opened_for_a_label_that_went_before_the_first_word() {
     assert!(gitlab.benchmarks().is_empty());
     assert_eq!(mr.notes().len(), 1, "{}", mr.page());
     assert_eq!(mr.reactions(), []);
+}
+
+/// What is read again long before its turn would be stale by then.
+#[test]
+fn one_that_follows_another_is_looked_at_again_when_its_turn_comes() {
+    let gitlab = Gitlab::start();
+    let first = gitlab.mr("first").passed().labelled();
+    let second = gitlab.mr("second").passed().labelled();
+    let opens_the_first = |request: &Request| {
+        request.method == "POST" && request.path.ends_with("/merge_requests/1/discussions")
+    };
+    before(&gitlab, 0, opens_the_first, |people| {
+        std::thread::sleep(Duration::from_millis(200));
+        people.existing_mr("acme/engine", 2).unlabelled();
+    });
+    run(&gitlab, "scan --max-in-flight 2");
+    gitlab.no_faults();
+    assert!(first.page().contains("Benchmark started"));
+    assert_eq!(gitlab.benchmarks().len(), 1, "{}", second.page());
 }
 
 #[test]
