@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use in_memory_gitlab::{Gitlab, Mr};
+use in_memory_gitlab::{Gitlab, Mr, Request};
 use serde_json::json;
 
 use super::{assert_told, in_flight, lists, told};
@@ -72,8 +72,11 @@ fn an_outcome_goes_into_the_discussion_that_a_list_did_not_show() {
         let first = request.path.ends_with("/discussions") && !is_read.swap(true, Ordering::SeqCst);
         first.then(|| lists(&json!([])))
     });
+    gitlab.clear_requests();
     run(&gitlab, "reconcile");
     gitlab.no_faults();
+    let opens = |write: &Request| write.method == "POST" && write.path.ends_with("/discussions");
+    assert!(!gitlab.writes().iter().any(opens), "nor is another opened");
     assert_told(&mr, &["success"]);
     assert!(!mr.is_labelled());
 }
