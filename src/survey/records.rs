@@ -218,7 +218,6 @@ impl Survey<'_> {
                     continue;
                 }
             };
-            self.looked_at.insert(id);
             self.followed.insert(mr);
             let hidden = variables.as_ref().is_err_and(Error::forbidden) && self.gitlab.is_guest;
             let added = match hidden {
