@@ -4,17 +4,16 @@
 //! a note that the bot itself wrote counts. Text of other people's stands in inline code on a line that begins
 //! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
 
+mod first_note;
 mod words;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::words::{
-    Details, End, Gone, Results, Spent, cancelled, closed, opening, outcome, refused, started,
-};
+pub use self::first_note::{Gone, closed, opening, refused, started};
+pub use self::words::{Details, End, Results, Spent, cancelled, outcome};
 use crate::gitlab::answer::{Discussion, Note};
-use crate::id::{DiscussionId, NoteId, PipelineId, RequestId, Sha};
-use crate::record::Task;
+use crate::id::{DiscussionId, NoteId, PipelineId, ProjectId, RequestId, Sha};
 
 const MARKER: (&str, &str) = ("<!-- bench-bot ", " -->");
 
@@ -29,6 +28,10 @@ enum Marker {
         pipeline: Option<PipelineId>,
         label: Option<String>,
         sha: Option<Sha>,
+        /// The benchmark project.
+        project: Option<ProjectId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        meant: Option<Meant>,
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<Unstarted>,
     },
@@ -44,6 +47,16 @@ enum Marker {
         /// GitLab's word for how the pipeline ended, as far as the reply says so.
         status: Option<String>,
     },
+}
+
+/// Whoever triggered a benchmark meant that very commit, which a later run starts where the first was hindered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Meant {
+    /// Whichever fork it is from.
+    Commit,
+    /// That, and whatever became of its pipeline.
+    Forced,
 }
 
 /// Why a discussion has no benchmark, where its first note says so.
@@ -74,9 +87,12 @@ pub struct OpeningNote {
     pub body: String,
     pub request: RequestId,
     pub label: Option<String>,
-    /// What was measured, or was to be when GitLab refused.
+    /// What was measured, or was to be.
     pub sha: Option<Sha>,
+    /// The benchmark project. Older notes do not name it.
+    pub project: Option<ProjectId>,
     pub linked: Option<PipelineId>,
+    pub meant: Option<Meant>,
     pub state: Option<Unstarted>,
 }
 
@@ -155,6 +171,8 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                 pipeline,
                 label,
                 sha,
+                project,
+                meant,
                 state,
             } if thread.opening.is_none() => {
                 thread.opening = Some(OpeningNote {
@@ -163,7 +181,9 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                     request,
                     label,
                     sha,
+                    project,
                     linked: pipeline,
+                    meant,
                     state,
                 });
             }
@@ -211,14 +231,4 @@ fn marked(text: &str, marker: &Marker) -> String {
     // A label may be called `-->`, which would end the comment.
     let json = json.replace('<', "\\u003c").replace('>', "\\u003e");
     format!("{text}\n\n{}{json}{}", MARKER.0, MARKER.1)
-}
-
-fn opening_marker(task: &Task, pipeline: Option<PipelineId>, state: Option<Unstarted>) -> Marker {
-    Marker::Start {
-        request: task.request,
-        pipeline,
-        label: Some(task.label.clone()),
-        sha: Some(task.sha.clone()),
-        state,
-    }
 }

@@ -14,14 +14,16 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
-pub use self::discussions::{finished_elsewhere, surplus, unlinked, unresolved};
+pub use self::discussions::{finished_elsewhere, redundant_notes, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
     Closing, Repair, Reply, What, is_past_cancelling, is_renamed, is_told, reconcile,
 };
-pub use self::requests::{passed, readiness, record_of, standing_for};
+pub use self::requests::{
+    concerns, is_still_asked, is_still_stuck, passed, readiness, record_of, standing_for,
+};
 pub use self::trigger::{Refusal, Trigger, trigger};
 
 use self::requests::standing;
@@ -243,7 +245,7 @@ fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
 pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
     let is_seen_to = |record: &Record| {
         plan.repairs.iter().any(|repair| {
-            matches!(repair, Repair::Of(of, what) if of.pipeline == record.pipeline && *what != What::Link)
+            matches!(repair, Repair::Of(of, what) if of.pipeline == record.pipeline && !matches!(what, What::Link | What::Cancel))
         })
     };
     let records = snapshot.records.iter().filter_map(|record| {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::course::Course;
 use crate::gitlab::answer::{LabelEvent, Status, User, Version};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
-use crate::note::Thread;
+use crate::milestones::Milestones;
+use crate::note::{Meant, Thread};
 use crate::record::Record;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,18 +32,35 @@ pub struct Snapshot {
     pub threads: BTreeMap<Iid, Vec<Thread>>,
     /// Requests whose discussion links to a pipeline that could not be looked at.
     pub uncertain: BTreeSet<(Iid, RequestId)>,
-    /// Pipelines that a discussion links to, and that somebody deleted.
-    pub deleted: BTreeSet<PipelineId>,
-    /// Merge requests that bear the bot's mark.
-    pub marked: BTreeSet<Iid>,
+    /// Pipelines that a discussion links to, and that somebody deleted or that ended in another project.
+    pub lost: BTreeSet<PipelineId>,
+    /// Merge requests that bear the bot's mark; `None` where that was not asked for.
+    pub marked: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
-    pub courses: BTreeMap<PipelineId, Course>,
+    pub milestones: BTreeMap<PipelineId, Milestones>,
     /// Those of this run's labels that the project does not have.
     pub missing_labels: Vec<String>,
     /// Those of which that could not be read.
     pub unknown_labels: Vec<String>,
-    /// What could not be read, each in a sentence.
-    pub troubles: Vec<String>,
+    pub troubles: Vec<Trouble>,
+}
+
+/// What could not be read, in a sentence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    pub about: About,
+    pub text: String,
+}
+
+/// What is not known then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    MergeRequest(Iid),
+    /// A pipeline of the bot's, whatever it serves.
+    Pipeline(PipelineId),
+    Label,
+    /// When something began or ended.
+    Milestones,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +120,16 @@ pub struct Request {
     pub at: Option<DateTime<Utc>>,
     /// Who asked, as far as GitLab tells.
     pub by: Option<User>,
+    /// Which commit somebody meant who triggered it.
+    pub meant: Option<(Sha, Meant)>,
+}
+
+impl Request {
+    /// Whether that commit was meant.
+    pub fn meant_for(&self, head: Option<&Sha>) -> Option<Meant> {
+        let (sha, meant) = self.meant.as_ref()?;
+        (Some(sha) == head).then_some(*meant)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,20 +2,24 @@
 //! one pipeline alone is noted when it cannot be read, and the others go on. That something is not there is believed
 //! only where GitLab itself says so and no list of the same run shows it.
 
-mod courses;
+mod lists;
 mod merge_request;
+mod milestones;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use self::merge_request::{Newest, newest_request, read_again, removed_by, threads};
+pub use self::merge_request::{
+    Newest, newest_request, read_again, removed_by, stands_for, threads,
+};
+pub use self::records::{Linked, follow};
 use crate::gitlab::answer::Pipeline;
-use crate::gitlab::{Error, Gitlab, Listed, Listing, both, by_id, side_by_side};
+use crate::gitlab::{Error, Gitlab, Listing, both, by_id, side_by_side};
 use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
-use crate::snapshot::{MergeRequest, Snapshot};
+use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,16 +33,16 @@ pub enum Scope {
     One(Iid),
     /// That, and whatever its records ask for: those in flight, and those that ended so lately.
     Ending { iid: Iid, aftercare: TimeDelta },
-    /// The open labelled merge requests, and the course of what is in flight or ended since: of all, or of one
+    /// The open labelled merge requests, and the milestones of what is in flight or ended since: of all, or of one
     /// merge request, labelled or not.
-    Courses { since: TimeDelta, of: Option<Iid> },
+    Status { since: TimeDelta, of: Option<Iid> },
 }
 
 impl Scope {
     /// What this asks for first, which can go out before anything else is known.
     pub fn listings<'a>(self, labels: &'a [String]) -> Vec<Listing<'a>> {
         match self {
-            Scope::Queue | Scope::Courses { .. } => labels
+            Scope::Queue | Scope::Status { .. } => labels
                 .iter()
                 .map(|label| Listing::Labelled(label))
                 .collect(),
@@ -51,7 +55,7 @@ impl Scope {
     fn aftercare(self) -> Option<TimeDelta> {
         match self {
             Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => Some(aftercare),
-            Scope::Courses { since, .. } => Some(since),
+            Scope::Status { since, .. } => Some(since),
             Scope::Queue | Scope::One(_) => None,
         }
     }
@@ -104,9 +108,9 @@ pub fn survey(
             unreadable: Vec::new(),
             threads: BTreeMap::new(),
             uncertain: BTreeSet::new(),
-            deleted: BTreeSet::new(),
-            marked: BTreeSet::new(),
-            courses: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            marked: None,
+            milestones: BTreeMap::new(),
             missing_labels: Vec::new(),
             unknown_labels: Vec::new(),
             troubles: Vec::new(),
@@ -137,6 +141,7 @@ pub fn survey(
     survey.read_concerned();
     survey.follow_links();
     survey.read_concerned();
+    survey.add_what_was_meant();
     let mut snapshot = survey.snapshot;
     snapshot.records.sort_by_key(|record| record.pipeline);
     for (label, found) in missing {
@@ -144,21 +149,19 @@ pub fn survey(
             Ok(true) => {}
             Ok(false) => snapshot.missing_labels.push(label),
             Err(error) => {
-                snapshot.troubles.push(format!(
-                    "whether there is a label {label} cannot be read: {error}"
-                ));
+                snapshot.troubles.push(Trouble {
+                    about: About::Label,
+                    text: format!("whether there is a label {label} cannot be read: {error}"),
+                });
                 snapshot.unknown_labels.push(label);
             }
         }
     }
-    if let Scope::Courses { since, of } = scope {
-        courses::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
+    if let Scope::Status { since, of } = scope {
+        milestones::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
     }
     Ok(snapshot)
 }
-
-/// Merge requests that are there, those that bear the bot's mark, and what was read of them.
-type FirstLook = (BTreeMap<Iid, Vec<String>>, BTreeSet<Iid>, Vec<Piece>);
 
 /// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
 enum Piece {
@@ -167,80 +170,6 @@ enum Piece {
 }
 
 impl Survey<'_> {
-    fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
-        let labels = &self.snapshot.labels;
-        let is_guest = self.gitlab.is_guest;
-        let lists = match self.scope {
-            // A guest's reactions are not the bot's, so that the queue has to do.
-            Scope::Records { .. } if is_guest => {
-                side_by_side(Scope::Queue.listings(labels), |listing| {
-                    self.gitlab.source.list(listing)
-                })
-            }
-            scope => self.gitlab.list_all(&scope.listings(labels)),
-        };
-        let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
-        let (mut threads, mut marked) = (BTreeSet::new(), BTreeSet::new());
-        match self.scope {
-            Scope::Queue => {}
-            Scope::Courses { of, .. } => iids.extend(of),
-            Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
-            Scope::Records { .. } => {
-                if !is_guest {
-                    marked = iids;
-                }
-                rows.extend(self.left_labelled(since)?);
-                threads = rows.iter().map(|row| row.iid).collect();
-                let waits = |row: &&Listed| {
-                    row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
-                };
-                let away = rows.iter().filter(|row| is_guest || !waits(row));
-                iids = away.map(|row| row.iid).collect();
-            }
-        }
-        let pieces = self.read(&iids, &threads);
-        let listed = rows.into_iter().map(|row| (row.iid, row.labels));
-        Ok((listed.collect(), marked, pieces))
-    }
-
-    /// Merge requests that were merged or closed with a label on.
-    fn left_labelled(&self, since: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
-        let listings = self.snapshot.labels.iter().flat_map(|label| {
-            ["merged", "closed"].map(|state| Listing::LabelledIn {
-                label,
-                state,
-                since,
-            })
-        });
-        let lists = side_by_side(listings.collect(), |listing| {
-            self.gitlab.source.list(listing)
-        });
-        Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
-    }
-
-    /// Whether those labels are there that no list of this run shows on any merge request.
-    fn unseen_labels(&self) -> Vec<(String, Result<bool, Error>)> {
-        let source = &self.gitlab.source;
-        let all = &self.snapshot.labels;
-        let labels = match self.scope {
-            Scope::Queue | Scope::Courses { .. } => {
-                let lists = self.gitlab.list_all(&self.scope.listings(all));
-                let labels = all.iter().zip(lists);
-                let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));
-                unused.map(|(label, _)| label.clone()).collect()
-            }
-            Scope::Records { .. } => all.clone(),
-            // The one that it may put on.
-            Scope::One(_) => all.first().cloned().into_iter().collect(),
-            Scope::Ending { .. } => Vec::new(),
-        };
-        side_by_side(labels, |label| {
-            let found = source.has_label(&label);
-            (label, found)
-        })
-    }
-
     /// The bot's pipelines, and the variables of those that matter whoever asks.
     fn own_pipelines(
         &self,
@@ -309,18 +238,22 @@ impl Survey<'_> {
                 {
                     self.snapshot.gone.insert(iid);
                 }
-                Piece::Threads(iid, Err(error)) => self
-                    .snapshot
-                    .troubles
-                    .push(format!("!{iid}: its discussions cannot be read: {error}")),
+                Piece::Threads(iid, Err(error)) => {
+                    let text = format!("!{iid}: its discussions cannot be read: {error}");
+                    self.trouble(About::MergeRequest(iid), text);
+                }
             }
         }
     }
 
     fn could_not_be_read(&mut self, iid: Iid, why: &str) {
         self.snapshot.unread.insert(iid);
-        let trouble = format!("!{iid} cannot be read: {why}");
-        self.snapshot.troubles.push(trouble);
+        let text = format!("!{iid} cannot be read: {why}");
+        self.trouble(About::MergeRequest(iid), text);
+    }
+
+    fn trouble(&mut self, about: About, text: String) {
+        self.snapshot.troubles.push(Trouble { about, text });
     }
 
     /// GitLab has said that there is no such merge request: a list has to say so, too.
@@ -342,7 +275,7 @@ impl Survey<'_> {
     /// Reads the merge requests and discussions where a record may ask for something to be written or done.
     fn read_concerned(&mut self) {
         let concerned = match self.scope {
-            Scope::Queue | Scope::Courses { .. } => return,
+            Scope::Queue | Scope::Status { .. } => return,
             Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => self.concerned(),
         };
         let snapshot = &self.snapshot;
@@ -359,6 +292,25 @@ impl Survey<'_> {
         self.add(pieces);
     }
 
+    /// Where a run that was triggered was hindered, its note says which commit was meant.
+    fn add_what_was_meant(&mut self) {
+        let Snapshot {
+            merge_requests,
+            threads,
+            ..
+        } = &mut self.snapshot;
+        for mr in merge_requests.values_mut() {
+            let threads = threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
+            for request in &mut mr.requests {
+                let mut meant = threads.iter().filter_map(|thread| {
+                    let opening = thread.opened_for(request.id, &request.label)?;
+                    opening.sha.clone().zip(opening.meant)
+                });
+                request.meant = meant.next();
+            }
+        }
+    }
+
     fn concerned(&self) -> BTreeSet<Iid> {
         let snapshot = &self.snapshot;
         let recent = self.recent();
@@ -372,7 +324,7 @@ impl Survey<'_> {
                 || recent.is_some_and(|recent| record.updated_at >= recent)
         });
         let of_records = asks.map(|record| record.task.mr);
-        let of_marked = snapshot.marked.iter().filter(|iid| {
+        let of_marked = snapshot.marked.iter().flatten().filter(|iid| {
             let labels = self.listed.get(iid).map_or(&[][..], Vec::as_slice);
             let threads = snapshot.threads.get(iid).map_or(&[][..], Vec::as_slice);
             let label_is_off = |opening: &OpeningNote| {
@@ -381,8 +333,13 @@ impl Survey<'_> {
                     .as_ref()
                     .is_some_and(|label| !labels.contains(label))
             };
-            let mut unfinished = note::unfinished(threads).peekable();
-            unfinished.peek().is_none() || unfinished.any(label_is_off)
+            let mut unfinished: Vec<&OpeningNote> = note::unfinished(threads).collect();
+            let all = unfinished.len();
+            let off = unfinished.iter().any(|opening| label_is_off(opening));
+            // Of two about one label, the first is of a request that went away.
+            unfinished.sort_by_key(|opening| &opening.label);
+            unfinished.dedup_by_key(|opening| &opening.label);
+            all == 0 || off || unfinished.len() < all
         });
         let unread = |iid: &Iid| snapshot.gone.contains(iid) || snapshot.unread.contains(iid);
         of_records

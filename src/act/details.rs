@@ -4,7 +4,7 @@
 use log::warn;
 
 use super::Actor;
-use crate::gitlab::answer::{Job, Outcome, Status};
+use crate::gitlab::answer::{Job, Outcome, Pipeline, Status};
 use crate::note::{Details, End, Results, Spent};
 use crate::record::Record;
 
@@ -44,8 +44,8 @@ impl Actor<'_> {
         }
     }
 
-    /// What became of a benchmark that has not ended in time.
-    pub(super) fn details_in_time(&self, record: &Record) -> (End, Details) {
+    /// What became of a benchmark that has not ended in time. `pipeline`: as a second look shows it.
+    pub(super) fn details_in_time(&self, record: &Record, pipeline: &Pipeline) -> (End, Details) {
         let is_done = |job: &Job| job.status.ended() || job.status.word() == "manual";
         if record.status.word() == "manual"
             && let Some(jobs) = self.jobs(record)
@@ -58,24 +58,18 @@ impl Actor<'_> {
             };
             return (End::Blocked, details);
         }
-        let spent = match self.gitlab.benchmark.pipeline(record.pipeline) {
-            Ok(pipeline) => Some(match pipeline.started_at {
-                None => Spent {
-                    waiting: self.now - record.created_at,
-                    running: None,
-                },
-                Some(started_at) => Spent {
-                    waiting: started_at - record.created_at,
-                    running: Some(self.now - started_at),
-                },
-            }),
-            Err(error) => {
-                warn!("when {} began could not be read: {error}", record.web_url);
-                None
-            }
+        let spent = match pipeline.started_at {
+            None => Spent {
+                waiting: self.now - record.created_at,
+                running: None,
+            },
+            Some(started_at) => Spent {
+                waiting: started_at - record.created_at,
+                running: Some(self.now - started_at),
+            },
         };
         let details = Details {
-            spent,
+            spent: Some(spent),
             ..Details::default()
         };
         (End::TimedOut, details)

@@ -1,6 +1,5 @@
 //! Puts labels on merge requests and takes them off.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -54,11 +53,11 @@ impl Actor<'_> {
         for _ in 0..ASKS_FOR_EVENT {
             match survey::newest_request(&source.label_events(mr)?, label) {
                 Newest::Request(request) => return Ok(request),
-                Newest::NotYet | Newest::NoEvent => thread::sleep(EVENT_PAUSE),
+                Newest::NotYet | Newest::NoEvent => self.gitlab.pause(EVENT_PAUSE),
             }
         }
         bail!(
-            "the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it"
+            "the label {label} is on, but GitLab does not show who put it there yet: run trigger again"
         )
     }
 
@@ -81,15 +80,6 @@ impl Actor<'_> {
             "GitLab leaves the label {label} {state}: is it locked, or archived?"
         );
         Ok(())
-    }
-}
-
-/// Whether the label still stands for that request.
-pub(super) fn serves(events: &[LabelEvent], request: &Request) -> bool {
-    match survey::newest_request(events, &request.label) {
-        Newest::Request(newest) => newest.id == request.id,
-        Newest::NoEvent => request.id == RequestId::NONE,
-        Newest::NotYet => false,
     }
 }
 

@@ -1,18 +1,19 @@
 //! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
 
 mod details;
+mod ending;
 mod labels;
 mod queue;
 mod repair;
 mod start;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
 use crate::note::End;
-use crate::plan::{Plan, Queued, Repair, Resolve, What};
+use crate::plan::{Plan, Queued, Repair, Resolve, Trigger, What};
 use crate::record::Record;
 
 pub struct Actor<'a> {
@@ -21,6 +22,8 @@ pub struct Actor<'a> {
     pub label: &'a str,
     /// When the run began.
     pub now: DateTime<Utc>,
+    /// A benchmark in flight for longer is stuck.
+    pub timeout: TimeDelta,
     /// The benchmark project's branch or tag to run.
     pub ref_name: &'a str,
     /// Variables for the benchmark beside the record.
@@ -113,7 +116,7 @@ impl Action {
                     ..Self::start(closing.mr.iid, &closing.label, effect, None)
                 });
             }
-            Repair::Unmark(_) => return None,
+            Repair::Unmark(_) | Repair::Mark(_) => return None,
         };
         let (verb, end) = match what {
             What::Link => (Verb::Link, None),
@@ -156,10 +159,10 @@ pub fn planned(plan: &Plan) -> Vec<Action> {
 }
 
 /// What a dry run says of a trigger.
-pub fn planned_trigger(mr: Iid, label: &str, finish: Option<&Repair>) -> Vec<Action> {
-    let finish = finish.and_then(|repair| Action::repair(repair, Effect::Planned));
-    finish
-        .into_iter()
-        .chain([Action::start(mr, label, Effect::Planned, None)])
-        .collect()
+pub fn planned_trigger(mr: Iid, label: &str, trigger: &Trigger) -> Vec<Action> {
+    let repairs = trigger.repairs();
+    let repairs = repairs.filter_map(|repair| Action::repair(repair, Effect::Planned));
+    let start = || Action::start(mr, label, Effect::Planned, None);
+    let start = trigger.in_flight.is_none().then(start);
+    repairs.chain(start).collect()
 }

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 
 use log::error;
 
-use super::start::{Start, Turn, Turns, actions_of};
+use super::start::{CreationOrder, CreationSlot, Found, Start, actions_of};
 use super::{Action, Actor};
 use crate::gitlab::side_by_side;
 use crate::note::Unstarted;
 use crate::plan::{self, MOST_REFUSALS, Plan, Queued, RefusedBy};
-use crate::snapshot::MergeRequest;
 
 impl Actor<'_> {
     /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
@@ -58,9 +57,10 @@ impl Starting<'_> {
         while !self.stopped && self.free > 0 && self.refusals < MOST_REFUSALS && !queue.is_empty() {
             let most = self.free.min(MOST_REFUSALS - self.refusals);
             let batch: Vec<&Queued> = queue.drain(..most.min(queue.len())).collect();
-            let mut batch = side_by_side(batch, |queued| (queued, self.actor.threads(queued.mr)));
-            let state = |(queued, threads): &(&Queued, super::start::Threads)| {
-                let mut threads = threads.iter().flatten();
+            let look = |queued: &'q Queued| (queued, self.actor.look(queued.mr, queued.request));
+            let mut batch = side_by_side(batch, look);
+            let state = |(queued, found): &(&Queued, Found)| {
+                let mut threads = found.threads.iter().flatten();
                 threads.find_map(|thread| {
                     let request = queued.request;
                     thread.opened_for(request.id, &request.label)?.state
@@ -84,24 +84,21 @@ impl Starting<'_> {
         set_aside
     }
 
-    fn start_batch(&mut self, batch: Vec<(&Queued, super::start::Threads)>) {
-        let turns = Turns::default();
+    fn start_batch(&mut self, batch: Vec<(&Queued, Found)>) {
+        let order = CreationOrder::default();
         let places = batch.into_iter().enumerate().collect();
-        let started = side_by_side(places, |(place, (queued, threads))| {
-            let ready = |mr: &MergeRequest| {
-                plan::readiness(mr, queued.request, self.actor.gitlab.source.bot()).is_ok()
-            };
-            let turn = Turn::new(&turns, place);
+        let started = side_by_side(places, |(place, (queued, found))| {
+            let slot = CreationSlot::new(&order, place);
             let start = self
                 .actor
-                .start(queued.mr, queued.request, threads, ready, turn);
+                .start(queued.mr, queued.request, found, false, slot);
             (queued, start)
         });
         for (queued, start) in started {
             match &start {
                 Start::Started(..) | Start::Unclear(_) => self.free -= 1,
                 Start::Overtaken | Start::Failed(_) => {}
-                Start::Hindered(_) => self.stopped = true,
+                Start::Hindered { .. } => self.stopped = true,
                 Start::Refused(RefusedBy::Request, _) => self.refusals += 1,
                 Start::Refused(RefusedBy::Project, refusal) => {
                     self.stopped = true;

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use log::warn;
+use log::{debug, warn};
 
-use super::labels::serves;
 use super::{Action, Actor, Effect};
-use crate::gitlab::answer::{Outcome, Status};
+use crate::gitlab::answer::Outcome;
 use crate::gitlab::{Error, both, side_by_side};
 use crate::id::Iid;
 use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
@@ -20,10 +19,10 @@ use crate::survey;
 /// What GitLab refused to take, or to cancel. It would refuse it the next time as well, so it must not keep a request open:
 /// the rest is done, and the refusal reported.
 #[derive(Default)]
-struct Refusals(Option<anyhow::Error>);
+pub(super) struct Refusals(Option<anyhow::Error>);
 
 impl Refusals {
-    fn tolerate(&mut self, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn tolerate(&mut self, result: anyhow::Result<()>) -> anyhow::Result<()> {
         match result {
             Err(error) if is_refusal(&error) => {
                 self.0.get_or_insert(error);
@@ -44,7 +43,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 
 impl Actor<'_> {
     /// Those of one merge request go one after the other.
-    pub fn repair_all(&self, repairs: &[Repair]) -> Vec<Action> {
+    pub fn repair_all<'p>(&self, repairs: impl IntoIterator<Item = &'p Repair<'p>>) -> Vec<Action> {
         let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
         for repair in repairs {
             by_mr.entry(repair.mr()).or_default().push(repair);
@@ -63,14 +62,19 @@ impl Actor<'_> {
         let mut end = None;
         let done = match repair {
             Repair::Of(record, what) => self.carry_out(record, what, &mut end),
-            Repair::Close(closing) => self.close(closing),
+            Repair::Close(closing) => self.close(closing).map(|()| true),
             Repair::Unmark(iid) => {
                 self.unmark(*iid);
-                Ok(())
+                Ok(true)
+            }
+            Repair::Mark(iid) => {
+                self.mark(*iid);
+                Ok(true)
             }
         };
         let effect = match done {
-            Ok(()) => Effect::Done,
+            Ok(true) => Effect::Done,
+            Ok(false) => return None,
             Err(error) => Effect::Failed(format!("{error:#}")),
         };
         let action = Action::repair(repair, effect)?;
@@ -80,7 +84,13 @@ impl Actor<'_> {
         })
     }
 
-    fn carry_out(&self, record: &Record, what: &What, end: &mut Option<End>) -> anyhow::Result<()> {
+    /// Whether there still was something to do.
+    fn carry_out(
+        &self,
+        record: &Record,
+        what: &What,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<bool> {
         let mut refusals = Refusals::default();
         match what {
             What::Link => {
@@ -137,19 +147,37 @@ impl Actor<'_> {
                     self.unmark(record.task.mr);
                 }
             }
-            What::TimeOut { reply, labelled } => {
-                let (posted, details) = self.details_in_time(record);
-                *end = Some(posted);
-                let label = labelled.map_or(&record.task.label, |request| &request.label);
-                let replied = self.reply(record, label, *reply, posted, &details);
-                let note = self.noted(replied, &mut refusals)?;
-                let cancelled = self.cancel_and_say(record, note, &mut refusals);
-                refusals.tolerate(cancelled)?;
-                self.put_aside(record, *labelled, &mut refusals)?;
-            }
             What::Cancel => self.cancel(record).map(drop)?,
+            What::TimeOut { reply, labelled } => {
+                return self.time_out(record, *reply, *labelled, end);
+            }
         }
-        refusals.reported()
+        refusals.reported().map(|()| true)
+    }
+
+    /// Whether it did not end just now, which the next run sees to.
+    fn time_out(
+        &self,
+        record: &Record,
+        reply: Reply,
+        labelled: Option<&Request>,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<bool> {
+        let found = self.gitlab.benchmark.pipeline(record.pipeline);
+        let found = found.context("whether it is still in flight could not be read")?;
+        if !plan::is_still_stuck(&found, self.gitlab.now(), self.timeout) {
+            return Ok(false);
+        }
+        let mut refusals = Refusals::default();
+        let (posted, details) = self.details_in_time(record, &found);
+        *end = Some(posted);
+        let label = labelled.map_or(&record.task.label, |request| &request.label);
+        let replied = self.reply(record, label, reply, posted, &details);
+        let note = self.noted(replied, &mut refusals)?;
+        let cancelled = self.cancel_and_say(record, note, &mut refusals);
+        refusals.tolerate(cancelled)?;
+        self.put_aside(record, labelled, &mut refusals)?;
+        refusals.reported().map(|()| true)
     }
 
     fn noted(
@@ -173,11 +201,11 @@ impl Actor<'_> {
     fn mend(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         if let Some(opening) = plan::unlinked(threads, record) {
-            let text = note::started(&record.task, record.pipeline, &record.web_url);
+            let text = self.started(record);
             let edited = source.edit_note(mr, opening.note, &text);
             edited.context("the discussion is without the link")?;
         }
-        for note in plan::surplus(threads, record) {
+        for note in plan::redundant_notes(threads, record) {
             source
                 .delete_note(mr, note)
                 .context("a note too many stays")?;
@@ -211,96 +239,6 @@ impl Actor<'_> {
         }
     }
 
-    fn cancel_and_say(
-        &self,
-        record: &Record,
-        note: Option<OutcomeNote>,
-        refusals: &mut Refusals,
-    ) -> anyhow::Result<()> {
-        let became = self.cancel(record)?;
-        let (Some(outcome), Some(note)) = (became, note) else {
-            return Ok(());
-        };
-        let text = note::cancelled(&note, outcome);
-        let edited = self
-            .gitlab
-            .source
-            .edit_note(record.task.mr, note.note, &text);
-        let edited = edited.context("the reply does not say that it was cancelled");
-        refusals.tolerate(edited.map(drop))
-    }
-
-    /// How it ended, if the answer says that it has: GitLab cancels later, and says yes where nothing is cancelled. What
-    /// waits for manual jobs ends when those are cancelled.
-    fn cancel(&self, record: &Record) -> anyhow::Result<Option<Outcome>> {
-        let hint = "the benchmark is not cancelled";
-        let benchmark = &self.gitlab.benchmark;
-        if record.status.word() == "canceling" {
-            return Ok(None);
-        }
-        let mut pipeline = benchmark.cancel(record.pipeline).context(hint)?;
-        if pipeline.status().word() == "manual" {
-            let jobs = benchmark.jobs(record.pipeline).context(hint)?;
-            for job in jobs.iter().filter(|job| job.status.word() == "manual") {
-                benchmark.cancel_job(job.id).context(hint)?;
-            }
-            pipeline = benchmark.pipeline(record.pipeline).context(hint)?;
-        }
-        Ok(match pipeline.status {
-            Some(Status::Ended(outcome)) => Some(outcome),
-            Some(Status::Alive(_)) | None => None,
-        })
-    }
-
-    /// The reply, where it was made just now.
-    fn reply(
-        &self,
-        record: &Record,
-        label: &str,
-        reply: Reply,
-        end: End,
-        details: &Details,
-    ) -> anyhow::Result<Option<OutcomeNote>> {
-        let thread = match reply {
-            Reply::Made => return Ok(None),
-            Reply::Due(thread) => Some(thread),
-            Reply::DueAnew => None,
-        };
-        let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let text = note::outcome(record, end, label, details);
-        let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
-        let opening = thread.and_then(|thread| thread.opening.as_ref());
-        let mut first = opening.map(|opening| opening.note);
-        let mut replied = source.reply(mr, discussion, &text);
-        // It was not among those listed, but the list may have shifted while it was read.
-        if thread.is_none() && replied.as_ref().is_err_and(Error::not_found) {
-            let started = note::started(&record.task, record.pipeline, &record.web_url);
-            let (discussion, note) = source
-                .open_discussion(mr, &started)
-                .context("the outcome is not posted")?;
-            first = Some(note);
-            replied = source.reply(mr, &discussion, &text);
-        }
-        // An edit may still be allowed, where there are as many comments as may be for instance.
-        if let (Err(refusal), Some(first)) = (&replied, first)
-            && refusal.forbids()
-        {
-            match source.edit_note(mr, first, &text) {
-                Ok(note) => {
-                    warn!(
-                        "!{mr}: the outcome stands in the first note of the discussion: {refusal}"
-                    );
-                    replied = Ok(note);
-                }
-                // The next run may be allowed to.
-                Err(error) if !error.forbids() => replied = Err(error),
-                Err(_) => {}
-            }
-        }
-        let note = replied.context("the outcome is not posted")?;
-        Ok(note::as_outcome(&note))
-    }
-
     /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A
     /// label put on again meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
     /// in just before the removal is put back.
@@ -322,7 +260,7 @@ impl Actor<'_> {
         let at_rest = plan::finished_elsewhere(&threads, record);
         let (events, task) = (events?, &record.task);
         match labelled {
-            Some(request) if serves(&events, request) => {
+            Some(request) if survey::stands_for(&events, request) => {
                 self.take_label_off(mr, request, at_rest)?
             }
             Some(_) => {}
@@ -332,6 +270,13 @@ impl Actor<'_> {
             None => {}
         }
         Ok(())
+    }
+
+    /// Without it nobody finds an end once the label has gone, and the benchmark no longer is among those of late.
+    pub(super) fn mark(&self, mr: Iid) {
+        if let Err(error) = self.gitlab.source.mark(mr) {
+            debug!("!{mr} is not marked: {error}");
+        }
     }
 
     /// It only says where the bot has something to do: a mark too many costs a look.

@@ -2,18 +2,24 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::{debug, info, warn};
+use log::{info, warn};
 
 use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::{Count, Error, Kind, both};
-use crate::id::{DiscussionId, Iid, NoteId, PipelineId};
-use crate::note::{self, OpeningNote, Thread, Unstarted};
-use crate::plan::{self, RefusedBy, Repair};
+use crate::id::{DiscussionId, Iid, NoteId};
+use crate::note::{self, Meant, OpeningNote, Thread, Unstarted};
+use crate::plan::{self, RefusedBy, Trigger};
 use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
-use crate::survey;
+use crate::survey::{self, Linked};
 
-pub(super) type Threads = Result<Vec<Thread>, Error>;
+/// What is there of a merge request right before it is started.
+pub(super) struct Found {
+    /// The bot's discussions.
+    pub(super) threads: Result<Vec<Thread>, Error>,
+    /// `None` where it was not read again.
+    mr: Option<Result<MergeRequest, Error>>,
+}
 
 /// What became of a start.
 pub(super) enum Start {
@@ -25,7 +31,11 @@ pub(super) enum Start {
     /// GitLab refuses the pipeline.
     Refused(RefusedBy, Error),
     /// There is none, and another would fare no better just now.
-    Hindered(Error),
+    Hindered {
+        error: Error,
+        /// Its discussion tells a later run what was meant.
+        opened: bool,
+    },
     /// There may be one.
     Unclear(Error),
 }
@@ -33,51 +43,74 @@ pub(super) enum Start {
 impl Actor<'_> {
     /// Starts one, whatever the queue and the limit say; before that, finishes what ended but is not reconciled,
     /// and puts the label on where it then is missing, so that an unfinished request always bears it.
-    pub fn trigger(&self, mr: &MergeRequest, finish: Option<&Repair>, force: bool) -> Vec<Action> {
-        let mut actions: Vec<Action> = finish
-            .and_then(|repair| self.repair(repair))
-            .into_iter()
-            .collect();
-        if actions
-            .iter()
-            .any(|action| matches!(action.effect, Effect::Failed(_)))
-        {
+    pub fn trigger(&self, mr: &MergeRequest, trigger: &Trigger, force: bool) -> Vec<Action> {
+        let mut actions = self.repair_all(trigger.repairs());
+        let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
+        if trigger.in_flight.is_some() || actions.iter().any(failed) {
             return actions;
         }
         let request = mr.requests.first();
         let label = request.map_or(self.label, |request| &request.label);
         let failed = |message| vec![Action::start(mr.iid, label, Effect::Failed(message), None)];
         // Whoever triggers means the head that was surveyed, which may be a fork's.
-        let unmoved = |fresh: &MergeRequest| fresh.head == mr.head && plan::passed(fresh).is_ok();
-        let turns = Turns::default();
-        let turn = Turn::new(&turns, 0);
-        let threads = self.threads(mr);
-        let bot = self.gitlab.source.bot();
-        let started = match request {
-            Some(request) if finish.is_none() => {
-                let ready = |fresh: &MergeRequest| plan::readiness(fresh, request, bot).is_ok();
-                self.start(mr, request, threads, |fresh| force || ready(fresh), turn)
-            }
+        let meant = |meant| mr.head.clone().map(|head| (head, meant));
+        let unforced = match request {
+            Some(request) if trigger.finish.is_none() => request.clone(),
             _ => match self.put_label_on(mr.iid, label) {
-                Ok(request) => {
-                    self.start(mr, &request, threads, |fresh| force || unmoved(fresh), turn)
-                }
+                Ok(request) => Request {
+                    meant: meant(Meant::Commit),
+                    ..request
+                },
                 Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
             },
         };
+        let request = match force {
+            true => Request {
+                meant: meant(Meant::Forced),
+                ..unforced.clone()
+            },
+            false => unforced.clone(),
+        };
+        let order = CreationOrder::default();
+        let found = self.look(mr, &request);
+        let started = self.start(mr, &request, found, force, CreationSlot::new(&order, 0));
         actions.extend(match started {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
+            Start::Hindered { error, opened } if !self.is_kept(mr, &request, opened) => {
+                failed(format!("{error}; try again later"))
+            }
             started => actions_of(mr.iid, label, started),
         });
         actions
     }
 
-    /// The bot's discussions, where anybody has written anything.
-    pub(super) fn threads(&self, mr: &MergeRequest) -> Threads {
-        match mr.has_notes {
-            true => survey::threads(&self.gitlab.source, mr.iid),
-            false => Ok(Vec::new()),
+    /// Whether the next scan starts what was meant: by the rules, or since the bot's own label leads it to its note.
+    fn is_kept(&self, mr: &MergeRequest, request: &Request, opened: bool) -> bool {
+        let bot = self.gitlab.source.bot();
+        let by_bot = request.by.as_ref().is_some_and(|user| user.username == bot);
+        let as_noted = request.clone();
+        let by_rules = Request {
+            meant: None,
+            ..request.clone()
+        };
+        let request = if opened && by_bot { as_noted } else { by_rules };
+        plan::readiness(mr, &request, bot).is_ok()
+    }
+
+    /// Where anybody has written anything, the bot may have a discussion; and while that is looked for, so is whether the
+    /// request is still there, lest a discussion is opened in vain.
+    pub(super) fn look(&self, mr: &MergeRequest, request: &Request) -> Found {
+        let source = &self.gitlab.source;
+        if !mr.has_notes {
+            let threads = Ok(Vec::new());
+            return Found { threads, mr: None };
         }
+        let (threads, mr) = both(
+            || survey::threads(source, mr.iid),
+            || survey::read_again(source, mr, request),
+        );
+        let mr = Some(mr);
+        Found { threads, mr }
     }
 
     /// Discussion first, so that the record can name it; then the pipeline; then the link to it. The merge
@@ -87,28 +120,30 @@ impl Actor<'_> {
         &self,
         mr: &MergeRequest,
         request: &Request,
-        threads: Threads,
-        suits: impl Fn(&MergeRequest) -> bool,
-        turn: Turn,
+        found: Found,
+        forced: bool,
+        slot: CreationSlot,
     ) -> Start {
         let source = &self.gitlab.source;
-        let threads = match threads {
-            Ok(threads) => threads,
-            Err(error) => return Start::not_begun(error),
+        let is_asked =
+            |fresh: &MergeRequest| plan::is_still_asked(mr, fresh, request, source.bot(), forced);
+        let threads = match (found.threads, found.mr.transpose()) {
+            (Ok(_), Ok(Some(fresh))) if !is_asked(&fresh) => return Start::overtaken(mr),
+            (Ok(threads), Ok(_)) => threads,
+            (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
-        let mut linked = threads.iter().filter_map(|thread| {
-            let opening = thread.opened_for(request.id, &request.label)?;
-            opening.linked
-        });
-        if let Some(pipeline) = linked.next()
-            && let Some(start) = self.served_by(mr.iid, pipeline)
-        {
-            return start;
+        let openings = threads
+            .iter()
+            .filter_map(|thread| thread.opened_for(request.id, &request.label));
+        for opening in openings {
+            if let Some(start) = self.served_by(mr.iid, opening) {
+                return start;
+            }
         }
         let (opened, fresh) = both(
             || self.discussion_for(&threads, mr, request),
             || {
-                turn.wait_to_look();
+                slot.wait_to_look();
                 survey::read_again(source, mr, request)
             },
         );
@@ -118,14 +153,13 @@ impl Actor<'_> {
         };
         let task = self
             .task(&fresh, request, &opened)
-            .filter(|_| !fresh.requests.is_empty() && suits(&fresh));
+            .filter(|_| is_asked(&fresh));
         let Some(task) = task else {
-            info!("!{} has changed since it was surveyed", mr.iid);
-            return Start::Overtaken;
+            return Start::overtaken(mr);
         };
         let variables = [task.variables(), self.variables.to_vec()].concat();
-        turn.wait_to_create();
-        if turn.turns.hindered.load(Ordering::SeqCst) {
+        slot.wait_to_create();
+        if slot.order.hindered.load(Ordering::SeqCst) {
             return Start::Overtaken;
         }
         let created = self
@@ -137,18 +171,22 @@ impl Actor<'_> {
             Err(error) if error.refused().is_some() => {
                 Err(Start::Refused(RefusedBy::of(&error), error))
             }
-            Err(error) if error.kind == Kind::Passing => Err(Start::Hindered(error)),
+            Err(error) if error.kind == Kind::Passing => Err(Start::Hindered {
+                error,
+                opened: true,
+            }),
             Err(error) => Err(Start::Unclear(error)),
         };
         let hindered = matches!(
             start,
-            Err(Start::Hindered(_) | Start::Refused(RefusedBy::Project, _))
+            Err(Start::Hindered { .. } | Start::Refused(RefusedBy::Project, _))
         );
-        turn.turns.hindered.fetch_or(hindered, Ordering::SeqCst);
-        drop(turn);
+        slot.order.hindered.fetch_or(hindered, Ordering::SeqCst);
+        drop(slot);
         match start {
             Ok(pipeline) => {
-                let text = note::started(&task, pipeline.id, &pipeline.web_url);
+                let project = self.gitlab.benchmark.project().id;
+                let text = note::started(&task, project, pipeline.id, &pipeline.web_url);
                 let linked = source.edit_note(mr.iid, opened.note, &text).map(drop);
                 let pipeline = BenchmarkPipeline {
                     id: pipeline.id,
@@ -158,25 +196,30 @@ impl Actor<'_> {
             }
             Err(start) => {
                 if let Start::Refused(by, error) = &start {
-                    self.tell_refusal(&task, &opened, *by, error);
+                    self.tell_refusal(&task, request, &opened, *by, error);
                 }
                 start
             }
         }
     }
 
-    /// The discussion links to a pipeline that no list has shown: lists may lag behind. `None` where it is gone.
-    fn served_by(&self, mr: Iid, pipeline: PipelineId) -> Option<Start> {
-        match self.gitlab.benchmark.is_gone(pipeline) {
-            Ok(true) => None,
-            Err(error) => Some(Start::not_begun(error)),
-            Ok(false) => Some(Start::Failed(Error {
+    /// The discussion links to a pipeline that no list has shown: lists may lag behind. `None` where that is over.
+    fn served_by(&self, mr: Iid, opening: &OpeningNote) -> Option<Start> {
+        let pipeline = opening.linked?;
+        let unclear = |message| {
+            Start::Failed(Error {
                 kind: Kind::Unclear,
                 request: format!("pipeline {pipeline}"),
-                message: format!(
-                    "serves !{mr} already, though no list shows it yet: the next run looks again"
-                ),
-            })),
+                message,
+            })
+        };
+        match survey::follow(self.gitlab, opening, pipeline) {
+            Ok(Linked::Over) => None,
+            Ok(Linked::Elsewhere(why)) => Some(unclear(why)),
+            Ok(Linked::Benchmark(..)) => Some(unclear(format!(
+                "serves !{mr} already, though no list shows it yet: the next run looks again"
+            ))),
+            Err(error) => Some(Start::not_begun(error)),
         }
     }
 
@@ -201,8 +244,8 @@ impl Actor<'_> {
         })
     }
 
-    /// The discussion that an earlier run opened for the request, or one for the same label that nothing came of, or a
-    /// new one. With that the merge request is marked, so that a later run finds it though its label has gone.
+    /// The discussion that an earlier run opened for the request, or a new one. With that the merge request is marked, so
+    /// that a later run finds it though its label has gone.
     fn discussion_for(
         &self,
         threads: &[Thread],
@@ -210,13 +253,16 @@ impl Actor<'_> {
         request: &Request,
     ) -> Result<Opened, Error> {
         let source = &self.gitlab.source;
-        let opened = threads
+        let project = self.gitlab.benchmark.project().id;
+        let mut opened = threads
             .iter()
-            .filter_map(|thread| Some((thread, thread.opening.as_ref()?)));
-        let same = |(_, opening): &(&Thread, &OpeningNote)| {
-            opening.is_about(request.id, &request.label) && opening.state != Some(Unstarted::Closed)
+            .filter_map(|thread| Some((thread, thread.opened_for(request.id, &request.label)?)));
+        // Where it goes by another benchmark project, another run may be at work in it.
+        let is_free = |(_, opening): &(&Thread, &OpeningNote)| {
+            let here = opening.project.is_none_or(|of| of == project);
+            opening.state != Some(Unstarted::Closed) && (here || opening.linked.is_some())
         };
-        if let Some((thread, opening)) = opened.clone().find(same) {
+        if let Some((thread, opening)) = opened.find(is_free) {
             let (discussion, body) = (thread.id.clone(), opening.body.clone());
             return Ok(Opened {
                 discussion,
@@ -224,34 +270,13 @@ impl Actor<'_> {
                 body,
             });
         }
-        let body = note::opening(request, &mr.branch, mr.head.as_ref());
-        let named = |thread: &Thread| {
-            self.records
-                .iter()
-                .any(|record| record.task.discussion == thread.id)
-        };
-        let idle = |(thread, opening): &(&Thread, &OpeningNote)| {
-            let label = opening.label.as_ref();
-            opening.linked.is_none()
-                && opening.state != Some(Unstarted::Closed)
-                && label.is_none_or(|label| *label == request.label)
-                && thread.outcomes.is_empty()
-                && !named(thread)
-        };
-        let found = opened.clone().find(idle);
+        let body = note::opening(request, project, &mr.branch, mr.head.as_ref());
         let (marked, written) = both(
             || source.mark(mr.iid),
-            || match found {
-                Some((thread, opening)) => {
-                    let edited = source.edit_note(mr.iid, opening.note, &body);
-                    edited.map(|note| (thread.id.clone(), note.id))
-                }
-                None => source.open_discussion(mr.iid, &body),
-            },
+            || source.open_discussion(mr.iid, &body),
         );
-        // Without the mark nobody finds the discussion once its label has gone.
-        if let Err(error) = marked.or_else(|_| source.mark(mr.iid)) {
-            debug!("!{} is not marked: {error}", mr.iid);
+        if marked.is_err() {
+            self.mark(mr.iid);
         }
         let (discussion, note) = written?;
         Ok(Opened {
@@ -262,12 +287,20 @@ impl Actor<'_> {
     }
 
     /// Says so in the discussion that is there, once: the same words are not written again each run.
-    fn tell_refusal(&self, task: &Task, opened: &Opened, by: RefusedBy, error: &Error) {
+    fn tell_refusal(
+        &self,
+        task: &Task,
+        request: &Request,
+        opened: &Opened,
+        by: RefusedBy,
+        error: &Error,
+    ) {
         let state = match by {
             RefusedBy::Project => Unstarted::Unavailable,
             RefusedBy::Request => Unstarted::Refused,
         };
-        let text = note::refused(task, state, &error.message);
+        let project = self.gitlab.benchmark.project().id;
+        let text = note::refused(task, request, project, (state, &error.message));
         if text != opened.body
             && let Err(error) = self.gitlab.source.edit_note(task.mr, opened.note, &text)
         {
@@ -278,7 +311,7 @@ impl Actor<'_> {
 
 /// The order in which starts that go on side by side come to create their pipelines.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct CreationOrder {
     creating: Count,
     created: Count,
     /// Those that follow would fare no better.
@@ -286,31 +319,31 @@ pub(super) struct Turns {
 }
 
 /// A place in that order, kept until it is dropped.
-pub(super) struct Turn<'a> {
-    turns: &'a Turns,
+pub(super) struct CreationSlot<'a> {
+    order: &'a CreationOrder,
     place: usize,
 }
 
-impl<'a> Turn<'a> {
-    pub(super) fn new(turns: &'a Turns, place: usize) -> Self {
-        Self { turns, place }
+impl<'a> CreationSlot<'a> {
+    pub(super) fn new(order: &'a CreationOrder, place: usize) -> Self {
+        Self { order, place }
     }
 
-    /// Until the one before is about to create, so that what is read here is fresh when its own turn comes.
+    /// Until the one before is about to create, so that what is read here is fresh when its own slot comes.
     fn wait_to_look(&self) {
-        self.turns.creating.wait_for(self.place);
+        self.order.creating.wait_for(self.place);
     }
 
     fn wait_to_create(&self) {
-        self.turns.created.wait_for(self.place);
-        self.turns.creating.reach(self.place + 1);
+        self.order.created.wait_for(self.place);
+        self.order.creating.reach(self.place + 1);
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CreationSlot<'_> {
     fn drop(&mut self) {
         self.wait_to_create();
-        self.turns.created.reach(self.place + 1);
+        self.order.created.reach(self.place + 1);
     }
 }
 
@@ -322,9 +355,17 @@ struct Opened {
 }
 
 impl Start {
+    fn overtaken(mr: &MergeRequest) -> Self {
+        info!("!{} has changed since it was surveyed", mr.iid);
+        Start::Overtaken
+    }
+
     fn not_begun(error: Error) -> Self {
         match error.kind {
-            Kind::Passing => Start::Hindered(error),
+            Kind::Passing => Start::Hindered {
+                error,
+                opened: false,
+            },
             Kind::Refused(_) | Kind::NotGitlab(_) | Kind::Unclear => Start::Failed(error),
         }
     }
@@ -344,7 +385,7 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
         }
         Start::Overtaken => Vec::new(),
         Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),
-        Start::Hindered(error) => failed(format!("{error}; the next run tries again")),
+        Start::Hindered { error, .. } => failed(format!("{error}; the next run tries again")),
         Start::Unclear(error) => failed(format!(
             "{error}; it may have started: the next run looks it up"
         )),

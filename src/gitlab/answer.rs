@@ -95,6 +95,8 @@ pub struct Pipeline {
     pub started_at: Option<DateTime<Utc>>,
     /// Null until it has ended; lists do not have it.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Who started it; lists do not have it.
+    pub user: Option<User>,
 }
 
 impl Pipeline {

@@ -7,8 +7,7 @@ use super::Access;
 use super::answer::{Job, Pipeline, Project, Variable};
 use super::error::Result;
 use super::http::PER_PAGE;
-use super::side_by_side::both;
-use crate::id::{JobId, PipelineId};
+use crate::id::{JobId, PipelineId, ProjectId};
 
 pub struct BenchmarkProject(pub(super) Access);
 
@@ -84,15 +83,27 @@ impl BenchmarkProject {
         Ok(self.located(found))
     }
 
-    /// Whether a pipeline that no list shows is gone, which has to be said twice: lists may lag behind.
-    pub fn is_gone(&self, pipeline: PipelineId) -> Result<bool> {
-        let (found, variables) = both(|| self.pipeline(pipeline), || self.variables(pipeline));
-        match (found, variables) {
-            (Ok(_), _) | (_, Ok(_)) => Ok(false),
-            (Err(found), Err(variables)) if found.not_found() && variables.not_found() => Ok(true),
-            (Err(found), Err(variables)) if found.not_found() => Err(variables),
-            (Err(found), Err(_)) => Err(found),
+    /// One of another project; `None` if it is gone from there, which is certain only where that project may be seen.
+    pub fn pipeline_in(
+        &self,
+        project: ProjectId,
+        pipeline: PipelineId,
+    ) -> Result<Option<Pipeline>> {
+        let (http, token) = (&self.0.http, &self.0.token);
+        let project = format!("projects/{project}");
+        match http.get(token, &format!("{project}/pipelines/{pipeline}")) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.not_found() => http.get::<Project>(token, &project).map(|_| None),
+            Err(error) => Err(error),
         }
+    }
+
+    /// As far as GitLab tells who started it, and how.
+    pub fn is_by_bot(&self, pipeline: &Pipeline) -> bool {
+        let user = pipeline.user.as_ref();
+        let source = pipeline.source.as_deref();
+        user.is_none_or(|user| user.username == self.0.bot)
+            && source.is_none_or(|source| source == "api")
     }
 
     pub fn variables(&self, pipeline: PipelineId) -> Result<Vec<Variable>> {

@@ -3,7 +3,6 @@
 mod call;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -16,6 +15,7 @@ use serde_json::Value;
 
 use self::call::{Call, Repeat};
 use super::ConnectError;
+use super::clock::Clock;
 use super::error::{Error, Kind, Result, cause};
 use super::pace::Pace;
 
@@ -55,8 +55,7 @@ pub struct Http {
     run_time: Duration,
     deadline: Instant,
     pace: Arc<Pace>,
-    /// When the server last said what time it is, in seconds since 1970; 0 before.
-    server_time: Arc<AtomicI64>,
+    clock: Arc<Clock>,
 }
 
 impl Http {
@@ -91,12 +90,13 @@ impl Http {
             run_time: limits.run_time,
             deadline: Instant::now() + limits.run_time,
             pace: Arc::default(),
-            server_time: Arc::default(),
+            clock: Arc::default(),
         })
     }
 
     /// The same server, with a run's time before it, and so many repetitions of a request.
     pub fn anew(&self, retries: usize) -> Self {
+        self.clock.settle();
         Self {
             client: self.client.clone(),
             api: self.api.clone(),
@@ -105,16 +105,22 @@ impl Http {
             run_time: self.run_time,
             deadline: Instant::now() + self.run_time,
             pace: self.pace.clone(),
-            server_time: self.server_time.clone(),
+            clock: self.clock.clone(),
         }
     }
 
-    /// The server's own clock as of its last answer: a runner's may be hours off.
+    /// What time it is by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
-        match self.server_time.load(Ordering::Relaxed) {
-            0 => Utc::now(),
-            seconds => DateTime::from_timestamp(seconds, 0).unwrap_or_else(Utc::now),
-        }
+        self.clock.now()
+    }
+
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits so long, but no longer than the run may take.
+    pub fn pause(&self, time: Duration) {
+        std::thread::sleep(time.min(self.time_left()));
     }
 
     /// How the run went: requests, repetitions, chain, time.

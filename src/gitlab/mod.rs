@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod benchmark_project;
+mod clock;
 mod error;
 mod http;
 mod pace;
@@ -16,6 +17,7 @@ mod source_project;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -187,6 +189,11 @@ impl Gitlab {
     /// How the run went: requests, repetitions, chain, time.
     pub fn figures(&self) -> String {
         self.http.figures()
+    }
+
+    /// Waits so long, but no longer than the run may take.
+    pub fn pause(&self, time: Duration) {
+        self.http.pause(time);
     }
 
     /// What time it is by the server's clock.

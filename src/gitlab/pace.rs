@@ -5,22 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::side_by_side::{Gate, lock};
+use super::side_by_side::{AT_ONCE, Gate, lock};
 
 /// With so few requests left until the limit is lifted, the rest of them are spread over that time.
 const FEW: i64 = 32;
 /// A run that has to wait longer than this for each request had better end, and the next one begin.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
 pub struct Pace {
     gate: Gate,
     /// When each request began and was answered.
     spans: Mutex<Vec<(Instant, Instant)>>,
     repeated: AtomicUsize,
     allowance: Mutex<Option<Allowance>>,
-    /// Held by the one who waits before a request, while there are few left.
-    slow: Mutex<()>,
+    /// Passed one by one, each after a pause, while there are few left.
+    slow: Gate,
 }
 
 /// What the server said of its rate limit.
@@ -30,36 +29,59 @@ struct Allowance {
     reset_at: Instant,
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            gate: Gate::of(AT_ONCE),
+            spans: Mutex::default(),
+            repeated: AtomicUsize::default(),
+            allowance: Mutex::default(),
+            slow: Gate::of(1),
+        }
+    }
+}
+
 impl Pace {
-    /// Sends a request when there is room for it.
-    pub fn keep<R>(&self, request: impl FnOnce() -> R) -> R {
-        self.gate.pass(|| {
-            self.slow_down();
+    /// Sends a request when there is room for it, unless it is too late by then.
+    pub fn keep<R>(&self, deadline: Instant, request: impl FnOnce() -> R) -> Option<R> {
+        let in_time = || {
+            self.slow_down(deadline);
             let begun = Instant::now();
-            let answer = request();
-            lock(&self.spans).push((begun, Instant::now()));
-            answer
-        })
+            (begun < deadline).then(|| {
+                let answer = request();
+                lock(&self.spans).push((begun, Instant::now()));
+                answer
+            })
+        };
+        self.gate.pass(deadline, in_time)?
     }
 
-    fn slow_down(&self) {
-        let Some(Allowance { left, reset_at }) = *lock(&self.allowance) else {
-            return;
-        };
-        let until_reset = reset_at.saturating_duration_since(Instant::now());
-        if left < FEW && !until_reset.is_zero() {
-            let _one_at_a_time = lock(&self.slow);
-            let shares = u32::try_from(left.max(0) + 1).unwrap_or(1);
-            thread::sleep((until_reset / shares).min(LONGEST_PAUSE));
+    fn slow_down(&self, deadline: Instant) {
+        if !self.pause().is_zero() {
+            self.slow.pass(deadline, || {
+                let time_left = deadline.saturating_duration_since(Instant::now());
+                thread::sleep(self.pause().min(time_left));
+            });
         }
+    }
+
+    /// What is due before the next request.
+    fn pause(&self) -> Duration {
+        let Some(Allowance { left, reset_at }) = *lock(&self.allowance) else {
+            return Duration::ZERO;
+        };
+        if left >= FEW {
+            return Duration::ZERO;
+        }
+        let until_reset = reset_at.saturating_duration_since(Instant::now());
+        let shares = u32::try_from(left.max(0) + 1).unwrap_or(1);
+        (until_reset / shares).min(LONGEST_PAUSE)
     }
 
     /// The server answered that so many requests are left until then.
     pub fn heed(&self, left: i64, reset_in: Duration) {
-        *lock(&self.allowance) = Some(Allowance {
-            left,
-            reset_at: Instant::now() + reset_in,
-        });
+        let reset_at = Instant::now().checked_add(reset_in);
+        *lock(&self.allowance) = reset_at.map(|reset_at| Allowance { left, reset_at });
     }
 
     pub fn repeated(&self) {

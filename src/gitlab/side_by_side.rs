@@ -3,9 +3,10 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 /// How many requests are under way at most.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
 /// What `f` makes of each item, in the items' order. They are begun in that order, too.
 pub fn side_by_side<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
@@ -49,7 +50,8 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number that several threads count up and wait for.
+/// A number that several threads count up and wait for. Whoever is waited for is at requests, which come to an end with
+/// the run's time.
 #[derive(Default)]
 pub struct Count {
     value: Mutex<usize>,
@@ -71,28 +73,32 @@ impl Count {
     }
 }
 
-/// Lets no more requests through than may be under way.
+/// Lets no more through at once than there are places.
 pub struct Gate {
     free: Mutex<usize>,
     left: Condvar,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
+impl Gate {
+    pub fn of(places: usize) -> Self {
         Self {
-            free: Mutex::new(AT_ONCE),
+            free: Mutex::new(places),
             left: Condvar::new(),
         }
     }
-}
 
-impl Gate {
-    pub fn pass<R>(&self, request: impl FnOnce() -> R) -> R {
-        let waiting = self.left.wait_while(lock(&self.free), |free| *free == 0);
-        *waiting.unwrap_or_else(PoisonError::into_inner) -= 1;
-        let result = request();
+    /// `None` where no place is free before the deadline.
+    pub fn pass<R>(&self, deadline: Instant, through: impl FnOnce() -> R) -> Option<R> {
+        let time = deadline.saturating_duration_since(Instant::now());
+        let waiting = self
+            .left
+            .wait_timeout_while(lock(&self.free), time, |free| *free == 0);
+        let (mut free, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        drop(free);
+        let result = through();
         *lock(&self.free) += 1;
         self.left.notify_one();
-        result
+        Some(result)
     }
 }

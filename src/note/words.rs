@@ -2,100 +2,10 @@
 
 use chrono::TimeDelta;
 
-use super::{MARKER, Marker, OpeningNote, OutcomeNote, Unstarted, marked, opening_marker};
+use super::{MARKER, Marker, OutcomeNote, marked};
 use crate::gitlab::answer::{Job, Outcome};
-use crate::id::{PipelineId, Sha};
-use crate::record::{Record, Task};
-use crate::snapshot::Request;
-
-/// The first note, as the discussion is opened.
-pub fn opening(request: &Request, branch: &str, head: Option<&Sha>) -> String {
-    let text = format!(
-        "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
-        code(branch),
-        code(&request.label)
-    );
-    let marker = Marker::Start {
-        request: request.id,
-        pipeline: None,
-        label: Some(request.label.clone()),
-        sha: head.cloned(),
-        state: None,
-    };
-    marked(&text, &marker)
-}
-
-/// The first note while GitLab refuses to start the pipeline.
-pub fn refused(task: &Task, state: Unstarted, reason: &str) -> String {
-    let again = match state {
-        Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
-        Unstarted::Refused | Unstarted::Closed => "Later runs try again",
-    };
-    let text = format!(
-        "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
-         {again}, as long as the label {} is on.",
-        code(task.sha.short()),
-        code(&task.branch),
-        code(reason),
-        code(&task.label)
-    );
-    marked(&text, &opening_marker(task, None, Some(state)))
-}
-
-/// Why a request went away before its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
-    Unlabelled,
-    Merged,
-    Closed,
-}
-
-/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
-/// that somebody deleted.
-pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
-    let label = code(label);
-    let why = match why {
-        Gone::Unlabelled => format!("the label {label} was taken off"),
-        Gone::Merged => "the merge request was merged".to_owned(),
-        Gone::Closed => "the merge request was closed".to_owned(),
-    };
-    let text = match opening.linked {
-        None => format!("**Benchmark not started**: {why} before its turn."),
-        Some(pipeline) => format!(
-            "**Benchmark without an outcome**: pipeline {pipeline} was deleted before its outcome was posted, and {why}."
-        ),
-    };
-    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
-    let marker = Marker::Start {
-        request: opening.request,
-        pipeline: None,
-        label: opening.label.clone(),
-        sha: opening.sha.clone(),
-        state: Some(Unstarted::Closed),
-    };
-    marked(&text, &marker)
-}
-
-/// The first note once the pipeline exists.
-pub fn started(task: &Task, pipeline: PipelineId, web_url: &str) -> String {
-    let base = match &task.base {
-        Some(base) => format!(
-            ", to be compared with {}, its merge base with {}",
-            code(base.short()),
-            code(&task.target_branch)
-        ),
-        None => String::new(),
-    };
-    let text = format!(
-        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
-         To cancel it, take the label {} off.",
-        link(pipeline, web_url),
-        code(task.sha.short()),
-        code(&task.branch),
-        code(&task.label)
-    );
-    marked(&text, &opening_marker(task, Some(pipeline), None))
-}
+use crate::id::PipelineId;
+use crate::record::Record;
 
 /// How a benchmark came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,7 +233,7 @@ fn artifacts(details: &Details) -> String {
 
 /// Whose failure a job's is, as far as GitLab's reason tells.
 #[derive(PartialEq)]
-enum Blame {
+enum FailureCause {
     Script,
     Machine,
     Unsaid,
@@ -331,9 +241,9 @@ enum Blame {
 
 /// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
 /// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
-fn blame(job: &Job) -> Blame {
+fn failure_cause(job: &Job) -> FailureCause {
     match job.failure_reason() {
-        "script_failure" => Blame::Script,
+        "script_failure" => FailureCause::Script,
         "runner_system_failure"
         | "runner_interrupted"
         | "runner_external_dependency_failure"
@@ -345,8 +255,8 @@ fn blame(job: &Job) -> Blame {
         | "job_router_failure"
         | "stale_schedule"
         | "api_failure"
-        | "data_integrity_failure" => Blame::Machine,
-        _ => Blame::Unsaid,
+        | "data_integrity_failure" => FailureCause::Machine,
+        _ => FailureCause::Unsaid,
     }
 }
 
@@ -357,11 +267,11 @@ fn failures(details: &Details, label: &str) -> String {
     let named = &details.failed[..details.failed.len().min(MOST_JOBS)];
     let mut text = String::new();
     for (whose, lead) in [
-        (Blame::Script, "The script failed: look at"),
-        (Blame::Machine, "The machine failed, not the commit:"),
-        (Blame::Unsaid, "Failed:"),
+        (FailureCause::Script, "The script failed: look at"),
+        (FailureCause::Machine, "The machine failed, not the commit:"),
+        (FailureCause::Unsaid, "Failed:"),
     ] {
-        let jobs = named.iter().filter(|job| blame(job) == whose);
+        let jobs = named.iter().filter(|job| failure_cause(job) == whose);
         let jobs: Vec<String> = jobs
             .map(|job| {
                 let (name, reason) = (code(&job.name), code(job.failure_reason()));
@@ -381,7 +291,7 @@ fn failures(details: &Details, label: &str) -> String {
         && details
             .failed
             .iter()
-            .all(|job| blame(job) == Blame::Machine);
+            .all(|job| failure_cause(job) == FailureCause::Machine);
     let again = match machine {
         true => "Just put",
         false => "To try again, put",
@@ -389,7 +299,7 @@ fn failures(details: &Details, label: &str) -> String {
     text + &format!("{again} the label {} on again.", code(label))
 }
 
-fn link(pipeline: PipelineId, web_url: &str) -> String {
+pub(super) fn link(pipeline: PipelineId, web_url: &str) -> String {
     format!("[pipeline {pipeline}]({web_url})")
 }
 
@@ -397,8 +307,8 @@ fn link(pipeline: PipelineId, web_url: &str) -> String {
 const LONGEST_FENCE: usize = 80;
 
 /// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
-fn code(text: &str) -> String {
-    let mut text = crate::inert::one_line(text);
+pub(super) fn code(text: &str) -> String {
+    let mut text = crate::sanitize::one_line(text);
     let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     if longest_row(&text) >= LONGEST_FENCE {
         text = text.replace('`', "'");

@@ -22,8 +22,18 @@ pub(super) fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'
     named.or_else(|| threads.iter().find(opened))
 }
 
+/// The outcome that is posted is that of another record, which no list may show any more.
+pub(super) fn is_told_of_another(threads: &[Thread], record: &Record) -> bool {
+    let of = |(_, note): (&Thread, &OutcomeNote)| note.pipeline;
+    let told: Vec<_> = outcomes(threads, record).filter_map(of).collect();
+    !told.is_empty() && !told.contains(&record.pipeline)
+}
+
 /// The first note of the record's discussion, if it does not link to the record's pipeline.
 pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a OpeningNote> {
+    if is_told_of_another(threads, record) {
+        return None;
+    }
     let task = &record.task;
     let opening = thread_of(threads, record)?.opened_for(task.request, &task.label)?;
     (opening.linked != Some(record.pipeline)).then_some(opening)
@@ -62,7 +72,7 @@ pub fn unresolved<'a>(
 
 /// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
 /// make a second discussion or a second reply.
-pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
+pub fn redundant_notes(threads: &[Thread], record: &Record) -> Vec<NoteId> {
     let task = &record.task;
     let standing = thread_of(threads, record).map(|thread| &thread.id);
     let kept = outcome_of(threads, record);

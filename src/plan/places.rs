@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Rules;
+use super::requests::stands;
 use crate::gitlab::answer::Status;
 use crate::record::Record;
 use crate::snapshot::{Snapshot, Unreadable};
@@ -30,10 +31,18 @@ pub const GRACE: TimeDelta = TimeDelta::hours(1);
 pub(super) fn of_record(snapshot: &Snapshot, record: &Record, rules: &Rules) -> Place {
     let is_ours_to_end = snapshot.owns(record) && !was_retried(snapshot, record);
     let overdue = match is_ours_to_end {
-        true => snapshot.now - record.created_at > rules.timeout + GRACE,
+        true => snapshot.now - in_flight_since(snapshot, record) > rules.timeout + GRACE,
         false => is_overdue_for_others(snapshot, record.updated_at, rules),
     };
     place(&record.status, overdue)
+}
+
+/// One that does not stand for its request is cancelled however often somebody retries it.
+pub(super) fn in_flight_since(snapshot: &Snapshot, record: &Record) -> DateTime<Utc> {
+    match stands(snapshot, record) {
+        true => record.created_at,
+        false => record.updated_at,
+    }
 }
 
 /// `None` where it has ended.

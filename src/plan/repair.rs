@@ -1,11 +1,13 @@
 //! What is to be done about records and discussions: what ended is posted, what is not asked for any more is cancelled,
 //! what is missing is put in, and every discussion comes to its end.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
-use super::discussions::{outcomes, surplus, thread_of, unlinked};
-use super::places::{self, Place};
-use super::requests::{is_stuck, of_same_request, unserved};
+use super::discussions::{is_told_of_another, outcomes, redundant_notes, thread_of, unlinked};
+use super::places;
+use super::requests::{is_stuck, may_be_second, stands, unserved};
 use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, RequestId};
@@ -22,6 +24,8 @@ pub enum Repair<'a> {
     Close(Closing<'a>),
     /// The bot's mark says that something is unfinished there, and nothing is.
     Unmark(Iid),
+    /// Something is, and it does not say so, so that a later run might not find its end.
+    Mark(Iid),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +76,8 @@ pub struct Closing<'a> {
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
+/// The same where no note tells since when: from the time-out on, so that a nightly run comes to it.
+const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::hours(26);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let of_records = snapshot
@@ -83,11 +89,20 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     }
     let busy = repairs.iter().filter(|repair| repair.ends_something());
     let busy: Vec<Iid> = busy.map(Repair::mr).collect();
-    let idle = snapshot.marked.iter().filter(|iid| !busy.contains(iid));
-    repairs.extend(
-        idle.filter(|iid| is_at_rest(snapshot, **iid))
-            .map(|iid| Repair::Unmark(*iid)),
-    );
+    if let Some(marked) = &snapshot.marked {
+        let idle = marked.iter().filter(|iid| !busy.contains(iid));
+        let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
+        repairs.extend(at_rest.map(|iid| Repair::Unmark(*iid)));
+        let in_flight = snapshot.own_records().filter(|record| {
+            !record.status.ended() && stands(snapshot, record) && !is_told(snapshot, record)
+        });
+        let read = in_flight.filter(|record| snapshot.threads.contains_key(&record.task.mr));
+        let unmarked: BTreeSet<Iid> = read.map(|record| record.task.mr).collect();
+        let unmarked = unmarked
+            .into_iter()
+            .filter(|iid| !marked.contains(iid) && !busy.contains(iid));
+        repairs.extend(unmarked.map(Repair::Mark));
+    }
     Plan {
         repairs,
         ..in_flight(snapshot, rules)
@@ -99,7 +114,7 @@ impl Repair<'_> {
         match self {
             Repair::Of(record, _) => record.task.mr,
             Repair::Close(closing) => closing.mr.iid,
-            Repair::Unmark(iid) => *iid,
+            Repair::Unmark(iid) | Repair::Mark(iid) => *iid,
         }
     }
 
@@ -108,6 +123,7 @@ impl Repair<'_> {
         match self {
             Repair::Of(_, what) => !matches!(what, What::Link | What::Amend(..) | What::Cancel),
             Repair::Close(_) | Repair::Unmark(_) => true,
+            Repair::Mark(_) => false,
         }
     }
 }
@@ -126,14 +142,22 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let cancelling = record.status.word() == "canceling";
     // Where nothing is posted that would tell since when it is being cancelled.
     let cancel_in_silence = || {
-        let is_overdue = places::of_record(snapshot, record, rules) == Place::Overdue;
-        (!record.status.ended() && !cancelling && !is_overdue).then_some(What::Cancel)
+        let age = snapshot.now - places::in_flight_since(snapshot, record);
+        let is_lost = age > rules.timeout + CANCELLING_IN_SILENCE;
+        (!record.status.ended() && !cancelling && !is_lost).then_some(What::Cancel)
     };
-    if snapshot.gone.contains(&task.mr) {
+    // Whatever else is known: no two may go on for one request.
+    if snapshot.gone.contains(&task.mr) || !stands(snapshot, record) {
         return cancel_in_silence();
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
+    if !record.status.ended() && is_told_of_another(threads, record) {
+        return cancel_in_silence();
+    }
+    if may_be_second(snapshot, mr, record) {
+        return None;
+    }
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
@@ -145,13 +169,9 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let is_on = labelled.is_some();
     // GitLab took no word of it then, or a person has deleted it since.
     let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
-    let stands = of_same_request(snapshot, record)
-        .next()
-        .is_some_and(|lowest| lowest.pipeline == record.pipeline);
-    let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
+    let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
     let link = (!mended).then_some(What::Link);
     match &record.status {
-        Status::Ended(_) if !stands => None,
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
         Status::Ended(outcome) if is_on || (matches!(reply, Reply::Due(_)) && !is_put_aside) => {
             Some(What::Finish {
@@ -165,11 +185,6 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             // A run stopped when it had posted the outcome, and then the label went.
             None if posted.is_some() => link,
             None => None,
-        },
-        // Long after the outcome was posted, it is somebody's retry.
-        Status::Alive(_) if !stands => match posted {
-            Some(note) if !is_on && !is_of_late(snapshot, note) => None,
-            _ => cancel_in_silence(),
         },
         Status::Alive(_) if !is_on && posted.is_some() => match posted {
             Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
@@ -281,18 +296,17 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
             label: label.clone(),
             at: event.map(|event| event.created_at),
             by: None,
+            meant: None,
         };
-        // Whoever asks again gets the same discussion.
-        let is_on = mr.requests.iter().any(|request| request.label == *label)
-            || mr.unexplained.contains(label);
-        let unlabelled = !is_on && withdrawn(mr, request.id, label);
+        // Whoever asks again gets a discussion of their own: another run may be at work in this one.
+        let unlabelled = withdrawn(mr, request.id, label);
         let why = left.or(unlabelled.then_some(Gone::Unlabelled));
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
         let has_benchmark = opening
             .linked
-            .is_some_and(|pipeline| !snapshot.deleted.contains(&pipeline));
+            .is_some_and(|pipeline| !snapshot.lost.contains(&pipeline));
         if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
             && (snapshot.labels.contains(label)
                 || noted.is_some_and(|it| snapshot.labels.contains(it)))
@@ -332,7 +346,10 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
         let mut closed = closings.iter().filter_map(|closing| closing.discussion);
         closed.any(|(_, closed)| closed == *opening)
     };
-    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening));
+    let stays_on = |request: &Request| closings.iter().all(|it| it.labelled != Some(request));
+    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening))
+        && mr.unexplained.is_empty()
+        && !mr.requests.iter().any(stays_on);
     for closing in &mut closings {
         closing.at_rest = at_rest;
     }

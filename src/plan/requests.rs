@@ -1,10 +1,13 @@
 //! What one request waits for.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{Queued, Rules, Unvouched, Verdict};
-use crate::gitlab::answer::{Outcome, Status, User, Version};
-use crate::id::Sha;
+use crate::gitlab::answer::{Outcome, Pipeline, Status, User, Version};
+use crate::id::{Iid, Sha};
+use crate::note::Meant;
 use crate::record::Record;
-use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
+use crate::snapshot::{About, HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 
 /// A labelled merge request is ready, or waits for this reason.
 pub(super) fn standing<'a>(
@@ -43,7 +46,7 @@ pub(super) fn unserved(
 
 /// A benchmark is younger than the request that it serves. One that GitLab hides from this user may only serve a
 /// request for which the bot has opened a discussion.
-fn may_serve(
+pub(super) fn may_serve(
     snapshot: &Snapshot,
     found: &Unreadable,
     mr: &MergeRequest,
@@ -63,6 +66,28 @@ fn may_serve(
     younger && (!found.is_hidden || opened())
 }
 
+/// Whether another record, of a lower id, may stand for the same request: one that could not be read.
+pub(super) fn may_be_second(snapshot: &Snapshot, mr: &MergeRequest, record: &Record) -> bool {
+    let task = &record.task;
+    let event = mr.events.iter().find(|event| event.id == task.request);
+    let request = Request {
+        id: task.request,
+        label: task.label.clone(),
+        at: event.map(|event| event.created_at),
+        by: None,
+        meant: None,
+    };
+    let lower = |found: &&Unreadable| found.pipeline < record.pipeline;
+    let mut unreadable = snapshot.unreadable.iter().filter(lower);
+    snapshot.uncertain.contains(&(task.mr, task.request))
+        || unreadable.any(|found| may_serve(snapshot, found, mr, &request))
+}
+
+/// The lowest of those that serve the same request stands for it; the others are cancelled.
+pub(super) fn stands(snapshot: &Snapshot, record: &Record) -> bool {
+    standing_for(snapshot, record).pipeline == record.pipeline
+}
+
 /// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
 pub fn record_of<'a>(
     snapshot: &'a Snapshot,
@@ -80,7 +105,7 @@ pub fn standing_for<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Recor
 }
 
 /// Lowest pipeline id first.
-pub(super) fn of_same_request<'a>(
+fn of_same_request<'a>(
     snapshot: &'a Snapshot,
     record: &'a Record,
 ) -> impl Iterator<Item = &'a Record> {
@@ -91,6 +116,12 @@ pub(super) fn of_same_request<'a>(
 
 pub(super) fn is_stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> bool {
     snapshot.now - record.created_at > rules.timeout
+}
+
+/// Whether a record that is to be timed out has not ended meanwhile, by a second look at the pipeline and at the clock.
+pub fn is_still_stuck(pipeline: &Pipeline, now: DateTime<Utc>, timeout: TimeDelta) -> bool {
+    let overstays = |created_at| now - created_at > timeout;
+    !pipeline.ended() && pipeline.created_at.is_none_or(overstays)
 }
 
 /// Whether that commit was benchmarked for that label before, for an earlier request.
@@ -115,8 +146,14 @@ pub fn readiness<'a>(
     request: &'a Request,
     bot: &str,
 ) -> Result<Queued<'a>, Verdict> {
-    vouched(mr, request, bot)?;
-    let (head, pipeline) = passed(mr)?;
+    let meant = request.meant_for(mr.head.as_ref());
+    if meant.is_none() {
+        vouched(mr, request, bot)?;
+    }
+    let (head, pipeline) = match (meant, &mr.head, &mr.pipeline) {
+        (Some(Meant::Forced), Some(head), Some(pipeline)) => (head, pipeline),
+        _ => passed(mr)?,
+    };
     Ok(Queued {
         mr,
         request,
@@ -124,6 +161,43 @@ pub fn readiness<'a>(
         pipeline,
         again: false,
     })
+}
+
+/// Whether a merge request may still be started that was read again: nothing has changed about what was asked for.
+/// `forced`: whatever became of its pipeline, and whoever vouches for it.
+pub fn is_still_asked(
+    then: &MergeRequest,
+    now: &MergeRequest,
+    request: &Request,
+    bot: &str,
+    forced: bool,
+) -> bool {
+    let same_request = |on: &Request| on.id == request.id && on.label == request.label;
+    now.state == "opened"
+        && now.head.is_some()
+        && now.head == then.head
+        && now.requests.iter().any(same_request)
+        && (forced || readiness(now, request, bot).is_ok())
+}
+
+/// Whether a trouble leaves it unknown what serves that merge request.
+pub fn concerns(snapshot: &Snapshot, about: About, iid: Iid) -> bool {
+    match about {
+        About::Label | About::Milestones => false,
+        About::MergeRequest(of) => of == iid,
+        About::Pipeline(pipeline) => {
+            let mr = snapshot.merge_requests.get(&iid);
+            let requests = mr.iter().flat_map(|mr| &mr.requests);
+            let mut unreadable = snapshot.unreadable.iter();
+            let found = unreadable.find(|found| found.pipeline == pipeline);
+            let may = |(found, mr): (&Unreadable, &MergeRequest)| {
+                requests
+                    .into_iter()
+                    .any(|request| may_serve(snapshot, found, mr, request))
+            };
+            found.zip(mr).is_some_and(may)
+        }
+    }
 }
 
 /// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for

@@ -1,6 +1,6 @@
 //! One merge request ahead of the queue.
 
-use super::repair::{Repair, repair};
+use super::repair::{Repair, What, repair};
 use super::requests::{passed, record_of, standing};
 use super::{Rules, Verdict};
 use crate::record::Record;
@@ -8,12 +8,13 @@ use crate::snapshot::{MergeRequest, Snapshot};
 
 /// What `trigger` does about one merge request.
 #[derive(Debug)]
-pub enum Trigger<'a> {
-    InFlight(&'a Record),
-    /// Finishes what ended but is not reconciled, labels where there is no label then, and starts.
-    Start {
-        finish: Option<Repair<'a>>,
-    },
+pub struct Trigger<'a> {
+    /// What ended but is not reconciled.
+    pub finish: Option<Repair<'a>>,
+    /// Benchmarks that go on though another stands for their request.
+    pub cancels: Vec<Repair<'a>>,
+    /// The benchmark that is in flight already: none is started then.
+    pub in_flight: Option<&'a Record>,
 }
 
 /// Why `trigger` does nothing.
@@ -46,21 +47,39 @@ pub fn trigger<'a>(
     let request = mr.requests.first();
     let standing = request.map(|request| standing(snapshot, mr, request, rules));
     let record = request.and_then(|request| record_of(snapshot, mr, request));
+    let in_flight = record.filter(|record| !record.status.ended());
     let ready = match (standing, record) {
         (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
-        (_, Some(record)) if !record.status.ended() => return Ok(Trigger::InFlight(record)),
         // The label comes on now, by somebody who means the present head.
         (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
         (Some(standing), None) => standing.map(|_| ()),
     };
     match ready {
-        Err(verdict) if !force => return Err(Refusal::NotReady(mr, verdict)),
+        Err(verdict) if !force && in_flight.is_none() => {
+            return Err(Refusal::NotReady(mr, verdict));
+        }
         _ => {}
     }
-    match record.map(|record| repair(snapshot, record, rules)) {
-        Some(None) => Err(Refusal::Unknown),
-        finish => Ok(Trigger::Start {
-            finish: finish.flatten(),
-        }),
+    let finish = match record.filter(|_| in_flight.is_none()) {
+        Some(record) => Some(repair(snapshot, record, rules).ok_or(Refusal::Unknown)?),
+        None => None,
+    };
+    let of_mr = snapshot
+        .own_records()
+        .filter(|record| record.task.mr == mr.iid);
+    let cancels = of_mr
+        .filter_map(|record| repair(snapshot, record, rules))
+        .filter(|repair| matches!(repair, Repair::Of(_, What::Cancel)));
+    Ok(Trigger {
+        finish,
+        cancels: cancels.collect(),
+        in_flight,
+    })
+}
+
+impl<'a> Trigger<'a> {
+    /// What is done before anything is started.
+    pub fn repairs(&self) -> impl Iterator<Item = &Repair<'a>> {
+        self.finish.iter().chain(&self.cancels)
     }
 }

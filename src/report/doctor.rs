@@ -7,9 +7,9 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::json::{Checked, printed};
-use super::text::{BOLD, DIM, GREEN, RED, line, wrapped};
-use crate::doctor::checks::{Check, Verdict};
-use crate::inert::one_line;
+use super::layout::{BOLD, DIM, GREEN, RED, line, wrapped};
+use crate::sanitize::one_line;
+use crate::setup::checks::{Check, Verdict};
 
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 

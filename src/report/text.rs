@@ -4,22 +4,16 @@ mod status;
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
-use chrono::{DateTime, TimeDelta, Utc};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::Report;
 use super::explain::unvouched;
+use super::layout::{BOLD, DIM, GREEN, RED, ago, line, padded, shortened};
 use crate::act::Effect;
-use crate::inert::one_line;
 use crate::plan::{InFlight, Order, Place, Refusal, Unvouched, Verdict, Waiting};
 use crate::record::Record;
+use crate::sanitize::one_line;
 use crate::snapshot::MergeRequest;
-
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-pub(super) const RED: Style = AnsiColor::Red.on_default();
 
 /// In colour; whoever prints it takes the colours out where there is no terminal. `width` is in columns.
 pub fn text(report: &Report, width: usize) -> String {
@@ -52,35 +46,6 @@ pub fn text(report: &Report, width: usize) -> String {
     }
     actions(&mut out, report);
     out
-}
-
-/// Broken between words.
-fn paragraph(out: &mut String, sentence: &str, width: usize) {
-    let _ = writeln!(out, "  {}", wrapped(sentence, width, 2));
-}
-
-/// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.
-pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut wrapped = String::new();
-    let mut used = indent;
-    for word in text.split_whitespace() {
-        let wide = word.width();
-        if used > indent && used + 1 + wide > width {
-            let _ = write!(wrapped, "\n{:indent$}", "");
-            used = indent;
-        } else if used > indent {
-            wrapped.push(' ');
-            used += 1;
-        }
-        wrapped.push_str(word);
-        used += wide;
-    }
-    wrapped
-}
-
-pub(super) fn line(out: &mut String, style: Style, text: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{style}{text}{style:#}");
 }
 
 fn in_flight(out: &mut String, report: &Report, width: usize) {
@@ -372,51 +337,4 @@ fn table(out: &mut String, report: &Report, width: usize, titles: &[&str], rows:
             line(out, DIM, &format!("      {}", one_line(link)));
         }
     }
-}
-
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// At most so many columns.
-fn shortened(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut room = width.saturating_sub(1);
-    let fits = |c: &char| {
-        let wide = c.width().unwrap_or(0);
-        let fits = wide <= room;
-        room = room.saturating_sub(wide);
-        fits
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
-}
-
-/// In at most two units.
-pub fn lasting(time: TimeDelta) -> String {
-    let seconds = time.num_seconds().max(0);
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let two = |big: i64, unit: &str, small: i64, small_unit: &str| match small {
-        0 => format!("{big}{unit}"),
-        small => format!("{big}{unit} {small}{small_unit}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{minutes}m"),
-        3600..172_800 => two(hours, "h", minutes % 60, "m"),
-        _ => two(days, "d", hours % 24, "h"),
-    }
-}
-
-/// How long ago, in the largest unit that gives a whole number.
-fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
-    let passed = (now - then).max(TimeDelta::zero());
-    let (number, unit) = match passed.num_minutes() {
-        0 => (passed.num_seconds(), 's'),
-        minutes @ 1..120 => (minutes, 'm'),
-        minutes @ 120..2880 => (minutes / 60, 'h'),
-        minutes => (minutes / 1440, 'd'),
-    };
-    format!("{number}{unit} ago")
 }

@@ -39,6 +39,7 @@ pub fn read(
                     label: label.clone(),
                     at: None,
                     by: None,
+                    meant: None,
                 });
             }
             Newest::NoEvent | Newest::NotYet => unexplained.push(label.clone()),
@@ -71,13 +72,18 @@ pub fn read(
     }))
 }
 
-/// Reads again what may have changed about a merge request whose request is being served.
+/// Reads again what may have changed about a merge request whose request is being served. The label counts only where
+/// it still stands for that request.
 pub fn read_again(
     source: &SourceProject,
     then: &MergeRequest,
     request: &Request,
 ) -> Result<MergeRequest, Error> {
-    let mr = source.merge_request(then.iid)?;
+    let (mr, events) = both(
+        || source.merge_request(then.iid),
+        || source.label_events(then.iid),
+    );
+    let (mr, events) = (mr?, events?);
     let known_before = then.pipeline.as_ref();
     let pipeline = match (&mr.head_pipeline, known_before) {
         (Some(now), Some(before)) if now.id == before.id => {
@@ -85,11 +91,11 @@ pub fn read_again(
         }
         _ => head_pipeline(source, &mr)?,
     };
-    let still_on = mr.labels.contains(&request.label);
+    let still_on = mr.labels.contains(&request.label) && stands_for(&events, request);
     Ok(MergeRequest {
         requests: still_on.then(|| request.clone()).into_iter().collect(),
         unexplained: Vec::new(),
-        events: then.events.clone(),
+        events,
         origin: then.origin.clone(),
         ..assembled(mr, pipeline)
     })
@@ -131,11 +137,21 @@ pub fn newest_request(events: &[LabelEvent], label: &str) -> Newest {
             label: label.to_owned(),
             at: Some(event.created_at),
             by: event.user.clone(),
+            meant: None,
         }),
         Some(_) => Newest::NotYet,
         // An event without label is of one since deleted, or of one that may not be seen.
         None if events.iter().any(|event| event.label.is_none()) => Newest::NotYet,
         None => Newest::NoEvent,
+    }
+}
+
+/// Whether the label still stands for that request.
+pub fn stands_for(events: &[LabelEvent], request: &Request) -> bool {
+    match newest_request(events, &request.label) {
+        Newest::Request(newest) => newest.id == request.id,
+        Newest::NoEvent => request.id == RequestId::NONE,
+        Newest::NotYet => false,
     }
 }
 

@@ -9,11 +9,11 @@ use log::{debug, warn};
 
 use super::{Scope, Survey};
 use crate::gitlab::answer::{Pipeline, Variable};
-use crate::gitlab::{Error, both, side_by_side};
+use crate::gitlab::{Error, Gitlab, both, side_by_side};
 use crate::id::{DiscussionId, Iid, PipelineId, RequestId};
 use crate::note::{OpeningNote, Thread};
 use crate::record::{Record, Task};
-use crate::snapshot::{MergeRequest, Request, Unreadable};
+use crate::snapshot::{About, MergeRequest, Request, Unreadable};
 
 pub(super) type Read = (Pipeline, Result<Vec<Variable>, Error>);
 
@@ -51,10 +51,9 @@ impl Survey<'_> {
                 };
                 let is_hidden = trouble.is_empty();
                 if !is_hidden {
-                    self.snapshot.troubles.push(format!(
-                        "pipeline {} may be a benchmark, but {trouble}",
-                        pipeline.web_url
-                    ));
+                    let url = &pipeline.web_url;
+                    let text = format!("pipeline {url} may be a benchmark, but {trouble}");
+                    self.trouble(About::Pipeline(pipeline.id), text);
                 }
                 self.snapshot.unreadable.push(Unreadable {
                     pipeline: pipeline.id,
@@ -114,7 +113,7 @@ impl Survey<'_> {
                     Some(ended) if ended.len() <= FEW => few.extend(ended),
                     _ => threads.extend(mr.has_notes.then_some(mr.iid)),
                 }
-                if mr.has_notes && asks_again(mr, request) {
+                if mr.has_notes && (asks_again(mr, request) || self.is_by_bot(request)) {
                     threads.insert(mr.iid);
                 }
             }
@@ -131,11 +130,17 @@ impl Survey<'_> {
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
         // Whoever asks about one merge request is told what becomes of a benchmark that goes on without its label.
-        if let Scope::Courses { of: Some(iid), .. } = self.scope {
+        // And a note may link to what keeps its request from being started.
+        if let Scope::Status { of: Some(iid), .. } = self.scope {
             let goes_on = |record: &&Record| record.task.mr == iid && !record.status.ended();
             let mut own = self.snapshot.own_records().filter(goes_on);
             let without_label = own.any(|record| self.snapshot.request_of(record).is_none());
-            threads.extend(without_label.then_some(iid));
+            let mr = self.snapshot.merge_requests.get(&iid);
+            let unserved = mr.is_some_and(|mr| {
+                let mut requests = mr.requests.iter();
+                mr.has_notes && requests.any(|request| !self.is_served(mr, request))
+            });
+            threads.extend((without_label || unserved).then_some(iid));
         }
         if let Scope::One(iid) | Scope::Ending { iid, .. } = self.scope {
             threads.retain(|of| *of == iid);
@@ -148,6 +153,12 @@ impl Survey<'_> {
         );
         self.add_records(read);
         self.add(pieces);
+    }
+
+    /// Somebody triggered it, and the bot's note says which commit was meant.
+    fn is_by_bot(&self, request: &Request) -> bool {
+        let by = request.by.as_ref();
+        by.is_some_and(|user| user.username == self.snapshot.bot)
     }
 
     fn is_served(&self, mr: &MergeRequest, request: &Request) -> bool {
@@ -175,33 +186,35 @@ impl Survey<'_> {
         let links = self.links();
         let read = side_by_side(links, |link| {
             let listed = self.pipelines.get(&link.pipeline).cloned();
-            let benchmark = &self.gitlab.benchmark;
-            let (pipeline, variables) = match listed {
-                Some(pipeline) => (Ok(pipeline), benchmark.variables(link.pipeline)),
-                None => both(
-                    || benchmark.pipeline(link.pipeline),
-                    || benchmark.variables(link.pipeline),
-                ),
+            let found = match listed {
+                Some(pipeline) => {
+                    let variables = self.gitlab.benchmark.variables(link.pipeline);
+                    Ok(Linked::Benchmark(pipeline, variables))
+                }
+                None => follow(self.gitlab, &link.opening, link.pipeline),
             };
-            (link, pipeline, variables)
+            (link, found)
         });
-        for (link, pipeline, variables) in read {
+        for (link, found) in read {
             let id = link.pipeline;
             let (request, mr) = (link.opening.request, link.mr);
-            let pipeline = match pipeline {
-                Ok(pipeline) => pipeline,
-                // No list shows it either.
-                Err(error)
-                    if error.not_found() && variables.as_ref().is_err_and(Error::not_found) =>
-                {
-                    self.snapshot.deleted.insert(id);
+            let (pipeline, variables) = match found {
+                Ok(Linked::Benchmark(pipeline, variables)) => (pipeline, variables),
+                Ok(Linked::Over) => {
+                    self.snapshot.lost.insert(id);
+                    continue;
+                }
+                Ok(Linked::Elsewhere(why)) => {
+                    self.snapshot.uncertain.insert((mr, request));
+                    self.trouble(About::MergeRequest(mr), format!("!{mr}: {why}"));
                     continue;
                 }
                 Err(error) => {
                     self.snapshot.uncertain.insert((mr, request));
-                    self.snapshot.troubles.push(format!(
+                    let text = format!(
                         "!{mr}: pipeline {id}, to which its discussion links, cannot be read: {error}"
-                    ));
+                    );
+                    self.trouble(About::MergeRequest(mr), text);
                     continue;
                 }
             };
@@ -222,9 +235,10 @@ impl Survey<'_> {
             };
             if added.is_err() {
                 self.snapshot.uncertain.insert((mr, request));
-                self.snapshot.troubles.push(format!(
+                let text = format!(
                     "!{mr}: the variables of pipeline {id}, to which its discussion links, cannot be read"
-                ));
+                );
+                self.trouble(About::MergeRequest(mr), text);
             }
         }
     }
@@ -244,6 +258,7 @@ impl Survey<'_> {
                 let told = threads
                     .iter()
                     .flat_map(|thread| &thread.outcomes)
+                    .filter(|note| note.pipeline.is_none_or(|of| of == pipeline))
                     .any(|note| note.is_about(opening.request, label));
                 // What was posted matters only while its label is on.
                 let asked = self.snapshot.merge_requests.get(mr).is_some_and(|mr| {
@@ -288,6 +303,62 @@ impl Survey<'_> {
             project_path: project.path_with_namespace.clone(),
             project_url: project.web_url.clone(),
         })
+    }
+}
+
+/// The pipeline that a note of the bot's links to, though no list of the bot's benchmarks shows it.
+pub enum Linked {
+    /// It is gone, or it has ended and is none of the bot's benchmarks.
+    Over,
+    Benchmark(Pipeline, Result<Vec<Variable>, Error>),
+    /// It goes on, started by another user or in another project, as a sentence tells.
+    Elsewhere(String),
+}
+
+pub fn follow(
+    gitlab: &Gitlab,
+    opening: &OpeningNote,
+    pipeline: PipelineId,
+) -> Result<Linked, Error> {
+    let benchmark = &gitlab.benchmark;
+    let ours = benchmark.project().id;
+    let project = opening.project.unwrap_or(ours);
+    let elsewhere = |found: Pipeline, of: &str, check: &str| match found.ended() {
+        true => Linked::Over,
+        false => Linked::Elsewhere(format!(
+            "its discussion links to {}, which is {} and {of}, so nothing is started: wait for its end or cancel it, and \
+             check {check}",
+            found.web_url,
+            found.status().word(),
+        )),
+    };
+    if project != ours {
+        let in_project = "is in another project";
+        let setting = "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)";
+        return match benchmark.pipeline_in(project, pipeline) {
+            Ok(Some(found)) => Ok(elsewhere(found, in_project, setting)),
+            Ok(None) => Ok(Linked::Over),
+            Err(error) => Err(error),
+        };
+    }
+    let (found, variables) = both(
+        || benchmark.pipeline(pipeline),
+        || benchmark.variables(pipeline),
+    );
+    match found {
+        Ok(found) if !benchmark.is_by_bot(&found) => Ok(elsewhere(
+            found,
+            "was not started by the bot",
+            "--bot (BENCH_BOT_USER) and BENCH_BOT_BENCHMARK_TOKEN",
+        )),
+        Ok(found) => Ok(Linked::Benchmark(found, variables)),
+        // That has to be said twice: no list shows it either, but lists may lag behind.
+        Err(error) if error.not_found() => match variables {
+            Err(second) if second.not_found() => Ok(Linked::Over),
+            Err(second) => Err(second),
+            Ok(_) => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Single exchanges with GitLab: what is repeated, how lists are read to their end, what errors say.
 
 mod absence;
+mod budget;
 mod merge_requests;
+mod time;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bench_bot::gitlab::answer::Variable;
 use bench_bot::gitlab::{Connection, Error, Gitlab, Kind, Limits, Listing};
@@ -74,12 +76,6 @@ fn variables(gitlab: &Gitlab) -> Result<Vec<Variable>, Error> {
 const VARIABLES: &str = "/projects/8/pipelines/9/variables";
 
 #[test]
-fn the_time_is_the_servers() {
-    let (_server, gitlab) = gitlab(0);
-    assert_eq!(gitlab.now().to_rfc3339(), "2026-01-05T09:00:00+00:00");
-}
-
-#[test]
 fn the_token_goes_into_the_authorization_header() {
     let (mut server, gitlab) = gitlab(0);
     let mock = answer(&mut server, VARIABLES, "[]")
@@ -138,71 +134,6 @@ fn refusals_are_not_repeated() {
         );
         mock.assert();
     }
-}
-
-#[test]
-fn the_server_says_how_long_to_wait() {
-    let (mut server, gitlab) = gitlab(1);
-    let throttled = answer(&mut server, VARIABLES, "Retry later\n").with_status(429);
-    let throttled = throttled.with_header("retry-after", "2").expect(1).create();
-    answer(&mut server, VARIABLES, "[]").create();
-    let started = Instant::now();
-    variables(&gitlab).expect("an empty list");
-    assert!(started.elapsed() >= Duration::from_secs(2));
-    throttled.assert();
-}
-
-#[test]
-fn unless_that_is_longer_than_a_run_should_last() {
-    let (mut server, gitlab) = gitlab(4);
-    let mock = answer(&mut server, VARIABLES, "Retry later\n").with_status(429);
-    let mock = mock.with_header("retry-after", "3600").expect(1).create();
-    assert_eq!(
-        variables(&gitlab).expect_err("it gives up").kind,
-        Kind::Passing
-    );
-    mock.assert();
-}
-
-#[test]
-fn a_run_has_its_time_and_can_have_it_anew() {
-    let (mut server, _) = gitlab(0);
-    let second = Duration::from_secs(1);
-    let gitlab = connect_for(&server, 0, second, second);
-    answer(&mut server, VARIABLES, "[]").create();
-    let refused = |_| {
-        variables(&gitlab)
-            .err()
-            .filter(|error| error.kind == Kind::Passing)
-    };
-    let error = (0..100_000).find_map(refused).expect("its time is bounded");
-    assert!(
-        error
-            .message
-            .starts_with("the run has taken as long as it may")
-    );
-    variables(&gitlab.anew(0)).expect("there is time again");
-}
-
-#[test]
-fn an_answer_that_trickles_is_given_up_in_time() {
-    let (mut server, _) = gitlab(0);
-    let gitlab = connect_for(
-        &server,
-        0,
-        Duration::from_secs(60),
-        Duration::from_millis(300),
-    );
-    get(&mut server, VARIABLES)
-        .with_chunked_body(|body| {
-            loop {
-                body.write_all(b" ")?;
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        })
-        .create();
-    let error = variables(&gitlab).expect_err("it never ends");
-    assert_eq!(error.message, "no answer in time");
 }
 
 fn create(gitlab: &Gitlab) -> Error {
@@ -268,37 +199,6 @@ fn edits_and_cancellations_are_repeated() {
         .expect_err("it fails");
     edit.assert();
     cancel.assert();
-}
-
-#[test]
-fn the_last_requests_before_a_limit_are_spread_until_it_is_lifted() {
-    let (mut server, gitlab) = gitlab(0);
-    let in_two_seconds = (gitlab.now().timestamp() + 2).to_string();
-    let told = |left: &str| {
-        let headers = [
-            ("ratelimit-remaining", left),
-            ("ratelimit-reset", &in_two_seconds),
-        ];
-        headers.map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
-    let mut answering = |left: &str| {
-        let mock = answer(&mut server, VARIABLES, "[]");
-        told(left)
-            .into_iter()
-            .fold(mock, |mock, (name, value)| mock.with_header(&*name, &value))
-            .create()
-    };
-    let plenty = answering("1000");
-    let started = Instant::now();
-    variables(&gitlab)
-        .and_then(|_| variables(&gitlab))
-        .expect("two answers");
-    assert!(started.elapsed() < Duration::from_millis(500));
-    plenty.remove();
-    let _few = answering("1");
-    variables(&gitlab).expect("an answer that tells of the limit");
-    variables(&gitlab).expect("an answer");
-    assert!(started.elapsed() >= Duration::from_millis(900));
 }
 
 const MERGE_REQUESTS: &str = "/projects/7/merge_requests";

@@ -3,8 +3,6 @@
 mod rehearsal;
 mod table;
 
-use bench_bot::doctor::checks::{Check, Verdict, checks};
-use bench_bot::doctor::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
 use bench_bot::gitlab::answer::{Pipeline, Project, User};
 use bench_bot::gitlab::{
     AccessLevel, Branch, Error, Kind, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
@@ -12,6 +10,8 @@ use bench_bot::gitlab::{
 };
 use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
+use bench_bot::setup::checks::{Check, Verdict, checks};
+use bench_bot::setup::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
 use chrono::{DateTime, TimeDelta};
 
 const BOT: UserId = UserId(20);
@@ -51,6 +51,7 @@ fn pipeline(id: u64, status: &str, hours: i64) -> Pipeline {
         updated_at: Some(time),
         started_at: None,
         finished_at: None,
+        user: None,
     }
 }
 

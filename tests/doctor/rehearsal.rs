@@ -1,7 +1,7 @@
 //! What a rehearsal says, and what it proves beside.
 
-use bench_bot::doctor::findings::Rehearsal;
 use bench_bot::gitlab::answer::Status;
+use bench_bot::setup::findings::Rehearsal;
 
 use super::*;
 

@@ -51,12 +51,17 @@ fn what_goes_away_before_its_turn_is_closed() {
             foreign_thread(),
             "",
         ),
-        ("put on anew", relabelled(), opened(), ""),
+        (
+            "put on anew",
+            relabelled(),
+            opened(),
+            "close !1: benchmarking unlabelled, in its discussion, not at rest",
+        ),
         (
             "put on anew, as is to be shown",
             reopened_late,
             opened(),
-            "",
+            "close !1: benchmarking unlabelled, in its discussion, not at rest",
         ),
         (
             "merged",
@@ -206,7 +211,7 @@ fn what_links_to_a_deleted_benchmark_is_closed_as_well() {
     let closed = |mr: MergeRequest, deleted: u64| {
         let mut snapshot = snapshot([mr], []);
         snapshot.threads.insert(Iid(1), vec![thread(1, Some(8))]);
-        snapshot.deleted.insert(PipelineId(deleted));
+        snapshot.lost.insert(PipelineId(deleted));
         repairs(&snapshot).join("; ")
     };
     let expected = "close !1: benchmarking unlabelled, in its discussion";

@@ -172,3 +172,8 @@ fn a_benchmark_in_flight_comes_before_the_question_who_vouches() {
     let records = [record(9, 1, "running")];
     assert_eq!(verdict(&snapshot([mr], records)), Err(Verdict::InFlight));
 }
+
+/// !1, of a fork's commit that nobody has seen.
+pub fn unvouched() -> MergeRequest {
+    fork(&[version(1, Some("a"), -30)])
+}

@@ -13,6 +13,7 @@ mod promises;
 mod refusals;
 mod repairs;
 mod scene;
+mod second_look;
 mod trigger;
 mod twins;
 mod verdicts;

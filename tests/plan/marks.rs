@@ -1,18 +1,27 @@
 //! The bot's mark says where it has unfinished business, and goes with that.
 
+use std::collections::BTreeSet;
+
 use bench_bot::gitlab::answer::LabelEvent;
 use bench_bot::id::{Iid, RequestId};
 use bench_bot::note::{Thread, Unstarted};
 use bench_bot::plan;
+use bench_bot::record::Record;
 use bench_bot::snapshot::MergeRequest;
 
 use crate::scene::*;
+
+fn of_full() -> Record {
+    record_with("running", |record| {
+        (record.task.request, record.task.label) = (RequestId(102), FULL.to_owned());
+    })
+}
 
 #[test]
 fn the_mark_goes_where_nothing_is_unfinished() {
     let marked = |mr: Option<MergeRequest>, records: Vec<_>, threads: Option<Vec<Thread>>| {
         let mut snapshot = snapshot(mr, records);
-        snapshot.marked.insert(Iid(1));
+        snapshot.marked = Some(BTreeSet::from([Iid(1)]));
         snapshot
             .threads
             .extend(threads.map(|threads| (Iid(1), threads)));
@@ -88,6 +97,46 @@ fn the_mark_goes_where_nothing_is_unfinished() {
     }
 }
 
+#[test]
+fn what_is_in_flight_unmarked_is_marked() {
+    for (case, record, thread, expected) in [
+        (
+            "running",
+            record(9, 1, "running"),
+            thread(1, Some(9)),
+            "mark !1",
+        ),
+        (
+            "blocked",
+            record(9, 1, "manual"),
+            thread(1, Some(9)),
+            "mark !1",
+        ),
+        (
+            "ended",
+            record(9, 1, "success"),
+            thread(1, Some(9)),
+            "9 finish success untold",
+        ),
+        (
+            "retried",
+            record(9, 1, "running"),
+            told(outcome("failed")),
+            "",
+        ),
+        ("of another label", of_full(), thread(1, None), ""),
+    ] {
+        let mut mr = mr(1);
+        if case == "retried" {
+            mr.requests.clear();
+        }
+        let mut snapshot = snapshot([mr], [record]);
+        snapshot.threads.insert(Iid(1), vec![thread]);
+        snapshot.marked = Some(BTreeSet::new());
+        assert_eq!(repairs(&snapshot).join("; "), expected, "{case}");
+    }
+}
+
 /// A run that knows its new name has yet to take it off.
 #[test]
 fn the_mark_stays_where_the_label_was_renamed() {
@@ -100,7 +149,7 @@ fn the_mark_stays_where_the_label_was_renamed() {
         snapshot
             .threads
             .insert(Iid(1), vec![told(outcome("success"))]);
-        snapshot.marked.insert(Iid(1));
+        snapshot.marked = Some(BTreeSet::from([Iid(1)]));
         repairs(&snapshot).join("; ")
     };
     assert_eq!(marked(&[]), "");

@@ -227,7 +227,7 @@ fn what_is_named_until_a_person_deals_with_it() {
             "overdue, cancelled again by this run",
             aged("running", 9 * DAY),
             told(to_be_cancelled(60)),
-            0,
+            1,
         ),
         (
             "overdue, cancelled in vain",

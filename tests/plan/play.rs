@@ -29,10 +29,15 @@ pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
                 }
                 take_off(&mut after, closing.mr.iid, closing.labelled);
             }
-            Repair::Unmark(iid) => assert!(after.marked.remove(&iid)),
+            Repair::Unmark(iid) => assert!(marks(&mut after).remove(&iid)),
+            Repair::Mark(iid) => assert!(marks(&mut after).insert(iid)),
         }
     }
     after
+}
+
+fn marks(after: &mut Snapshot) -> &mut BTreeSet<Iid> {
+    after.marked.as_mut().expect("they were asked for")
 }
 
 fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once: bool) {
@@ -69,6 +74,8 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once
                         sha: None,
                         linked: Some(record.pipeline),
                         state: None,
+                        project: None,
+                        meant: None,
                     }),
                     outcomes: vec![note],
                     resolved: false,
@@ -119,12 +126,14 @@ fn mend(after: &mut Snapshot, record: &Record) {
         let found = openings.find(|opening| opening.note == note);
         found.expect("it is there").linked = Some(record.pipeline);
     }
-    let surplus = plan::surplus(threads, record);
+    let redundant_notes = plan::redundant_notes(threads, record);
     for thread in threads {
-        thread.outcomes.retain(|note| !surplus.contains(&note.note));
+        thread
+            .outcomes
+            .retain(|note| !redundant_notes.contains(&note.note));
         thread
             .opening
-            .take_if(|opening| surplus.contains(&opening.note));
+            .take_if(|opening| redundant_notes.contains(&opening.note));
     }
 }
 

@@ -37,13 +37,25 @@ fn age(snapshot: &Snapshot, record: &Record) -> i64 {
     (snapshot.now - record.created_at).num_minutes()
 }
 
+fn unchanged(snapshot: &Snapshot, record: &Record) -> i64 {
+    (snapshot.now - record.updated_at).num_minutes()
+}
+
+/// Another has a lower id.
+fn is_second(snapshot: &Snapshot, record: &Record) -> bool {
+    let (mr, request) = (record.task.mr, record.task.request);
+    let mut all = snapshot.records.iter();
+    all.any(|other| serves(other, mr, request) && other.pipeline < record.pipeline)
+}
+
 fn takes_a_place(snapshot: &Snapshot, record: &Record) -> bool {
     let mut retried = notes(snapshot, record)
         .filter(|note| note.pipeline == Some(record.pipeline) && note.status.is_some());
     let is_ours = record.task.label != "somebody-elses" || snapshot.request_of(record).is_some();
     let (minutes, most) = match is_ours && retried.next().is_none() {
+        true if is_second(snapshot, record) => (unchanged(snapshot, record), DAY + 60),
         true => (age(snapshot, record), DAY + 60),
-        false => ((snapshot.now - record.updated_at).num_minutes(), 2 * DAY),
+        false => (unchanged(snapshot, record), 2 * DAY),
     };
     !record.status.ended() && record.status.word() != "manual" && minutes <= most
 }
@@ -148,10 +160,12 @@ proptest! {
         for repair in plan::reconcile(&snapshot, &RULES).repairs {
             let Repair::Of(record, what) = &repair else { continue };
             let (mr, request) = (record.task.mr, record.task.request);
-            let is_twin = || {
-                let mut all = snapshot.records.iter();
-                all.any(|other| serves(other, mr, request) && other.pipeline < record.pipeline)
+            let is_told_of_another = || {
+                let notes = notes(&snapshot, record).filter(|note| note.request == request);
+                let told: Vec<_> = notes.map(|note| note.pipeline).collect();
+                !told.is_empty() && !told.contains(&Some(record.pipeline))
             };
+            let is_twin = || is_second(&snapshot, record) || is_told_of_another();
             let followed = || is_followed(&snapshot.merge_requests[&mr], request);
             let announced = || {
                 let mut notes = notes(&snapshot, record).filter(|note| note.request == request);
@@ -186,7 +200,8 @@ proptest! {
                 prop_assert!(!snapshot.records.iter().any(|record| serves(record, closing.mr.iid, id)));
                 prop_assert!(!snapshot.uncertain.contains(&(closing.mr.iid, id)));
             }
-            prop_assert!(left || closing.mr.requests.iter().all(|request| request.label != closing.label));
+            let closed = closing.discussion.map(|(_, opening)| opening.request);
+            prop_assert!(left || closing.mr.requests.iter().all(|request| Some(request.id) != closed));
             prop_assert!(closing.labelled.is_none_or(|_| left));
         }
     }

@@ -57,9 +57,9 @@ pub fn snapshot(
         unreadable: Vec::new(),
         threads: BTreeMap::new(),
         uncertain: BTreeSet::new(),
-        deleted: BTreeSet::new(),
-        marked: BTreeSet::new(),
-        courses: BTreeMap::new(),
+        lost: BTreeSet::new(),
+        marked: None,
+        milestones: BTreeMap::new(),
         missing_labels: Vec::new(),
         unknown_labels: Vec::new(),
         troubles: Vec::new(),
@@ -83,6 +83,7 @@ pub fn request(id: u64, label: &str) -> Request {
         label: label.to_owned(),
         at: Some(at(-60)),
         by: Some(user(30, "dana")),
+        meant: None,
     }
 }
 
@@ -248,7 +249,9 @@ pub fn thread(iid: u64, linked: Option<u64>) -> Thread {
             request: RequestId(100 + iid),
             label: Some(LABEL.to_owned()),
             sha: Some(sha("a")),
+            project: None,
             linked: linked.map(PipelineId),
+            meant: None,
             state: None,
         }),
         outcomes: Vec::new(),
@@ -387,6 +390,7 @@ fn in_words(repair: &Repair) -> String {
             format!("close !{mr}: {} {why}{told}{labelled}{rest}", closing.label)
         }
         Repair::Unmark(iid) => format!("unmark !{iid}"),
+        Repair::Mark(iid) => format!("mark !{iid}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bench_bot::gitlab::answer::Version;
 use bench_bot::id::{Iid, RequestId};
-use bench_bot::plan::{self, Refusal, Trigger};
+use bench_bot::plan::{self, Refusal, Repair, Trigger, What};
 use bench_bot::record::Record;
 use bench_bot::snapshot::{MergeRequest, Origin, Snapshot};
 
@@ -11,9 +11,23 @@ use crate::scene::*;
 fn decide(snapshot: &Snapshot, force: bool) -> String {
     let mr = &snapshot.merge_requests[&Iid(1)];
     match plan::trigger(snapshot, mr, &RULES, force) {
-        Ok(Trigger::InFlight(record)) => format!("in flight {}", record.pipeline),
-        Ok(Trigger::Start { finish: None }) => "start".to_owned(),
-        Ok(Trigger::Start { finish: Some(_) }) => "finish, start".to_owned(),
+        Ok(Trigger {
+            finish,
+            cancels,
+            in_flight,
+        }) => {
+            let finish = finish.map(|_| "finish".to_owned());
+            let cancels = cancels.iter().map(|repair| match repair {
+                Repair::Of(record, What::Cancel) => format!("cancel {}", record.pipeline),
+                repair => panic!("{repair:?}"),
+            });
+            let rest = match in_flight {
+                Some(record) => format!("in flight {}", record.pipeline),
+                None => "start".to_owned(),
+            };
+            let all: Vec<String> = finish.into_iter().chain(cancels).chain([rest]).collect();
+            all.join(", ")
+        }
         Err(Refusal::NotOpen(_)) => "not open".to_owned(),
         Err(Refusal::NoCommit) => "no commit".to_owned(),
         Err(Refusal::NotReady(_, verdict)) => verdict.reason().to_owned(),
@@ -95,6 +109,13 @@ fn what_trigger_does() {
             "no commit",
         ),
         ("in flight", mr(1), running(), "in flight 9", "in flight 9"),
+        (
+            "two in flight",
+            mr(1),
+            vec![record(8, 1, "running"), record(9, 1, "running")],
+            "cancel 9, in flight 8",
+            "cancel 9, in flight 8",
+        ),
         (
             "blocked",
             mr(1),

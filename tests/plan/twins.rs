@@ -95,11 +95,35 @@ fn of_two_records_the_lowest_pipeline_stands_and_one_reply_is_made() {
             "8 finish success told; 9 cancel",
         ),
         (
-            "told long ago",
+            "told long ago, and retried",
             unlabelled(),
             ["success", "running"],
             Some(long_ago()),
-            "",
+            "9 cancel",
+        ),
+        (
+            "the second was told, and the first goes on",
+            unlabelled(),
+            ["running", "success"],
+            Some(outcome("success")),
+            "8 cancel",
+        ),
+        (
+            "the second was told, the first goes on, label still on",
+            mr(1),
+            ["running", "success"],
+            Some(outcome("success")),
+            "8 cancel",
+        ),
+        (
+            "told of one that no list shows any more",
+            unlabelled(),
+            ["success", "running"],
+            Some(OutcomeNote {
+                pipeline: Some(PipelineId(7)),
+                ..outcome("success")
+            }),
+            "9 cancel",
         ),
         (
             "posted, and both ended otherwise",
@@ -125,6 +149,8 @@ fn which_notes_are_one_too_many() {
             sha: None,
             linked: None,
             state: None,
+            project: None,
+            meant: None,
         }),
         outcomes: outcomes
             .iter()
@@ -179,7 +205,7 @@ fn which_notes_are_one_too_many() {
         ),
     ];
     for (case, threads, expected) in cases {
-        let found: Vec<u64> = plan::surplus(&threads, &named)
+        let found: Vec<u64> = plan::redundant_notes(&threads, &named)
             .iter()
             .map(|note| note.0)
             .collect();

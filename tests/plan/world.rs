@@ -112,6 +112,8 @@ prop_compose! {
                 sha: Some(sha("a")),
                 linked: linked.map(PipelineId),
                 state: state.filter(|_| linked.is_none()),
+                project: None,
+                meant: None,
             }),
             outcomes,
             resolved,
@@ -155,7 +157,7 @@ prop_compose! {
         let unread = unread.map(|(id, minutes, status)| unreadable(id, minutes, status));
         snapshot.unreadable.extend(unread);
         snapshot.uncertain.extend(uncertain.map(|(iid, event)| (Iid(iid), request_id(iid, event))));
-        snapshot.marked.extend(marked.into_iter().map(Iid));
+        snapshot.marked = Some(marked.into_iter().map(Iid).collect());
         snapshot
     }
 }

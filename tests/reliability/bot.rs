@@ -1,6 +1,6 @@
 //! The program within this process: thousands of runs a minute, without the cost of starting each.
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use bench_bot::cli::{Cli, Environment};
 use clap::Parser;
 use in_memory_gitlab::{BOT_TOKEN, People, Pipeline};
@@ -33,7 +33,7 @@ pub const OF_ANOTHER_PROJECT: Installation = Installation {
 
 impl Installation {
     /// Runs `bench-bot ARGUMENTS` against that GitLab; nothing is repeated, so that each fault is met in full.
-    pub fn run(&self, gitlab: &People, arguments: &str) -> Ran {
+    pub fn run(&self, gitlab: &People, arguments: &str) -> RunOutcome {
         let url = gitlab.url();
         let settings = [
             "--gitlab-url",
@@ -59,7 +59,8 @@ impl Installation {
             ca_file: None,
             is_job: true,
         };
-        bench_bot::run(cli.command, &environment).unwrap_or_else(|error| Ran::of_error(&error))
+        bench_bot::run(cli.command, &environment)
+            .unwrap_or_else(|error| RunOutcome::of_error(&error))
     }
 
     /// Whether that benchmark is of one of its requests.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bench_bot::cli::{Cli, MrName};
+use bench_bot::cli::{Cli, MrName, RUN_TIME};
 use clap::{Arg, ArgAction, CommandFactory};
 use proptest::prelude::*;
 use regex::Regex;
@@ -115,6 +115,19 @@ fn the_component_runs_the_release_that_it_belongs_to() {
 }
 
 /// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
+#[test]
+fn the_job_lasts_as_long_as_its_two_runs_may() {
+    let timeout = COMPONENT.lines().find_map(|line| {
+        let minutes = line.trim().strip_prefix("timeout: ")?;
+        minutes.strip_suffix(" minutes")
+    });
+    let minutes: u64 = timeout
+        .and_then(|minutes| minutes.parse().ok())
+        .expect("it has one");
+    let fetching = 5 * 60;
+    assert!(minutes * 60 >= 2 * RUN_TIME.as_secs() + fetching);
+}
+
 fn trigger() -> Regex {
     Regex::new(inputs()["trigger"]["regex"]).expect("RE2 has no other syntax")
 }

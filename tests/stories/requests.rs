@@ -46,8 +46,8 @@ const UNUSED_LABEL: usize = 1;
 const EVERY_RECONCILE: usize = EVERY_SCAN + UNUSED_LABEL + 2 + 1;
 /// The merge request, and its label events.
 const EACH: usize = 2;
-/// The mark, the new discussion, once more the merge request, the pipeline, the link.
-const A_START: usize = 1 + 1 + 1 + 1 + 1;
+/// The mark, the new discussion, once more the merge request and its events, the pipeline, the link.
+const A_START: usize = 1 + 1 + EACH + 1 + 1;
 
 #[test]
 fn a_scan_asks_for_what_is_open_and_no_more() {
@@ -68,7 +68,7 @@ fn discussions_are_looked_up_where_somebody_wrote_something() {
     let discussions = 1;
     assert_eq!(
         requests(&gitlab, "scan"),
-        EVERY_SCAN + EACH + discussions + A_START
+        EVERY_SCAN + EACH + discussions + EACH + A_START
     );
 }
 

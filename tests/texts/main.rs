@@ -12,6 +12,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 const BOT: &str = "bench-bot";
+const BENCHMARKS: ProjectId = ProjectId(8);
 
 prop_compose! {
     fn any_task()(

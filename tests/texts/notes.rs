@@ -2,12 +2,14 @@
 
 use bench_bot::gitlab::answer::{Discussion, Outcome};
 use bench_bot::id::{DiscussionId, NoteId, PipelineId, RequestId};
-use bench_bot::note::{self, Details, End, Gone, OpeningNote, OutcomeNote, Thread, Unstarted};
+use bench_bot::note::{
+    self, Details, End, Gone, Meant, OpeningNote, OutcomeNote, Thread, Unstarted,
+};
 use bench_bot::record::Task;
 use bench_bot::snapshot::Request;
 use proptest::prelude::*;
 
-use crate::{BOT, any_task, any_text, discussion, note_by, record};
+use crate::{BENCHMARKS, BOT, any_task, any_text, discussion, note_by, record};
 
 fn read(bodies: impl IntoIterator<Item = String>) -> Thread {
     note::read(&discussion(bodies), BOT).expect("each note has an author")
@@ -26,25 +28,27 @@ fn outcome_of(body: String) -> OutcomeNote {
     outcome.clone()
 }
 
-fn request(task: &Task) -> Request {
+pub fn request(task: &Task) -> Request {
     Request {
         id: task.request,
         label: task.label.clone(),
         at: None,
         by: None,
+        meant: Some((task.sha.clone(), Meant::Commit)),
     }
 }
 
 /// Every note that can open a discussion.
 fn openings(task: &Task, reason: &str) -> Vec<String> {
     let record = record(task.clone());
-    let opened = note::opening(&request(task), &task.branch, Some(&task.sha));
+    let opened = note::opening(&request(task), BENCHMARKS, &task.branch, Some(&task.sha));
     let opening = opening_of(opened.clone());
     let closed = [Gone::Unlabelled, Gone::Merged, Gone::Closed];
     let closed = closed.map(|why| note::closed(&opening, &task.label, why));
     let refused = [Unstarted::Refused, Unstarted::Unavailable];
-    let refused = refused.map(|state| note::refused(task, state, reason));
-    let started = note::started(task, record.pipeline, &record.web_url);
+    let refused =
+        refused.map(|state| note::refused(task, &request(task), BENCHMARKS, (state, reason)));
+    let started = note::started(task, BENCHMARKS, record.pipeline, &record.web_url);
     [vec![opened, started], closed.into(), refused.into()].concat()
 }
 
@@ -74,6 +78,8 @@ proptest! {
                 sha: Some(task.sha.clone()),
                 linked: (place == 1).then_some(PipelineId(1001)),
                 state,
+                project: Some(BENCHMARKS),
+                meant: matches!(place, 0 | 5 | 6).then_some(Meant::Commit),
             };
             prop_assert_eq!(read, expected);
         }

@@ -7,7 +7,7 @@ use bench_bot::snapshot::Request;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
-use crate::{any_task, any_text, note_by, record, task};
+use crate::{BENCHMARKS, any_task, any_text, note_by, record, task};
 
 fn job(name: &str, reason: &str) -> Job {
     let job = serde_json::json!({
@@ -47,6 +47,7 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         label: label.to_owned(),
         at: None,
         by: None,
+        meant: None,
     };
     let of = |end, details: &Details| note::outcome(&record, end, label, details);
     let plain = Details::default;
@@ -65,7 +66,7 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         first_end: Some(first.to_owned()),
         ..with_results()
     };
-    let opened = note::opening(&request, branch, Some(&task.sha));
+    let opened = note::opening(&request, BENCHMARKS, branch, Some(&task.sha));
     let opening = note::read(&crate::discussion([opened.clone()]), crate::BOT);
     let opening = opening
         .and_then(|thread| thread.opening)
@@ -83,19 +84,19 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         ("opened", opened.clone()),
         (
             "started",
-            note::started(&task, record.pipeline, &record.web_url),
+            note::started(&task, BENCHMARKS, record.pipeline, &record.web_url),
         ),
         (
             "started, no base known",
-            note::started(&baseless, record.pipeline, &record.web_url),
+            note::started(&baseless, BENCHMARKS, record.pipeline, &record.web_url),
         ),
         (
             "refused, as may lie in the request",
-            note::refused(&task, Unstarted::Refused, words),
+            note::refused(&task, &request, BENCHMARKS, (Unstarted::Refused, words)),
         ),
         (
             "refused, as every request is",
-            note::refused(&task, Unstarted::Unavailable, words),
+            note::refused(&task, &request, BENCHMARKS, (Unstarted::Unavailable, words)),
         ),
         ("closed, label off", closed(Gone::Unlabelled)),
         ("closed, merged", closed(Gone::Merged)),
@@ -280,7 +281,8 @@ proptest! {
 
     #[test]
     fn a_refusal_is_one_line_whatever_things_are_called(task in any_task(), reason in any_text()) {
-        let body = note::refused(&task, Unstarted::Refused, &reason);
+        let request = crate::notes::request(&task);
+        let body = note::refused(&task, &request, BENCHMARKS, (Unstarted::Refused, &reason));
         let lines: Vec<&str> = body.lines().collect();
         prop_assert_eq!(lines.len(), 3, "text, nothing, marker: {:?}", lines);
         prop_assert!(lines[0].starts_with("**Benchmark not started**"));

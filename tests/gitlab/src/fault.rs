@@ -23,6 +23,8 @@ pub enum Fault {
     CutBody,
     /// The true answer, in which no object has that field.
     Without(&'static str),
+    /// The true answer, whose `Date` is so many seconds off.
+    DateOff(i64),
     /// No answer for so long, then the connection is closed.
     Hang(Duration),
     HangAfterEffect(Duration),

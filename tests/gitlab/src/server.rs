@@ -11,6 +11,7 @@ use axum::extract::{RawPathParams, Request as HttpRequest};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, header};
 use axum::routing::{MethodFilter, on};
+use chrono::TimeDelta;
 use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -77,6 +78,10 @@ impl State {
             (None, Some(answer)) => Delivery::Whole(answer),
             (Some(Fault::CutBody), Some(answer)) => Delivery::Half(answer),
             (Some(Fault::Without(field)), Some(answer)) => Delivery::Whole(answer.without(field)),
+            (Some(Fault::DateOff(seconds)), Some(answer)) => {
+                let date = lock(&self.world).now() + TimeDelta::seconds(seconds);
+                Delivery::Whole(answer.header("date", api::http_date(date)))
+            }
             (
                 Some(
                     Fault::Answer {
@@ -312,11 +317,11 @@ fn write(
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
     let date = api::http_date(world.now());
-    for (name, value) in answer
-        .headers
+    // A date of the answer's own comes after this one, and so in its place.
+    let headers_given = [("date".to_owned(), date)]
         .into_iter()
-        .chain([("date".to_owned(), date)])
-    {
+        .chain(answer.headers);
+    for (name, value) in headers_given {
         let name: header::HeaderName = name.parse().expect("a header's name");
         headers.insert(
             name,

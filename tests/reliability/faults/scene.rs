@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::thread;
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use in_memory_gitlab::{Gitlab, World};
 
 use super::hits::{HANG, Hit, PATIENCE, hit};
@@ -77,7 +77,7 @@ impl<'a> Scene<'a> {
         hit(gitlab, point, what, field);
         // Elsewhere a busy machine may take its time.
         let patience = if what.hangs() { PATIENCE } else { "" };
-        let Ran { exit, .. } = story.run(gitlab, &format!("{} {patience}", story.command));
+        let RunOutcome { exit, .. } = story.run(gitlab, &format!("{} {patience}", story.command));
         if matches!(what, Hit::TakesEffectLate) {
             thread::sleep(HANG);
         }

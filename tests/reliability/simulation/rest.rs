@@ -1,6 +1,6 @@
 //! Within a few undisturbed rounds all is as promised, and then nothing more is done.
 
-use bench_bot::{Exit, Ran};
+use bench_bot::{Exit, RunOutcome};
 use in_memory_gitlab::{BENCH_BOT, LabelAction, MergeRequest};
 
 use super::Sim;
@@ -66,10 +66,11 @@ impl Sim {
         Ok(())
     }
 
-    fn names_what_hangs(&self, ran: Vec<Ran>) -> Result<(), String> {
+    fn names_what_hangs(&self, ran: Vec<RunOutcome>) -> Result<(), String> {
         let hanging = self.ours().into_iter().filter(|found| !found.has_ended());
         for found in hanging {
-            let named = |ran: &Ran| ran.warnings.iter().any(|line| line.contains(&found.url));
+            let named =
+                |ran: &RunOutcome| ran.warnings.iter().any(|line| line.contains(&found.url));
             if !ran.iter().all(named) {
                 return Err(format!("pipeline {} hangs, and is not named", found.id));
             }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use in_memory_gitlab::{BENCH_BOT, LabelAction};
 
 use super::Sim;
@@ -20,13 +20,13 @@ impl Sim {
         installations[number % installations.len()]
     }
 
-    pub fn runs_of(&self, installation: usize, command: &str) -> Ran {
+    pub fn runs_of(&self, installation: usize, command: &str) -> RunOutcome {
         let command = format!("{command}{}", self.setup.settings());
         self.installation(installation).run(&self.people, &command)
     }
 
     /// Of each installation.
-    pub fn runs(&self, command: &str) -> Vec<Ran> {
+    pub fn runs(&self, command: &str) -> Vec<RunOutcome> {
         let installations = 0..self.setup.installations.len();
         installations
             .map(|installation| self.runs_of(installation, command))

@@ -6,7 +6,7 @@ mod twins;
 
 use std::time::Duration;
 
-use bench_bot::Ran;
+use bench_bot::RunOutcome;
 use in_memory_gitlab::{Fault, Gitlab, Mr};
 
 use crate::bot::{Installation, OF_TWO_LABELS, SOLE, end_all};
@@ -43,7 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Story> {
 }
 
 impl Story {
-    pub fn run(&self, gitlab: &Gitlab, command: &str) -> Ran {
+    pub fn run(&self, gitlab: &Gitlab, command: &str) -> RunOutcome {
         let command = format!("{command} {}", self.settings);
         self.by.run(gitlab, &command)
     }

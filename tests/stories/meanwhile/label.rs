@@ -89,25 +89,31 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
 }
 
 #[test]
-fn a_label_put_on_anew_while_its_benchmark_is_being_started_withdraws_that() {
+fn a_label_put_on_anew_while_its_benchmark_is_being_started_is_what_is_started_next() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("speed-up").passed().labelled();
-    before(&gitlab, 0, Request::is_write, |people| {
+    before(&gitlab, 1, reads_label_events, |people| {
         people.existing_mr("acme/engine", 1).relabel();
     });
     run(&gitlab, "scan");
     gitlab.no_faults();
-    run(&gitlab, "reconcile");
-    assert_told(&mr, &["withdrawn"]);
-    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "canceled");
+    assert!(gitlab.benchmarks().is_empty());
     run(&gitlab, "scan");
-    let [_, second] = &gitlab.benchmarks()[..] else {
+    run(&gitlab, "reconcile");
+    let [benchmark] = &gitlab.benchmarks()[..] else {
         panic!("{:?}", gitlab.benchmarks())
     };
     assert_eq!(
-        second.variable("BENCH_REQUEST_ID"),
+        benchmark.variable("BENCH_REQUEST_ID"),
         Some(&*mr.label_event_id().to_string())
     );
+    let page = mr.page();
+    assert_eq!(mr.discussions().len(), 2, "{page}");
+    assert!(
+        page.contains("**Benchmark not started**: the label `benchmarking` was taken off"),
+        "{page}"
+    );
+    assert!(page.contains("**Benchmark started**"), "{page}");
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn the_discussion_of_a_refused_request_ends_with_its_label() {
 }
 
 #[test]
-fn a_request_made_anew_after_a_refusal_takes_over_its_discussion() {
+fn each_request_made_anew_after_a_refusal_has_its_own_discussion_and_the_others_end() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("speed-up").passed().labelled();
     gitlab.configure("acme/benchmarks", |project| {
@@ -175,7 +175,15 @@ fn a_request_made_anew_after_a_refusal_takes_over_its_discussion() {
         project.workflow_rules_filter = false
     });
     run(&gitlab, "scan");
+    run(&gitlab, "reconcile");
     let page = mr.page();
-    assert!(!page.contains("Benchmark not started"), "{page}");
-    assert_eq!(mr.discussions().len(), 1);
+    let discussions = mr.discussions();
+    assert_eq!(discussions.len(), 4, "{page}");
+    for discussion in &discussions[..3] {
+        assert!(discussion.is_resolved(), "{page}");
+    }
+    assert!(!discussions[3].is_resolved(), "{page}");
+    assert!(page.contains("Benchmark started"), "{page}");
+    let gone = "the label `benchmarking` was taken off before its turn";
+    assert_eq!(page.matches(gone).count(), 3, "{page}");
 }

@@ -107,6 +107,24 @@ fn a_field_that_is_missing_everywhere() {
 }
 
 #[test]
+fn a_date_that_is_off() {
+    let gitlab = Gitlab::start();
+    let date = || {
+        let reply = client(&gitlab).get("/user");
+        assert_eq!(reply.json()["username"], "bench-bot");
+        reply.header("date").map(str::to_owned)
+    };
+    assert_eq!(date().as_deref(), Some("Mon, 05 Jan 2026 09:00:00 GMT"));
+    for (seconds, off) in [
+        (2 * 24 * 60 * 60, "Wed, 07 Jan 2026 09:00:00 GMT"),
+        (-1, "Mon, 05 Jan 2026 08:59:59 GMT"),
+    ] {
+        gitlab.fault(move |_| Some(Fault::DateOff(seconds)));
+        assert_eq!(date().as_deref(), Some(off));
+    }
+}
+
+#[test]
 fn the_hook_sees_each_request_and_may_act() {
     let gitlab = Gitlab::start();
     let mr = gitlab.mr("faster");

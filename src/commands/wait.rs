@@ -3,28 +3,32 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::ProgressStyle;
 use log::debug;
 
+use super::Run;
+use super::reconcile::AFTERCARE;
 use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::answer::{Job, Outcome, Status};
 use crate::gitlab::{Error, Gitlab};
 use crate::id::{Iid, RequestId};
-use crate::inert::one_line;
 use crate::note::End;
 use crate::plan::{self, Plan};
-use crate::run::Run;
+use crate::run_outcome::{Exit, RunOutcome};
+use crate::sanitize::one_line;
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Newest, Scope};
-use crate::{AFTERCARE, Exit, Ran};
 
 /// Between two looks at a benchmark: doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The same while GitLab does not answer.
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
+
+/// Reconcile posts the outcome when that can be read again.
+const MOST_UNTOLD: usize = 5;
 
 /// A benchmark that is waited for.
 struct Following {
@@ -38,6 +42,8 @@ struct Following {
     shown: String,
     /// GitLab has not known it once.
     unknown: bool,
+    /// How often it had ended, and something else that cannot be read kept its outcome from being posted.
+    untold: usize,
     actions: Vec<Action>,
 }
 
@@ -80,7 +86,7 @@ impl Run {
         actions: Vec<Action>,
         snapshot: &Snapshot,
         plan: &Plan,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.on_interrupt(format!(
             "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger --mr {mr} --wait\n\
              Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
@@ -94,13 +100,14 @@ impl Run {
             request: None,
             shown: String::new(),
             unknown: false,
+            untold: 0,
             actions,
         };
         match self.follow(&mut following) {
             Ok(Over { snapshot, success }) => {
                 let plan = Plan {
                     free: 0,
-                    ..plan::scan(&snapshot, &self.settled.rules)
+                    ..plan::scan(&snapshot, &self.config.rules)
                 };
                 let mut ran = self.report(&snapshot, &plan, &following.actions);
                 if ran.exit == Exit::Done && !success {
@@ -153,7 +160,7 @@ impl Run {
                 Some(error) => error.refused().is_none(),
                 None => true,
             };
-            if !passes || self.over_time(following) {
+            if !passes || following.untold > MOST_UNTOLD || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
                     "{url} is not followed any longer, and reconcile tells its outcome"
@@ -169,7 +176,7 @@ impl Run {
     /// For longer than a benchmark may take, by this machine's clock.
     fn over_time(&self, following: &Following) -> bool {
         let time = TimeDelta::from_std(following.begun.elapsed());
-        time.is_ok_and(|time| time > self.settled.rules.timeout)
+        time.is_ok_and(|time| time > self.config.rules.timeout)
     }
 
     fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
@@ -187,7 +194,7 @@ impl Run {
         self.show(following, &seen);
         let asked = *following.request.get_or_insert(seen.request);
         let withdrawn = seen.request.is_none() || seen.request != asked;
-        let stuck = gitlab.now() - seen.created_at > self.settled.rules.timeout;
+        let stuck = gitlab.now() - seen.created_at > self.config.rules.timeout;
         match seen.status.ended() || withdrawn || stuck || self.over_time(following) {
             true => self.close(following, &seen),
             false => Ok(Step::GoesOn),
@@ -196,14 +203,14 @@ impl Run {
 
     /// Does what reconcile would do about the merge request's benchmarks.
     fn close(&mut self, following: &mut Following, seen: &Seen) -> Result<Step> {
-        self.gitlab = self.gitlab.anew(self.settled.connection.limits.retries);
+        self.gitlab = self.gitlab.anew(self.config.connection.limits.retries);
         let (mr, followed) = (following.mr, following.benchmark.id);
         let ending = Scope::Ending {
             iid: mr,
             aftercare: AFTERCARE,
         };
         let snapshot = self.survey(None, ending)?;
-        let mut repairs = plan::reconcile(&snapshot, &self.settled.rules).repairs;
+        let mut repairs = plan::reconcile(&snapshot, &self.config.rules).repairs;
         repairs.retain(|repair| repair.mr() == mr);
         let done = self.actor(&snapshot).repair_all(&repairs);
         following.actions.extend(done.iter().cloned());
@@ -224,8 +231,11 @@ impl Run {
             Some((None, Verb::Cancel)) => false,
             _ if failed => false,
             _ => {
-                let troubles = &snapshot.troubles;
-                ensure!(troubles.is_empty(), "{}", troubles.join("; "));
+                let mut troubles = snapshot.troubles.iter();
+                if let Some(trouble) = troubles.find(|it| self.concerns(&snapshot, it.about)) {
+                    following.untold += 1;
+                    bail!("{}", trouble.text);
+                }
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
                 // Somebody may have retried it when its outcome had been posted.
                 let retried = standing.is_some_and(|record| plan::was_retried(&snapshot, record));

@@ -3,12 +3,12 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::checks::rehearsal::CANCELING;
-use super::findings::{Findings, Rehearsal};
 use crate::gitlab::answer::Status;
 use crate::gitlab::{BenchmarkProject, Door, Error, both};
 use crate::id::PipelineId;
 use crate::record;
+use crate::setup::checks::rehearsal::CANCELING;
+use crate::setup::findings::{Findings, Rehearsal};
 
 /// Before each further look whether the pipeline has ended: GitLab cancels in the background.
 const PAUSES: [Duration; 4] = [

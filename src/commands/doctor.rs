@@ -1,19 +1,16 @@
-//! Checks the setup: reads what GitLab shows of it, mends and rehearses where asked to, and judges.
-
-pub mod checks;
-pub mod findings;
-mod rehearse;
+//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, mends and rehearses where asked to, and judges.
 
 use anyhow::Result;
 use log::info;
 
-use self::findings::{Findings, LabelFound};
-use self::rehearse::{rehearse, try_writes};
-use crate::cli::{Environment, Format, Settings, Settled};
+use super::rehearse::{rehearse, try_writes};
+use super::{columns, examine, spinner};
+use crate::cli::{Config, Environment, Format, Settings};
 use crate::gitlab::{ConnectError, Door};
 use crate::report::{self, Checkup};
-use crate::run::{columns, spinner};
-use crate::{Exit, Ran};
+use crate::run_outcome::{Exit, RunOutcome};
+use crate::setup::checks;
+use crate::setup::findings::{Findings, LabelFound};
 
 /// What `doctor` may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +22,19 @@ pub struct Writes {
 }
 
 /// A missing token is itself something that this finds out.
-pub fn doctor(settings: &Settings, environment: &Environment, writes: Writes) -> Result<Ran> {
+pub fn doctor(
+    settings: &Settings,
+    environment: &Environment,
+    writes: Writes,
+) -> Result<RunOutcome> {
     let given = environment.token.is_some();
     let environment = Environment {
         token: Some(environment.token.clone().unwrap_or_default()),
         ..environment.clone()
     };
-    let settled = settings.settle(&environment)?;
+    let config = settings.resolve(&environment)?;
     let progress = spinner("looking at tokens and projects");
-    let findings = examine(&settled, given, writes)?;
+    let findings = examine(&config, given, writes)?;
     progress.finish_and_clear();
     let checks = checks::checks(&findings);
     let checkup = Checkup {
@@ -42,7 +43,7 @@ pub fn doctor(settings: &Settings, environment: &Environment, writes: Writes) ->
         benchmark: findings.benchmark.path(),
         checks: &checks,
     };
-    Ok(Ran {
+    Ok(RunOutcome {
         report: match settings.format {
             Format::Json => report::checkup_json(&checkup),
             // Only `status` has a page; elsewhere the word is refused.
@@ -58,9 +59,9 @@ pub fn doctor(settings: &Settings, environment: &Environment, writes: Writes) ->
 }
 
 /// `given` tells whether there is any token.
-pub fn examine(settled: &Settled, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
-    let (source, benchmark) = Door::both(&settled.connection)?;
-    let mut findings = findings::read(&source, &benchmark, settled, given);
+pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
+    let (source, benchmark) = Door::both(&config.connection)?;
+    let mut findings = examine::read(&source, &benchmark, config, given);
     if writes.fix {
         create_labels(&source, &mut findings);
     }

@@ -43,7 +43,7 @@ impl Environment {
 }
 
 /// What a run is given, ready to use.
-pub struct Settled {
+pub struct Config {
     pub connection: Connection,
     pub ref_name: Option<String>,
     /// At least one.
@@ -54,7 +54,7 @@ pub struct Settled {
 }
 
 impl Settings {
-    pub fn settle(&self, environment: &Environment) -> Result<Settled, WrongSetting> {
+    pub fn resolve(&self, environment: &Environment) -> Result<Config, WrongSetting> {
         let gitlab_url = self.gitlab_url(environment)?;
         let connection = Connection {
             gitlab_url,
@@ -91,7 +91,7 @@ impl Settings {
             }
         }
         let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
-        Ok(Settled {
+        Ok(Config {
             connection,
             ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
             labels,
@@ -205,5 +205,5 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
     }
 }
 
-/// A scheduled job has to come to its end before the next one, or its own time limit.
-const RUN_TIME: Duration = Duration::from_secs(10 * 60);
+/// A scheduled job is two runs, which have to come to their end before its own time limit does: then they report.
+pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);

@@ -1,30 +1,48 @@
-//! The course of a command: settings, survey, and after the plan what is done about it, and the report.
+//! One file for each command; here, what they share: settings, survey, what is done about the plan, and the report.
+
+mod doctor;
+mod examine;
+mod reconcile;
+mod rehearse;
+mod scan;
+mod shell;
+mod status;
+mod trigger;
+mod wait;
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use log::warn;
 
+pub use self::doctor::{Writes, doctor};
+pub use self::reconcile::reconcile;
+pub use self::scan::scan;
+pub use self::shell::{completions, man_pages};
+pub use self::status::status;
+pub use self::trigger::{Triggering, trigger};
 use crate::act::{self, Action, Actor, Effect};
-use crate::cli::{Environment, Format, Settings, Settled, WrongSetting};
-use crate::gitlab::Gitlab;
+use crate::cli::{Config, Environment, Format, MrName, Settings, WrongSetting};
 use crate::gitlab::answer::Variable;
+use crate::gitlab::{Gitlab, Listing};
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
-use crate::snapshot::Snapshot;
+use crate::run_outcome::{Exit, RunOutcome};
+use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
-use crate::{Exit, Ran};
 
 /// A run that has found GitLab and its projects.
 pub struct Run {
     pub command: &'static str,
     pub settings: Settings,
     pub dry_run: bool,
-    pub settled: Settled,
+    /// The merge request that this is about, where it is about one: what is wrong elsewhere is no failure then.
+    pub only: Option<Iid>,
+    pub config: Config,
     pub gitlab: Gitlab,
     pub ref_name: String,
     pub variables: Vec<Variable>,
@@ -41,13 +59,13 @@ impl Run {
         scope: Option<Scope>,
         writes: bool,
     ) -> Result<Self> {
-        let settled = settings.settle(environment)?;
+        let config = settings.resolve(environment)?;
         let progress = spinner("finding the projects");
-        let early = scope.map_or(Vec::new(), |scope| scope.listings(&settled.labels));
-        let gitlab = Gitlab::connect(&settled.connection, &early)?;
-        check_user(&gitlab, &settled, environment, writes)?;
+        let early = scope.map_or(Vec::new(), |scope| scope.listings(&config.labels));
+        let gitlab = Gitlab::connect(&config.connection, &early)?;
+        check_user(&gitlab, &config, environment, writes)?;
         let default = gitlab.benchmark.project().default_branch.clone();
-        let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
+        let ref_name = config.ref_name.clone().or(default).ok_or_else(|| {
             WrongSetting(format!(
                 "{} has no default branch yet: push a .gitlab-ci.yml there, or name a branch with \
                  --ref (BENCH_BOT_REF)",
@@ -58,7 +76,8 @@ impl Run {
             command,
             settings,
             dry_run: false,
-            settled,
+            only: None,
+            config,
             gitlab,
             ref_name,
             variables: Vec::new(),
@@ -66,15 +85,35 @@ impl Run {
         })
     }
 
+    fn number_of(&self, name: &MrName) -> Result<Iid> {
+        let source = self.gitlab.source.project();
+        let path = &source.path_with_namespace;
+        let branch = match name.in_project(&source.web_url, &self.config.connection.gitlab_url)? {
+            Ok(iid) => return Ok(iid),
+            Err(branch) => branch,
+        };
+        let found = self.gitlab.source.list(Listing::From(branch));
+        let found = found.with_context(|| format!("cannot look for branch {branch}"))?;
+        let numbers: Vec<String> = found.iter().map(|row| format!("!{}", row.iid)).collect();
+        match &found[..] {
+            [row] => Ok(row.iid),
+            [] => bail!("no open merge request of {path} comes from a branch {branch}"),
+            _ => bail!(
+                "{} come from a branch {branch}: name one by its number",
+                numbers.join(" and ")
+            ),
+        }
+    }
+
     /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
     /// notice, before it falls out of sight.
     pub fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
         self.progress
             .set_message("reading merge requests and benchmarks");
-        let timeout = self.settled.rules.timeout;
+        let timeout = self.config.rules.timeout;
         let lookback = (timeout * 2).max(since.unwrap_or_default());
         let source = &self.gitlab.source.project().path_with_namespace;
-        survey(&self.gitlab, &self.settled.labels, timeout, lookback, scope)
+        survey(&self.gitlab, &self.config.labels, timeout, lookback, scope)
             .with_context(|| format!("cannot survey {source}; nothing was written"))
     }
 
@@ -84,7 +123,7 @@ impl Run {
         snapshot: &Snapshot,
         plan: &Plan,
         carry_out: impl FnOnce(&Actor) -> Vec<Action>,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.progress.set_message("carrying out");
         let actions = match self.dry_run {
             true => act::planned(plan),
@@ -96,24 +135,25 @@ impl Run {
     pub fn actor<'a>(&'a self, snapshot: &'a Snapshot) -> Actor<'a> {
         Actor {
             gitlab: &self.gitlab,
-            label: &self.settled.labels[0],
+            label: &self.config.labels[0],
             now: snapshot.now,
+            timeout: self.config.rules.timeout,
             ref_name: &self.ref_name,
             variables: &self.variables,
-            resolve: self.settled.resolve,
-            results_job: self.settled.results_job.as_deref(),
+            resolve: self.config.resolve,
+            results_job: self.config.results_job.as_deref(),
             records: &snapshot.records,
         }
     }
 
-    pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> Ran {
-        let label = &self.settled.labels[0];
+    pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> RunOutcome {
+        let label = &self.config.labels[0];
         let refused = [Action::start(mr, label, Effect::Failed(why.clone()), None)];
         self.say_why(self.report(snapshot, plan, &refused), mr, &why)
     }
 
     /// A person gets the sentence alone, a machine the report that it expects as well.
-    pub fn say_why(&self, mut ran: Ran, mr: Iid, why: &str) -> Ran {
+    pub fn say_why(&self, mut ran: RunOutcome, mr: Iid, why: &str) -> RunOutcome {
         if self.settings.format == Format::Text {
             ran.report.clear();
         }
@@ -141,7 +181,13 @@ impl Run {
         }
     }
 
-    pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> Ran {
+    /// Whether what could not be read may be about what this run is about.
+    pub fn concerns(&self, snapshot: &Snapshot, about: About) -> bool {
+        self.only
+            .is_none_or(|iid| plan::concerns(snapshot, about, iid))
+    }
+
+    pub fn report(&self, snapshot: &Snapshot, plan: &Plan, actions: &[Action]) -> RunOutcome {
         self.tell(snapshot, plan, actions, None)
     }
 
@@ -151,7 +197,7 @@ impl Run {
         plan: &Plan,
         actions: &[Action],
         status: Option<Status>,
-    ) -> Ran {
+    ) -> RunOutcome {
         self.progress.finish_and_clear();
         log::info!("{}", self.gitlab.figures());
         let report = Report {
@@ -160,25 +206,30 @@ impl Run {
             source: self.gitlab.source.project(),
             benchmark: self.gitlab.benchmark.project(),
             now: snapshot.now,
-            labels: &self.settled.labels,
-            order: self.settled.rules.order,
-            max_in_flight: self.settled.rules.max_in_flight,
+            labels: &self.config.labels,
+            order: self.config.rules.order,
+            max_in_flight: self.config.rules.max_in_flight,
             plan,
             actions,
             status,
         };
         let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
         let missing = snapshot.missing_labels.iter();
-        let missing = missing.map(|label| self.missing_label(label));
-        let errors: Vec<String> = missing.chain(snapshot.troubles.iter().cloned()).collect();
+        let missing: Vec<String> = missing.map(|label| self.missing_label(label)).collect();
+        let troubles = snapshot.troubles.iter().cloned();
+        let (errors, elsewhere): (Vec<Trouble>, Vec<Trouble>) =
+            troubles.partition(|trouble| self.concerns(snapshot, trouble.about));
+        let texts = |troubles: Vec<Trouble>| troubles.into_iter().map(|trouble| trouble.text);
+        let errors: Vec<String> = missing.into_iter().chain(texts(errors)).collect();
         let troubled = !errors.is_empty() || actions.iter().any(failed);
-        Ran {
+        let overdue = plan::overdue(snapshot, plan, &self.config.rules);
+        RunOutcome {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
                 Format::Text => report::text(&report, columns()),
                 Format::Html => report::html(&report),
             },
-            warnings: plan::overdue(snapshot, plan, &self.settled.rules),
+            warnings: texts(elsewhere).chain(overdue).collect(),
             errors,
             exit: if troubled { Exit::Failed } else { Exit::Done },
         }
@@ -189,7 +240,7 @@ impl Run {
 /// shows is of no use without telling whose pipelines are benchmarks.
 fn check_user(
     gitlab: &Gitlab,
-    settled: &Settled,
+    config: &Config,
     environment: &Environment,
     writes: bool,
 ) -> Result<(), WrongSetting> {
@@ -202,7 +253,7 @@ fn check_user(
         )));
     }
     let is_person = gitlab.user.bot == Some(false);
-    if settled.connection.bot.is_none() && is_person && !environment.is_job {
+    if config.connection.bot.is_none() && is_person && !environment.is_job {
         warn!(
             "the token in BENCH_BOT_TOKEN is {user}'s: only pipelines and notes of {user} count as the bot's; name another \
              with --bot (BENCH_BOT_USER)"
@@ -212,7 +263,7 @@ fn check_user(
 }
 
 /// As wide as the terminal, within reason; 80 elsewhere.
-pub fn columns() -> usize {
+fn columns() -> usize {
     match terminal_size::terminal_size() {
         Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(60, 120),
         _ => 80,
@@ -220,7 +271,7 @@ pub fn columns() -> usize {
 }
 
 /// Draws on standard error, and only if that is a terminal.
-pub fn spinner(message: &'static str) -> ProgressBar {
+fn spinner(message: &'static str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_message(message);
     progress.enable_steady_tick(Duration::from_millis(100));
     progress

@@ -1,22 +1,44 @@
 //! `bench-bot trigger`: one merge request ahead of the queue.
 
-mod wait;
+use anyhow::{Context, Result};
 
-use anyhow::Result;
-
+use super::Run;
 use crate::act::{self, BenchmarkPipeline, Verb};
-use crate::cli::MrName;
-use crate::plan::{self, Plan, Trigger};
-use crate::run::Run;
+use crate::cli::{Benchmark, ChosenMr, Environment, MrName, Settings, Writing};
+use crate::plan::{self, Plan};
+use crate::report;
+use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
-use crate::{Ran, report};
+
+/// How one merge request is to be triggered.
+pub struct Triggering {
+    pub mr: ChosenMr,
+    pub force: bool,
+    pub wait: bool,
+}
+
+pub fn trigger(
+    settings: Settings,
+    benchmark: Benchmark,
+    Triggering { mr, force, wait }: Triggering,
+    Writing { dry_run }: Writing,
+    environment: &Environment,
+) -> Result<RunOutcome> {
+    let run = Run {
+        dry_run,
+        variables: benchmark.variables()?,
+        ..Run::begin("trigger", settings, environment, None, !dry_run)?
+    };
+    let name = mr.name().context("no merge request is named")?;
+    run.trigger(name, force, wait)
+}
 
 impl Run {
-    pub fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<Ran> {
-        let source = self.gitlab.source.project();
-        let iid = name.in_project(&source.web_url)?;
+    fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<RunOutcome> {
+        let iid = self.number_of(name)?;
+        self.only = Some(iid);
         let snapshot = self.survey(None, Scope::One(iid))?;
-        let rules = &self.settled.rules;
+        let rules = &self.config.rules;
         let plan = Plan {
             free: 0,
             ..plan::scan(&snapshot, rules)
@@ -37,18 +59,18 @@ impl Run {
         {
             return refuse(format!("there may be no label {label}: try again later"));
         }
-        let label = request.map_or(&self.settled.labels[0], |request| &request.label);
+        let label = request.map_or(&self.config.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
-            Ok(Trigger::InFlight(record)) => (Vec::new(), Some(BenchmarkPipeline::from(record))),
-            Ok(Trigger::Start { finish }) => {
+            Ok(trigger) => {
                 self.progress.set_message("carrying out");
                 let actions = match self.dry_run {
-                    true => act::planned_trigger(iid, label, finish.as_ref()),
-                    false => self.actor(&snapshot).trigger(mr, finish.as_ref(), force),
+                    true => act::planned_trigger(iid, label, &trigger),
+                    false => self.actor(&snapshot).trigger(mr, &trigger, force),
                 };
-                let started = actions.iter().find(|action| action.verb == Verb::Start);
-                let pipeline = started.and_then(|start| start.pipeline.clone());
+                let in_flight = trigger.in_flight.map(BenchmarkPipeline::from);
+                let mut started = actions.iter().filter(|action| action.verb == Verb::Start);
+                let pipeline = in_flight.or_else(|| started.next()?.pipeline.clone());
                 (actions, pipeline)
             }
         };

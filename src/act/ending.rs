@@ -1,0 +1,109 @@
+//! Tells how a benchmark ends, and ends it.
+
+use anyhow::Context;
+use log::warn;
+
+use super::Actor;
+use super::repair::Refusals;
+use crate::gitlab::Error;
+use crate::gitlab::answer::{Outcome, Status};
+use crate::note::{self, Details, End, OutcomeNote};
+use crate::plan::Reply;
+use crate::record::Record;
+
+impl Actor<'_> {
+    /// The reply, where it was made just now.
+    pub(super) fn reply(
+        &self,
+        record: &Record,
+        label: &str,
+        reply: Reply,
+        end: End,
+        details: &Details,
+    ) -> anyhow::Result<Option<OutcomeNote>> {
+        let thread = match reply {
+            Reply::Made => return Ok(None),
+            Reply::Due(thread) => Some(thread),
+            Reply::DueAnew => None,
+        };
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let text = note::outcome(record, end, label, details);
+        let discussion = thread.map_or(&record.task.discussion, |thread| &thread.id);
+        let opening = thread.and_then(|thread| thread.opening.as_ref());
+        let mut first = opening.map(|opening| opening.note);
+        let mut replied = source.reply(mr, discussion, &text);
+        // It was not among those listed, but the list may have shifted while it was read.
+        if thread.is_none() && replied.as_ref().is_err_and(Error::not_found) {
+            let started = self.started(record);
+            let (discussion, note) = source
+                .open_discussion(mr, &started)
+                .context("the outcome is not posted")?;
+            first = Some(note);
+            replied = source.reply(mr, &discussion, &text);
+        }
+        // An edit may still be allowed, where there are as many comments as may be for instance.
+        if let (Err(refusal), Some(first)) = (&replied, first)
+            && refusal.forbids()
+        {
+            match source.edit_note(mr, first, &text) {
+                Ok(note) => {
+                    warn!(
+                        "!{mr}: the outcome stands in the first note of the discussion: {refusal}"
+                    );
+                    replied = Ok(note);
+                }
+                // The next run may be allowed to.
+                Err(error) if !error.forbids() => replied = Err(error),
+                Err(_) => {}
+            }
+        }
+        let note = replied.context("the outcome is not posted")?;
+        Ok(note::as_outcome(&note))
+    }
+
+    pub(super) fn started(&self, record: &Record) -> String {
+        let project = self.gitlab.benchmark.project().id;
+        note::started(&record.task, project, record.pipeline, &record.web_url)
+    }
+
+    pub(super) fn cancel_and_say(
+        &self,
+        record: &Record,
+        note: Option<OutcomeNote>,
+        refusals: &mut Refusals,
+    ) -> anyhow::Result<()> {
+        let became = self.cancel(record)?;
+        let (Some(outcome), Some(note)) = (became, note) else {
+            return Ok(());
+        };
+        let text = note::cancelled(&note, outcome);
+        let edited = self
+            .gitlab
+            .source
+            .edit_note(record.task.mr, note.note, &text);
+        let edited = edited.context("the reply does not say that it was cancelled");
+        refusals.tolerate(edited.map(drop))
+    }
+
+    /// How it ended, if the answer says that it has: GitLab cancels later, and says yes where nothing is cancelled. What
+    /// waits for manual jobs ends when those are cancelled.
+    pub(super) fn cancel(&self, record: &Record) -> anyhow::Result<Option<Outcome>> {
+        let hint = "the benchmark is not cancelled";
+        let benchmark = &self.gitlab.benchmark;
+        if record.status.word() == "canceling" {
+            return Ok(None);
+        }
+        let mut pipeline = benchmark.cancel(record.pipeline).context(hint)?;
+        if pipeline.status().word() == "manual" {
+            let jobs = benchmark.jobs(record.pipeline).context(hint)?;
+            for job in jobs.iter().filter(|job| job.status.word() == "manual") {
+                benchmark.cancel_job(job.id).context(hint)?;
+            }
+            pipeline = benchmark.pipeline(record.pipeline).context(hint)?;
+        }
+        Ok(match pipeline.status {
+            Some(Status::Ended(outcome)) => Some(outcome),
+            Some(Status::Alive(_)) | None => None,
+        })
+    }
+}

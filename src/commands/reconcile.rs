@@ -1,0 +1,34 @@
+//! `bench-bot reconcile`: posts the outcome of what ended, and repairs what an interrupted run left.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::TimeDelta;
+
+use super::Run;
+use crate::cli::{Environment, Settings, Writing};
+use crate::plan;
+use crate::run_outcome::RunOutcome;
+use crate::survey::Scope;
+
+/// How long after a benchmark ends its outcome is still posted if the label is already gone and the merge request is not
+/// marked: longer than a schedule's interval, and short enough to concern few.
+pub(super) const AFTERCARE: TimeDelta = TimeDelta::hours(1);
+
+pub fn reconcile(
+    settings: Settings,
+    since: Option<Duration>,
+    Writing { dry_run }: Writing,
+    environment: &Environment,
+) -> Result<RunOutcome> {
+    let since = since.and_then(|since| TimeDelta::from_std(since).ok());
+    let aftercare = since.unwrap_or_default().max(AFTERCARE);
+    let scope = Scope::Records { aftercare };
+    let run = Run {
+        dry_run,
+        ..Run::begin("reconcile", settings, environment, Some(scope), !dry_run)?
+    };
+    let snapshot = run.survey(since, scope)?;
+    let plan = plan::reconcile(&snapshot, &run.config.rules);
+    Ok(run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs)))
+}

@@ -1,0 +1,123 @@
+//! The words of a discussion's first note, which is edited as things change.
+
+use super::words::{code, link};
+use super::{Marker, OpeningNote, Unstarted, marked};
+use crate::id::{PipelineId, ProjectId, Sha};
+use crate::record::Task;
+use crate::snapshot::Request;
+
+/// The first note, as the discussion is opened. `project`: the benchmark project, here and below.
+pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option<&Sha>) -> String {
+    let text = format!(
+        "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
+        code(branch),
+        code(&request.label)
+    );
+    let marker = Marker::Start {
+        request: request.id,
+        pipeline: None,
+        label: Some(request.label.clone()),
+        sha: head.cloned(),
+        project: Some(project),
+        meant: request.meant_for(head),
+        state: None,
+    };
+    marked(&text, &marker)
+}
+
+/// The first note while GitLab refuses to start the pipeline.
+pub fn refused(
+    task: &Task,
+    request: &Request,
+    project: ProjectId,
+    (state, reason): (Unstarted, &str),
+) -> String {
+    let again = match state {
+        Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
+        Unstarted::Refused | Unstarted::Closed => "Later runs try again",
+    };
+    let text = format!(
+        "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
+         {again}, as long as the label {} is on.",
+        code(task.sha.short()),
+        code(&task.branch),
+        code(reason),
+        code(&task.label)
+    );
+    let marker = Marker::Start {
+        request: task.request,
+        pipeline: None,
+        label: Some(task.label.clone()),
+        sha: Some(task.sha.clone()),
+        project: Some(project),
+        meant: request.meant_for(Some(&task.sha)),
+        state: Some(state),
+    };
+    marked(&text, &marker)
+}
+
+/// Why a request went away before its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    Unlabelled,
+    Merged,
+    Closed,
+}
+
+/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
+/// that somebody deleted, or that ended where this run does not look.
+pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
+    let label = code(label);
+    let why = match why {
+        Gone::Unlabelled => format!("the label {label} was taken off"),
+        Gone::Merged => "the merge request was merged".to_owned(),
+        Gone::Closed => "the merge request was closed".to_owned(),
+    };
+    let text = match opening.linked {
+        None => format!("**Benchmark not started**: {why} before its turn."),
+        Some(pipeline) => {
+            format!("**Benchmark without an outcome**: pipeline {pipeline} is gone, and {why}.")
+        }
+    };
+    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
+    let marker = Marker::Start {
+        request: opening.request,
+        pipeline: None,
+        label: opening.label.clone(),
+        sha: opening.sha.clone(),
+        project: opening.project,
+        meant: None,
+        state: Some(Unstarted::Closed),
+    };
+    marked(&text, &marker)
+}
+
+/// The first note once the pipeline exists.
+pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &str) -> String {
+    let base = match &task.base {
+        Some(base) => format!(
+            ", to be compared with {}, its merge base with {}",
+            code(base.short()),
+            code(&task.target_branch)
+        ),
+        None => String::new(),
+    };
+    let text = format!(
+        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
+         To cancel it, take the label {} off.",
+        link(pipeline, web_url),
+        code(task.sha.short()),
+        code(&task.branch),
+        code(&task.label)
+    );
+    let marker = Marker::Start {
+        request: task.request,
+        pipeline: Some(pipeline),
+        label: Some(task.label.clone()),
+        sha: Some(task.sha.clone()),
+        project: Some(project),
+        meant: None,
+        state: None,
+    };
+    marked(&text, &marker)
+}

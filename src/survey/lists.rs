@@ -1,0 +1,95 @@
+//! The lists that a run begins with: which merge requests there are, and which labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Piece, Scope, Survey};
+use crate::gitlab::{Error, Listed, Listing, side_by_side};
+use crate::id::Iid;
+
+/// How long ago a merge request may have been merged or closed with a label on that is still taken off, however rarely a
+/// run looks.
+const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
+
+/// Merge requests that are there, those that bear the bot's mark, and what was read of them.
+type FirstLook = (
+    BTreeMap<Iid, Vec<String>>,
+    Option<BTreeSet<Iid>>,
+    Vec<Piece>,
+);
+
+impl Survey<'_> {
+    pub(super) fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
+        let labels = &self.snapshot.labels;
+        let is_guest = self.gitlab.is_guest;
+        let lists = match self.scope {
+            // A guest's reactions are not the bot's, so that the queue has to do.
+            Scope::Records { .. } if is_guest => {
+                side_by_side(Scope::Queue.listings(labels), |listing| {
+                    self.gitlab.source.list(listing)
+                })
+            }
+            scope => self.gitlab.list_all(&scope.listings(labels)),
+        };
+        let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+        let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
+        let (mut threads, mut marked) = (BTreeSet::new(), None);
+        match self.scope {
+            Scope::Queue => {}
+            Scope::Status { of, .. } => iids.extend(of),
+            Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
+            Scope::Records { .. } => {
+                marked = (!is_guest).then_some(iids);
+                rows.extend(self.left_labelled(since)?);
+                threads = rows.iter().map(|row| row.iid).collect();
+                let waits = |row: &&Listed| {
+                    row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
+                };
+                let away = rows.iter().filter(|row| is_guest || !waits(row));
+                iids = away.map(|row| row.iid).collect();
+            }
+        }
+        let pieces = self.read(&iids, &threads);
+        let listed = rows.into_iter().map(|row| (row.iid, row.labels));
+        Ok((listed.collect(), marked, pieces))
+    }
+
+    /// Merge requests that were merged or closed with a label on.
+    fn left_labelled(&self, since: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
+        let since = since.min(self.snapshot.now - LEFT_LABELLED);
+        let listings = self.snapshot.labels.iter().flat_map(|label| {
+            ["merged", "closed"].map(|state| Listing::LabelledIn {
+                label,
+                state,
+                since,
+            })
+        });
+        let lists = side_by_side(listings.collect(), |listing| {
+            self.gitlab.source.list(listing)
+        });
+        Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// Whether those labels are there that no list of this run shows on any merge request.
+    pub(super) fn unseen_labels(&self) -> Vec<(String, Result<bool, Error>)> {
+        let source = &self.gitlab.source;
+        let all = &self.snapshot.labels;
+        let labels = match self.scope {
+            Scope::Queue | Scope::Status { .. } => {
+                let lists = self.gitlab.list_all(&self.scope.listings(all));
+                let labels = all.iter().zip(lists);
+                let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));
+                unused.map(|(label, _)| label.clone()).collect()
+            }
+            Scope::Records { .. } => all.clone(),
+            // The one that it may put on.
+            Scope::One(_) => all.first().cloned().into_iter().collect(),
+            Scope::Ending { .. } => Vec::new(),
+        };
+        side_by_side(labels, |label| {
+            let found = source.has_label(&label);
+            (label, found)
+        })
+    }
+}
