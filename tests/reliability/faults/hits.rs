@@ -11,6 +11,7 @@ use super::points::Point;
 /// How long a hit run waits for an answer, and how long a hanging server lets it wait.
 pub const PATIENCE: &str = "--http-timeout 500ms";
 pub const HANG: Duration = Duration::from_millis(800);
+const THREE_DAYS: i64 = 3 * 24 * 60 * 60;
 /// Long enough for what is sent at the same time to arrive.
 const BESIDE: Duration = Duration::from_millis(60);
 
@@ -65,7 +66,7 @@ pub enum Extent {
     Full,
 }
 
-pub const HITS: [(&str, Befalls, Hit); 19] = [
+pub const HITS: [(&str, Befalls, Hit); 20] = [
     ("stop before", All, Hit::StopBefore),
     ("500", All, Hit::Once(Fault::server_error)),
     ("429", All, Hit::Once(|| Fault::throttled(None))),
@@ -89,6 +90,7 @@ pub const HITS: [(&str, Befalls, Hit); 19] = [
         Hit::Once(|| Fault::wrong_shape().after_effect()),
     ),
     ("a field less", All, Hit::FieldsMissing),
+    ("Date off", All, Hit::Once(|| Fault::DateOff(THREE_DAYS))),
     ("cut off", All, Hit::Once(|| Fault::CutBody)),
     ("reset", All, Hit::Once(|| Fault::Reset)),
     ("hangs", All, Hit::Once(|| Fault::Hang(HANG))),

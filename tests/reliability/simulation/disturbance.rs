@@ -106,8 +106,15 @@ impl Hit {
             Hit::NotFound => Fault::not_found(),
             Hit::NotFoundByProxy => Fault::not_found_by_proxy(),
             Hit::Forbidden => Fault::forbidden(),
+            Hit::DateOff => date_off(3),
         }
     }
+}
+
+/// By minutes or days, to either side.
+fn date_off(hash: u64) -> Fault {
+    const SECONDS: [i64; 4] = [-400_000, -5_000, 5_000, 400_000];
+    Fault::DateOff(SECONDS[(hash % 4) as usize])
 }
 
 /// One of those that a read may meet.
@@ -130,12 +137,13 @@ fn fault_of_read(hash: u64) -> Fault {
         "username",
         "value",
     ];
-    let field = FIELDS[(hash / 5 % FIELDS.len() as u64) as usize];
-    match hash % 5 {
+    let field = FIELDS[(hash / 6 % FIELDS.len() as u64) as usize];
+    match hash % 6 {
         0 => Fault::server_error(),
         1 => Fault::not_found(),
         2 => Fault::not_found_by_proxy(),
         3 => Fault::forbidden(),
+        4 => date_off(hash / 6),
         _ => Fault::Without(field),
     }
 }

@@ -100,6 +100,7 @@ pub enum Hit {
     NotFound,
     NotFoundByProxy,
     Forbidden,
+    DateOff,
 }
 
 impl Step {
@@ -219,7 +220,7 @@ fn deed(random: &mut Random) -> Deed {
     ])
 }
 
-const HITS: [Hit; 11] = [
+const HITS: [Hit; 12] = [
     Hit::Stop,
     Hit::StopAfter,
     Hit::Error,
@@ -231,6 +232,7 @@ const HITS: [Hit; 11] = [
     Hit::NotFound,
     Hit::NotFoundByProxy,
     Hit::Forbidden,
+    Hit::DateOff,
 ];
 
 fn disturbed(random: &mut Random) -> Disturbed {
