@@ -76,8 +76,8 @@ pub struct Closing<'a> {
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
-/// The same where no note tells since when: from the time-out on, so that a nightly run comes to it.
-const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::hours(26);
+/// The same where no note tells since when: from the time-out on, so that a run comes to it that looks once in days.
+const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::days(7);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let of_records = snapshot

@@ -320,6 +320,26 @@ fn a_record_as_old_as_a_forgotten_label_is_found_behind_hundreds() {
 }
 
 #[test]
+fn a_record_as_old_as_a_forgotten_label_is_found_behind_a_busy_day() {
+    let gitlab = Gitlab::start();
+    let record = a_record(&gitlab);
+    gitlab.mr("served").passed().labelled();
+    run(&gitlab, "scan");
+    end_benchmarks(&gitlab);
+    gitlab.later(Duration::from_secs(10 * 24 * 60 * 60));
+    let record: Vec<_> = record
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect();
+    for _ in 0..110 {
+        gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+    }
+    end_benchmarks(&gitlab);
+    let report = json(&gitlab, "status");
+    assert_eq!(report["waiting"][0]["reason"], "finished", "{report:#}");
+}
+
+#[test]
 fn reconcile_asks_the_same_however_many_wait() {
     let requests = [0, 40].map(|waiting| {
         let gitlab = Gitlab::start();

@@ -24,7 +24,7 @@ fn every_write_hit_by_every_fault_and_every_read_by_some_ends_well() {
     table(Extent::Quick);
 }
 
-/// Keeps the table of the README current.
+/// Keeps the table current to which the documentation links.
 #[test]
 #[ignore = "a minute long; .ci/run runs it"]
 fn every_request_hit_by_every_fault_ends_well() {

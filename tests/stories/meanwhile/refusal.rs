@@ -160,6 +160,25 @@ fn the_discussion_of_a_refused_request_ends_with_its_label() {
     assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
 }
 
+/// Of two about the one label that is on, the first is of a request that went away.
+#[test]
+fn while_a_request_made_anew_is_refused_as_well_the_first_ends() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    gitlab.configure("acme/benchmarks", |project| {
+        project.workflow_rules_filter = true
+    });
+    bot(&gitlab, "scan").exits(1);
+    mr.relabel();
+    bot(&gitlab, "scan").exits(1);
+    let report = json(&gitlab, "reconcile");
+    assert_eq!(report["actions"][0]["action"], "close");
+    let resolved = mr.discussions();
+    let resolved: Vec<bool> = resolved.iter().map(|found| found.is_resolved()).collect();
+    assert_eq!(resolved, [true, false], "{}", mr.page());
+    assert!(mr.is_labelled());
+}
+
 #[test]
 fn each_request_made_anew_after_a_refusal_has_its_own_discussion_and_the_others_end() {
     let gitlab = Gitlab::start();

@@ -81,6 +81,25 @@ fn an_outcome_that_cannot_be_told_is_reported_once_and_the_label_comes_off() {
     }
 }
 
+/// The first note, in whose place it could stand, may take it the next time.
+#[test]
+fn an_outcome_for_which_there_is_no_room_waits_for_a_server_that_fails() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    is_full(&gitlab, &mr);
+    gitlab.benchmark_ends(benchmark, "success");
+    gitlab.fault(|request| {
+        let edits = request.method == "PUT" && request.path.contains("/notes/");
+        edits.then(Fault::server_error)
+    });
+    assert_eq!(reconcile(&gitlab).code, 1);
+    assert!(mr.is_labelled(), "the label is the last step");
+    gitlab.no_faults();
+    assert_eq!(reconcile(&gitlab).code, 0);
+    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert_nobody_tries_again(&gitlab, &mr, "500");
+}
+
 #[test]
 fn a_withdrawal_that_cannot_be_told_cancels_all_the_same() {
     for (story, refuses, is_untold) in REFUSALS {
