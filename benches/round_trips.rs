@@ -446,9 +446,9 @@ fn small_snapshot() -> Result<(Snapshot, Rules)> {
         ca_file: None,
         is_job: false,
     };
-    let settled = settings.settle(&environment)?;
-    let connected = bench_bot::gitlab::Gitlab::connect(&settled.connection, &[])?;
-    let (labels, rules) = (settled.labels, settled.rules);
+    let config = settings.resolve(&environment)?;
+    let connected = bench_bot::gitlab::Gitlab::connect(&config.connection, &[])?;
+    let (labels, rules) = (config.labels, config.rules);
     let lookback = rules.timeout * 2;
     let snapshot = survey(
         &connected,

@@ -1,7 +1,7 @@
 //! Flags and environment. What was typed becomes what is meant here, once: nothing further on sees a flag.
 
 mod mr_name;
-mod settle;
+mod resolve;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
-pub use self::settle::{Environment, RUN_TIME, Settled};
+pub use self::resolve::{Config, Environment, RUN_TIME};
 use crate::gitlab::answer::Variable;
 use crate::plan::{Order, Resolve};
 use crate::record;
@@ -51,9 +51,8 @@ pub enum Command {
     },
     /// Start the benchmark of one merge request now, ahead of the queue
     Trigger {
-        /// The merge request: its number N, !N or its URL
-        #[arg(long, value_name = "N|URL")]
-        mr: MrName,
+        #[command(flatten)]
+        mr: ChosenMr,
         /// Start whatever the state of its pipeline, and whoever pushed to the fork since the label came
         #[arg(long)]
         force: bool,
@@ -78,11 +77,15 @@ pub enum Command {
         settings: Settings,
     },
     /// Tell what is in flight, queued and waiting, and what ended lately, as text, JSON or a page
-    #[command(mut_arg("format", |format| format.value_parser(format_of(&["text", "json", "html"]))))]
+    #[command(
+        mut_arg("format", |format| format.value_parser(format_of(&["text", "json", "html"]))),
+        mut_group("ChosenMr", |group| group.required(false)),
+        mut_arg("mr", |mr| mr.help("Explain one merge request instead, named by its number, its URL or its branch: why nothing \
+                                    happens, and who can change it"))
+    )]
     Status {
-        /// Explain one merge request instead (its number N, !N or its URL): why nothing happens, and who can change it
-        #[arg(long, value_name = "N|URL")]
-        mr: Option<MrName>,
+        #[command(flatten)]
+        mr: Option<ChosenMr>,
         /// How far to look back for what has ended
         #[arg(long, value_name = "DURATION", default_value = "7days", value_parser = duration)]
         since: Duration,
@@ -109,6 +112,25 @@ pub enum Command {
     /// Write the man pages into a folder
     #[command(hide = true)]
     Man { folder: PathBuf },
+}
+
+/// One merge request, named in either way.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct ChosenMr {
+    /// The merge request: its number, its URL or its branch
+    #[arg(value_name = "MR")]
+    mr: Option<MrName>,
+    /// The same as MR
+    #[arg(long = "mr", id = "mr_flag", value_name = "MR")]
+    flag: Option<MrName>,
+}
+
+impl ChosenMr {
+    /// One of the two was given.
+    pub fn name(&self) -> Option<&MrName> {
+        self.mr.as_ref().or(self.flag.as_ref())
+    }
 }
 
 /// Of the commands that write.

@@ -8,22 +8,22 @@
 pub mod act;
 pub mod cli;
 pub mod commands;
-pub mod course;
 pub mod gitlab;
 pub mod id;
-pub mod inert;
+pub mod milestones;
 pub mod note;
 pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run_outcome;
+pub mod sanitize;
 pub mod setup;
 pub mod snapshot;
 pub mod survey;
 
 use anyhow::Result;
 
-use crate::cli::{Command, Environment};
+use crate::cli::{ChosenMr, Command, Environment};
 use crate::commands::{Triggering, Writes};
 pub use crate::run_outcome::{Exit, RunOutcome};
 
@@ -48,18 +48,19 @@ pub fn run(command: Command, environment: &Environment) -> Result<RunOutcome> {
             settings,
             benchmark,
         } => {
-            let triggering = Triggering {
-                mr: &mr,
-                force,
-                wait,
-            };
+            let triggering = Triggering { mr, force, wait };
             commands::trigger(settings, benchmark, triggering, writing, environment)
         }
         Command::Status {
             mr,
             since,
             settings,
-        } => commands::status(settings, mr.as_ref(), since, environment),
+        } => commands::status(
+            settings,
+            mr.as_ref().and_then(ChosenMr::name),
+            since,
+            environment,
+        ),
         Command::Doctor {
             fix,
             rehearse,

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use bench_bot::cli::{Cli, Environment};
-use bench_bot::{Exit, RunOutcome, inert};
+use bench_bot::{Exit, RunOutcome, sanitize};
 
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format(|out, record| {
-            let message = inert::one_line(&record.args().to_string());
+            let message = sanitize::one_line(&record.args().to_string());
             let level = match record.level() {
                 log::Level::Warn => "warning".to_owned(),
                 level => level.as_str().to_lowercase(),
@@ -34,10 +34,10 @@ fn main() -> ExitCode {
         _ => {}
     }
     for warning in &ran.warnings {
-        eprintln!("warning: {}", inert::one_line(warning));
+        eprintln!("warning: {}", sanitize::one_line(warning));
     }
     for error in &ran.errors {
-        eprintln!("error: {}", inert::one_line(error));
+        eprintln!("error: {}", sanitize::one_line(error));
     }
     ExitCode::from(ran.exit as u8)
 }

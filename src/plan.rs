@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
-pub use self::discussions::{finished_elsewhere, surplus, unlinked, unresolved};
+pub use self::discussions::{finished_elsewhere, redundant_notes, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};

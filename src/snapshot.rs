@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::course::Course;
 use crate::gitlab::answer::{LabelEvent, Status, User, Version};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
+use crate::milestones::Milestones;
 use crate::note::{Meant, Thread};
 use crate::record::Record;
 
@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Merge requests that bear the bot's mark; `None` where that was not asked for.
     pub marked: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
-    pub courses: BTreeMap<PipelineId, Course>,
+    pub milestones: BTreeMap<PipelineId, Milestones>,
     /// Those of this run's labels that the project does not have.
     pub missing_labels: Vec<String>,
     /// Those of which that could not be read.
@@ -60,7 +60,7 @@ pub enum About {
     Pipeline(PipelineId),
     Label,
     /// When something began or ended.
-    Course,
+    Milestones,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,9 @@
 //! one pipeline alone is noted when it cannot be read, and the others go on. That something is not there is believed
 //! only where GitLab itself says so and no list of the same run shows it.
 
-mod courses;
 mod lists;
 mod merge_request;
+mod milestones;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,16 +33,16 @@ pub enum Scope {
     One(Iid),
     /// That, and whatever its records ask for: those in flight, and those that ended so lately.
     Ending { iid: Iid, aftercare: TimeDelta },
-    /// The open labelled merge requests, and the course of what is in flight or ended since: of all, or of one
+    /// The open labelled merge requests, and the milestones of what is in flight or ended since: of all, or of one
     /// merge request, labelled or not.
-    Courses { since: TimeDelta, of: Option<Iid> },
+    Status { since: TimeDelta, of: Option<Iid> },
 }
 
 impl Scope {
     /// What this asks for first, which can go out before anything else is known.
     pub fn listings<'a>(self, labels: &'a [String]) -> Vec<Listing<'a>> {
         match self {
-            Scope::Queue | Scope::Courses { .. } => labels
+            Scope::Queue | Scope::Status { .. } => labels
                 .iter()
                 .map(|label| Listing::Labelled(label))
                 .collect(),
@@ -55,7 +55,7 @@ impl Scope {
     fn aftercare(self) -> Option<TimeDelta> {
         match self {
             Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => Some(aftercare),
-            Scope::Courses { since, .. } => Some(since),
+            Scope::Status { since, .. } => Some(since),
             Scope::Queue | Scope::One(_) => None,
         }
     }
@@ -110,7 +110,7 @@ pub fn survey(
             uncertain: BTreeSet::new(),
             lost: BTreeSet::new(),
             marked: None,
-            courses: BTreeMap::new(),
+            milestones: BTreeMap::new(),
             missing_labels: Vec::new(),
             unknown_labels: Vec::new(),
             troubles: Vec::new(),
@@ -157,8 +157,8 @@ pub fn survey(
             }
         }
     }
-    if let Scope::Courses { since, of } = scope {
-        courses::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
+    if let Scope::Status { since, of } = scope {
+        milestones::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
     }
     Ok(snapshot)
 }
@@ -275,7 +275,7 @@ impl Survey<'_> {
     /// Reads the merge requests and discussions where a record may ask for something to be written or done.
     fn read_concerned(&mut self) {
         let concerned = match self.scope {
-            Scope::Queue | Scope::Courses { .. } => return,
+            Scope::Queue | Scope::Status { .. } => return,
             Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => self.concerned(),
         };
         let snapshot = &self.snapshot;

@@ -15,10 +15,10 @@ const LAYERS: [&[&str]; 11] = [
     &["plan", "survey"],
     DATA,
     &["gitlab"],
-    &["id", "inert"],
+    &["id", "sanitize"],
 ];
 /// They describe one another: what was read, and what the bot has written.
-const DATA: &[&str] = &["snapshot", "record", "note", "course"];
+const DATA: &[&str] = &["snapshot", "record", "note", "milestones"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");

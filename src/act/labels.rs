@@ -57,7 +57,7 @@ impl Actor<'_> {
             }
         }
         bail!(
-            "the label {label} is on, but GitLab does not show who put it there yet; the next scan starts it"
+            "the label {label} is on, but GitLab does not show who put it there yet: run trigger again"
         )
     }
 

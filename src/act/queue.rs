@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use log::error;
 
-use super::start::{Found, Start, Turn, Turns, actions_of};
+use super::start::{CreationOrder, CreationSlot, Found, Start, actions_of};
 use super::{Action, Actor};
 use crate::gitlab::side_by_side;
 use crate::note::Unstarted;
@@ -85,13 +85,13 @@ impl Starting<'_> {
     }
 
     fn start_batch(&mut self, batch: Vec<(&Queued, Found)>) {
-        let turns = Turns::default();
+        let order = CreationOrder::default();
         let places = batch.into_iter().enumerate().collect();
         let started = side_by_side(places, |(place, (queued, found))| {
-            let turn = Turn::new(&turns, place);
+            let slot = CreationSlot::new(&order, place);
             let start = self
                 .actor
-                .start(queued.mr, queued.request, found, false, turn);
+                .start(queued.mr, queued.request, found, false, slot);
             (queued, start)
         });
         for (queued, start) in started {

@@ -205,7 +205,7 @@ impl Actor<'_> {
             let edited = source.edit_note(mr, opening.note, &text);
             edited.context("the discussion is without the link")?;
         }
-        for note in plan::surplus(threads, record) {
+        for note in plan::redundant_notes(threads, record) {
             source
                 .delete_note(mr, note)
                 .context("a note too many stays")?;

@@ -71,9 +71,9 @@ impl Actor<'_> {
             },
             false => unforced.clone(),
         };
-        let turns = Turns::default();
+        let order = CreationOrder::default();
         let found = self.look(mr, &request);
-        let started = self.start(mr, &request, found, force, Turn::new(&turns, 0));
+        let started = self.start(mr, &request, found, force, CreationSlot::new(&order, 0));
         actions.extend(match started {
             Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
             Start::Hindered { error, opened } if !self.is_kept(mr, &request, opened) => {
@@ -122,7 +122,7 @@ impl Actor<'_> {
         request: &Request,
         found: Found,
         forced: bool,
-        turn: Turn,
+        slot: CreationSlot,
     ) -> Start {
         let source = &self.gitlab.source;
         let is_asked =
@@ -143,7 +143,7 @@ impl Actor<'_> {
         let (opened, fresh) = both(
             || self.discussion_for(&threads, mr, request),
             || {
-                turn.wait_to_look();
+                slot.wait_to_look();
                 survey::read_again(source, mr, request)
             },
         );
@@ -158,8 +158,8 @@ impl Actor<'_> {
             return Start::overtaken(mr);
         };
         let variables = [task.variables(), self.variables.to_vec()].concat();
-        turn.wait_to_create();
-        if turn.turns.hindered.load(Ordering::SeqCst) {
+        slot.wait_to_create();
+        if slot.order.hindered.load(Ordering::SeqCst) {
             return Start::Overtaken;
         }
         let created = self
@@ -181,8 +181,8 @@ impl Actor<'_> {
             start,
             Err(Start::Hindered { .. } | Start::Refused(RefusedBy::Project, _))
         );
-        turn.turns.hindered.fetch_or(hindered, Ordering::SeqCst);
-        drop(turn);
+        slot.order.hindered.fetch_or(hindered, Ordering::SeqCst);
+        drop(slot);
         match start {
             Ok(pipeline) => {
                 let project = self.gitlab.benchmark.project().id;
@@ -311,7 +311,7 @@ impl Actor<'_> {
 
 /// The order in which starts that go on side by side come to create their pipelines.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct CreationOrder {
     creating: Count,
     created: Count,
     /// Those that follow would fare no better.
@@ -319,31 +319,31 @@ pub(super) struct Turns {
 }
 
 /// A place in that order, kept until it is dropped.
-pub(super) struct Turn<'a> {
-    turns: &'a Turns,
+pub(super) struct CreationSlot<'a> {
+    order: &'a CreationOrder,
     place: usize,
 }
 
-impl<'a> Turn<'a> {
-    pub(super) fn new(turns: &'a Turns, place: usize) -> Self {
-        Self { turns, place }
+impl<'a> CreationSlot<'a> {
+    pub(super) fn new(order: &'a CreationOrder, place: usize) -> Self {
+        Self { order, place }
     }
 
-    /// Until the one before is about to create, so that what is read here is fresh when its own turn comes.
+    /// Until the one before is about to create, so that what is read here is fresh when its own slot comes.
     fn wait_to_look(&self) {
-        self.turns.creating.wait_for(self.place);
+        self.order.creating.wait_for(self.place);
     }
 
     fn wait_to_create(&self) {
-        self.turns.created.wait_for(self.place);
-        self.turns.creating.reach(self.place + 1);
+        self.order.created.wait_for(self.place);
+        self.order.creating.reach(self.place + 1);
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CreationSlot<'_> {
     fn drop(&mut self) {
         self.wait_to_create();
-        self.turns.created.reach(self.place + 1);
+        self.order.created.reach(self.place + 1);
     }
 }
 

@@ -10,7 +10,12 @@ use crate::id::Iid;
 #[derive(Clone, Debug, PartialEq)]
 pub enum MrName {
     Number(Iid),
-    Url { url: Url, iid: Iid },
+    Url {
+        url: Url,
+        iid: Iid,
+    },
+    /// The branch that it comes from.
+    Branch(String),
 }
 
 impl FromStr for MrName {
@@ -21,15 +26,18 @@ impl FromStr for MrName {
         if let Some(iid) = number(text.strip_prefix('!').unwrap_or(text)) {
             return Ok(Self::Number(iid));
         }
-        let url = Url::parse(text).ok();
+        let url = Url::parse(text).ok().filter(|_| text.contains("://"));
         let iid = url.as_ref().and_then(|url| {
             let (_, after) = url.path().split_once("/-/merge_requests/")?;
             number(after.split('/').next()?)
         });
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_branch = !is_number && !text.starts_with(['!', '-']) && !text.contains(' ');
         match (url, iid) {
             (Some(url), Some(iid)) => Ok(Self::Url { url, iid }),
+            (None, _) if is_branch => Ok(Self::Branch(text.to_owned())),
             _ => Err(
-                "write 12, !12 or https://gitlab.example.com/group/name/-/merge_requests/12"
+                "write 12, a branch or https://gitlab.example.com/group/name/-/merge_requests/12"
                     .to_owned(),
             ),
         }
@@ -37,11 +45,16 @@ impl FromStr for MrName {
 }
 
 impl MrName {
-    /// The number, if the merge request is one of the project with that address. `server`: the address by which the server
-    /// is reached, which need not be the one that it calls its own.
-    pub fn in_project(&self, web_url: &str, server: &Url) -> Result<Iid, WrongSetting> {
+    /// Its number, unless that has to be looked up by its branch. `web_url`: of the project that it has to be in; `server`:
+    /// the address by which the server is reached, which need not be the one that it calls its own.
+    pub fn in_project(
+        &self,
+        web_url: &str,
+        server: &Url,
+    ) -> Result<Result<Iid, &str>, WrongSetting> {
         match self {
-            Self::Number(iid) => Ok(*iid),
+            Self::Number(iid) => Ok(Ok(*iid)),
+            Self::Branch(branch) => Ok(Err(branch)),
             Self::Url { url, iid } => {
                 let path = |url: &Url| url.path().trim_matches('/').to_lowercase();
                 let host = |url: &Url| {
@@ -57,7 +70,7 @@ impl MrName {
                     .any(|of| host(of) == host(url));
                 let project = project.map(|url| path(&url)).unwrap_or_default();
                 match path(url).split_once("/-/") {
-                    Some((of, _)) if of_server && of == project => Ok(*iid),
+                    Some((of, _)) if of_server && of == project => Ok(Ok(*iid)),
                     _ => Err(WrongSetting(format!(
                         "--mr {} is no merge request of {web_url}, which is --project \
                          (BENCH_BOT_PROJECT)",

@@ -5,7 +5,7 @@ use log::info;
 
 use super::rehearse::{rehearse, try_writes};
 use super::{columns, examine, spinner};
-use crate::cli::{Environment, Format, Settings, Settled};
+use crate::cli::{Config, Environment, Format, Settings};
 use crate::gitlab::{ConnectError, Door};
 use crate::report::{self, Checkup};
 use crate::run_outcome::{Exit, RunOutcome};
@@ -32,9 +32,9 @@ pub fn doctor(
         token: Some(environment.token.clone().unwrap_or_default()),
         ..environment.clone()
     };
-    let settled = settings.settle(&environment)?;
+    let config = settings.resolve(&environment)?;
     let progress = spinner("looking at tokens and projects");
-    let findings = examine(&settled, given, writes)?;
+    let findings = examine(&config, given, writes)?;
     progress.finish_and_clear();
     let checks = checks::checks(&findings);
     let checkup = Checkup {
@@ -59,9 +59,9 @@ pub fn doctor(
 }
 
 /// `given` tells whether there is any token.
-pub fn examine(settled: &Settled, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
-    let (source, benchmark) = Door::both(&settled.connection)?;
-    let mut findings = examine::read(&source, &benchmark, settled, given);
+pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
+    let (source, benchmark) = Door::both(&config.connection)?;
+    let mut findings = examine::read(&source, &benchmark, config, given);
     if writes.fix {
         create_labels(&source, &mut findings);
     }

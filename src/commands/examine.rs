@@ -1,13 +1,13 @@
 //! Reads what GitLab shows of the setup, for `doctor` to judge.
 
-use crate::cli::Settled;
+use crate::cli::Config;
 use crate::gitlab::answer::{Pipeline, User};
 use crate::gitlab::{Door, Error, ProjectSettings, Role, both, side_by_side};
 use crate::setup::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
 
 /// Reads all of it in two round trips: who and where, then what is there.
-pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> Findings {
-    let two_tokens = settled.connection.benchmark_token.is_some();
+pub fn read(source: &Door, benchmark: &Door, config: &Config, given: bool) -> Findings {
+    let two_tokens = config.connection.benchmark_token.is_some();
     let ((version, token), (benchmark_token, (source_settings, benchmark_settings))) = both(
         || both(|| source.version(), || Identity::of(source, given)),
         || {
@@ -18,16 +18,16 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
         },
     );
     let mut findings = Findings {
-        url: settled
+        url: config
             .connection
             .gitlab_url
             .as_str()
             .trim_end_matches('/')
             .to_owned(),
         now: source.now(),
-        timeout: settled.rules.timeout,
-        max_in_flight: settled.rules.max_in_flight,
-        resolve: settled.resolve,
+        timeout: config.rules.timeout,
+        max_in_flight: config.rules.max_in_flight,
+        resolve: config.resolve,
         version,
         token,
         benchmark_token,
@@ -40,7 +40,7 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
         rehearsal: None,
         tried: None,
     };
-    let labels = &settled.labels;
+    let labels = &config.labels;
     let benchmark_user = &findings.benchmark_identity().user;
     let ((source_role, labels), (benchmark_role, ((ref_found, ci_file), pipelines))) = both(
         || {
@@ -54,7 +54,7 @@ pub fn read(source: &Door, benchmark: &Door, settled: &Settled, given: bool) -> 
                 || findings.benchmark.role(benchmark, benchmark_user),
                 || match &findings.benchmark.settings {
                     Ok(settings) => both(
-                        || code(benchmark, settings, settled.ref_name.as_deref()),
+                        || code(benchmark, settings, config.ref_name.as_deref()),
                         || pipelines(benchmark, settings, benchmark_user),
                     ),
                     Err(_) => ((None, None), None),

@@ -13,7 +13,7 @@ mod wait;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
 use indicatif::ProgressBar;
 use log::warn;
@@ -25,9 +25,9 @@ pub use self::shell::{completions, man_pages};
 pub use self::status::status;
 pub use self::trigger::{Triggering, trigger};
 use crate::act::{self, Action, Actor, Effect};
-use crate::cli::{Environment, Format, Settings, Settled, WrongSetting};
-use crate::gitlab::Gitlab;
+use crate::cli::{Config, Environment, Format, MrName, Settings, WrongSetting};
 use crate::gitlab::answer::Variable;
+use crate::gitlab::{Gitlab, Listing};
 use crate::id::Iid;
 use crate::plan::{self, Plan};
 use crate::report::{self, Report, Status};
@@ -42,7 +42,7 @@ pub struct Run {
     pub dry_run: bool,
     /// The merge request that this is about, where it is about one: what is wrong elsewhere is no failure then.
     pub only: Option<Iid>,
-    pub settled: Settled,
+    pub config: Config,
     pub gitlab: Gitlab,
     pub ref_name: String,
     pub variables: Vec<Variable>,
@@ -59,13 +59,13 @@ impl Run {
         scope: Option<Scope>,
         writes: bool,
     ) -> Result<Self> {
-        let settled = settings.settle(environment)?;
+        let config = settings.resolve(environment)?;
         let progress = spinner("finding the projects");
-        let early = scope.map_or(Vec::new(), |scope| scope.listings(&settled.labels));
-        let gitlab = Gitlab::connect(&settled.connection, &early)?;
-        check_user(&gitlab, &settled, environment, writes)?;
+        let early = scope.map_or(Vec::new(), |scope| scope.listings(&config.labels));
+        let gitlab = Gitlab::connect(&config.connection, &early)?;
+        check_user(&gitlab, &config, environment, writes)?;
         let default = gitlab.benchmark.project().default_branch.clone();
-        let ref_name = settled.ref_name.clone().or(default).ok_or_else(|| {
+        let ref_name = config.ref_name.clone().or(default).ok_or_else(|| {
             WrongSetting(format!(
                 "{} has no default branch yet: push a .gitlab-ci.yml there, or name a branch with \
                  --ref (BENCH_BOT_REF)",
@@ -77,7 +77,7 @@ impl Run {
             settings,
             dry_run: false,
             only: None,
-            settled,
+            config,
             gitlab,
             ref_name,
             variables: Vec::new(),
@@ -85,15 +85,35 @@ impl Run {
         })
     }
 
+    fn number_of(&self, name: &MrName) -> Result<Iid> {
+        let source = self.gitlab.source.project();
+        let path = &source.path_with_namespace;
+        let branch = match name.in_project(&source.web_url, &self.config.connection.gitlab_url)? {
+            Ok(iid) => return Ok(iid),
+            Err(branch) => branch,
+        };
+        let found = self.gitlab.source.list(Listing::From(branch));
+        let found = found.with_context(|| format!("cannot look for branch {branch}"))?;
+        let numbers: Vec<String> = found.iter().map(|row| format!("!{}", row.iid)).collect();
+        match &found[..] {
+            [row] => Ok(row.iid),
+            [] => bail!("no open merge request of {path} comes from a branch {branch}"),
+            _ => bail!(
+                "{} come from a branch {branch}: name one by its number",
+                numbers.join(" and ")
+            ),
+        }
+    }
+
     /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
     /// notice, before it falls out of sight.
     pub fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
         self.progress
             .set_message("reading merge requests and benchmarks");
-        let timeout = self.settled.rules.timeout;
+        let timeout = self.config.rules.timeout;
         let lookback = (timeout * 2).max(since.unwrap_or_default());
         let source = &self.gitlab.source.project().path_with_namespace;
-        survey(&self.gitlab, &self.settled.labels, timeout, lookback, scope)
+        survey(&self.gitlab, &self.config.labels, timeout, lookback, scope)
             .with_context(|| format!("cannot survey {source}; nothing was written"))
     }
 
@@ -115,19 +135,19 @@ impl Run {
     pub fn actor<'a>(&'a self, snapshot: &'a Snapshot) -> Actor<'a> {
         Actor {
             gitlab: &self.gitlab,
-            label: &self.settled.labels[0],
+            label: &self.config.labels[0],
             now: snapshot.now,
-            timeout: self.settled.rules.timeout,
+            timeout: self.config.rules.timeout,
             ref_name: &self.ref_name,
             variables: &self.variables,
-            resolve: self.settled.resolve,
-            results_job: self.settled.results_job.as_deref(),
+            resolve: self.config.resolve,
+            results_job: self.config.results_job.as_deref(),
             records: &snapshot.records,
         }
     }
 
     pub fn refuse(&self, snapshot: &Snapshot, plan: &Plan, mr: Iid, why: String) -> RunOutcome {
-        let label = &self.settled.labels[0];
+        let label = &self.config.labels[0];
         let refused = [Action::start(mr, label, Effect::Failed(why.clone()), None)];
         self.say_why(self.report(snapshot, plan, &refused), mr, &why)
     }
@@ -186,9 +206,9 @@ impl Run {
             source: self.gitlab.source.project(),
             benchmark: self.gitlab.benchmark.project(),
             now: snapshot.now,
-            labels: &self.settled.labels,
-            order: self.settled.rules.order,
-            max_in_flight: self.settled.rules.max_in_flight,
+            labels: &self.config.labels,
+            order: self.config.rules.order,
+            max_in_flight: self.config.rules.max_in_flight,
             plan,
             actions,
             status,
@@ -202,7 +222,7 @@ impl Run {
         let texts = |troubles: Vec<Trouble>| troubles.into_iter().map(|trouble| trouble.text);
         let errors: Vec<String> = missing.into_iter().chain(texts(errors)).collect();
         let troubled = !errors.is_empty() || actions.iter().any(failed);
-        let overdue = plan::overdue(snapshot, plan, &self.settled.rules);
+        let overdue = plan::overdue(snapshot, plan, &self.config.rules);
         RunOutcome {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
@@ -220,7 +240,7 @@ impl Run {
 /// shows is of no use without telling whose pipelines are benchmarks.
 fn check_user(
     gitlab: &Gitlab,
-    settled: &Settled,
+    config: &Config,
     environment: &Environment,
     writes: bool,
 ) -> Result<(), WrongSetting> {
@@ -233,7 +253,7 @@ fn check_user(
         )));
     }
     let is_person = gitlab.user.bot == Some(false);
-    if settled.connection.bot.is_none() && is_person && !environment.is_job {
+    if config.connection.bot.is_none() && is_person && !environment.is_job {
         warn!(
             "the token in BENCH_BOT_TOKEN is {user}'s: only pipelines and notes of {user} count as the bot's; name another \
              with --bot (BENCH_BOT_USER)"

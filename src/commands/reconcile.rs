@@ -29,6 +29,6 @@ pub fn reconcile(
         ..Run::begin("reconcile", settings, environment, Some(scope), !dry_run)?
     };
     let snapshot = run.survey(since, scope)?;
-    let plan = plan::reconcile(&snapshot, &run.settled.rules);
+    let plan = plan::reconcile(&snapshot, &run.config.rules);
     Ok(run.act(&snapshot, &plan, |actor| actor.repair_all(&plan.repairs)))
 }

@@ -21,6 +21,6 @@ pub fn scan(
         ..Run::begin("scan", settings, environment, Some(scope), !dry_run)?
     };
     let snapshot = run.survey(None, scope)?;
-    let plan = plan::scan(&snapshot, &run.settled.rules);
+    let plan = plan::scan(&snapshot, &run.config.rules);
     Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
 }

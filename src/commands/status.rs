@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 
 use super::Run;
 use crate::cli::{Environment, Format, MrName, Settings, WrongSetting};
-use crate::course::Course;
 use crate::id::Iid;
+use crate::milestones::Milestones;
 use crate::plan::{self, Plan};
 use crate::record::Record;
 use crate::report::{Explained, Status};
@@ -26,7 +26,7 @@ pub fn status(
     check(&settings, mr)?;
     let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
     // The labelled ones, whichever is explained beside them.
-    let scope = Scope::Courses { since, of: None };
+    let scope = Scope::Status { since, of: None };
     let run = Run::begin("status", settings, environment, Some(scope), false)?;
     run.status(since, mr)
 }
@@ -35,7 +35,7 @@ pub fn status(
 fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
     match (settings.format, mr) {
         (Format::Html, Some(_)) => Err(WrongSetting(
-            "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: leave --mr out, \
+            "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: name none, \
              or write --format text or json"
                 .to_owned(),
         )),
@@ -45,15 +45,12 @@ fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
 
 impl Run {
     fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<RunOutcome> {
-        let source = self.gitlab.source.project();
-        let of = mr
-            .map(|name| name.in_project(&source.web_url, &self.settled.connection.gitlab_url))
-            .transpose()?;
-        let snapshot = self.survey(Some(since), Scope::Courses { since, of })?;
-        let mut plan = plan::scan(&snapshot, &self.settled.rules);
+        let of = mr.map(|name| self.number_of(name)).transpose()?;
+        let snapshot = self.survey(Some(since), Scope::Status { since, of })?;
+        let mut plan = plan::scan(&snapshot, &self.config.rules);
         let explained = of.map(|iid| self.explain(&snapshot, &mut plan, iid));
         let status = Status {
-            rules: &self.settled.rules,
+            rules: &self.config.rules,
             since,
             snapshot: &snapshot,
             ended: ended(&snapshot),
@@ -71,7 +68,7 @@ impl Run {
     /// Leaves of the plan what concerns that merge request.
     fn explain<'a>(&self, snapshot: &'a Snapshot, plan: &mut Plan, iid: Iid) -> Explained<'a> {
         let explained = match snapshot.merge_requests.get(&iid) {
-            Some(mr) => Explained::of(plan, mr, snapshot, &self.settled.rules),
+            Some(mr) => Explained::of(plan, mr, snapshot, &self.config.rules),
             None => Explained {
                 mr: None,
                 requests: Vec::new(),
@@ -90,14 +87,14 @@ impl Run {
 }
 
 /// Latest first.
-fn ended(snapshot: &Snapshot) -> Vec<(&Record, &Course)> {
+fn ended(snapshot: &Snapshot) -> Vec<(&Record, &Milestones)> {
     let ended = snapshot
         .records
         .iter()
         .filter(|record| record.status.ended());
     let mut ended: Vec<_> = ended
-        .filter_map(|record| Some((record, snapshot.courses.get(&record.pipeline)?)))
+        .filter_map(|record| Some((record, snapshot.milestones.get(&record.pipeline)?)))
         .collect();
-    ended.sort_by_key(|(record, course)| Reverse((course.ended_at, record.pipeline)));
+    ended.sort_by_key(|(record, milestones)| Reverse((milestones.ended_at, record.pipeline)));
     ended
 }

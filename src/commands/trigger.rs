@@ -1,18 +1,18 @@
 //! `bench-bot trigger`: one merge request ahead of the queue.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Run;
 use crate::act::{self, BenchmarkPipeline, Verb};
-use crate::cli::{Benchmark, Environment, MrName, Settings, Writing};
+use crate::cli::{Benchmark, ChosenMr, Environment, MrName, Settings, Writing};
 use crate::plan::{self, Plan};
 use crate::report;
 use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
 
 /// How one merge request is to be triggered.
-pub struct Triggering<'a> {
-    pub mr: &'a MrName,
+pub struct Triggering {
+    pub mr: ChosenMr,
     pub force: bool,
     pub wait: bool,
 }
@@ -29,16 +29,16 @@ pub fn trigger(
         variables: benchmark.variables()?,
         ..Run::begin("trigger", settings, environment, None, !dry_run)?
     };
-    run.trigger(mr, force, wait)
+    let name = mr.name().context("no merge request is named")?;
+    run.trigger(name, force, wait)
 }
 
 impl Run {
     fn trigger(mut self, name: &MrName, force: bool, wait: bool) -> Result<RunOutcome> {
-        let source = self.gitlab.source.project();
-        let iid = name.in_project(&source.web_url, &self.settled.connection.gitlab_url)?;
+        let iid = self.number_of(name)?;
         self.only = Some(iid);
         let snapshot = self.survey(None, Scope::One(iid))?;
-        let rules = &self.settled.rules;
+        let rules = &self.config.rules;
         let plan = Plan {
             free: 0,
             ..plan::scan(&snapshot, rules)
@@ -59,7 +59,7 @@ impl Run {
         {
             return refuse(format!("there may be no label {label}: try again later"));
         }
-        let label = request.map_or(&self.settled.labels[0], |request| &request.label);
+        let label = request.map_or(&self.config.labels[0], |request| &request.label);
         let (actions, benchmark) = match plan::trigger(&snapshot, mr, rules, force) {
             Err(refusal) => return refuse(report::refusal(&refusal)),
             Ok(trigger) => {

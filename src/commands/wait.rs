@@ -14,10 +14,10 @@ use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::answer::{Job, Outcome, Status};
 use crate::gitlab::{Error, Gitlab};
 use crate::id::{Iid, RequestId};
-use crate::inert::one_line;
 use crate::note::End;
 use crate::plan::{self, Plan};
 use crate::run_outcome::{Exit, RunOutcome};
+use crate::sanitize::one_line;
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Newest, Scope};
 
@@ -88,7 +88,7 @@ impl Run {
         plan: &Plan,
     ) -> RunOutcome {
         self.on_interrupt(format!(
-            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger --mr {mr} --wait\n\
+            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
              Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
             benchmark.web_url
         ));
@@ -107,7 +107,7 @@ impl Run {
             Ok(Over { snapshot, success }) => {
                 let plan = Plan {
                     free: 0,
-                    ..plan::scan(&snapshot, &self.settled.rules)
+                    ..plan::scan(&snapshot, &self.config.rules)
                 };
                 let mut ran = self.report(&snapshot, &plan, &following.actions);
                 if ran.exit == Exit::Done && !success {
@@ -176,7 +176,7 @@ impl Run {
     /// For longer than a benchmark may take, by this machine's clock.
     fn over_time(&self, following: &Following) -> bool {
         let time = TimeDelta::from_std(following.begun.elapsed());
-        time.is_ok_and(|time| time > self.settled.rules.timeout)
+        time.is_ok_and(|time| time > self.config.rules.timeout)
     }
 
     fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
@@ -194,7 +194,7 @@ impl Run {
         self.show(following, &seen);
         let asked = *following.request.get_or_insert(seen.request);
         let withdrawn = seen.request.is_none() || seen.request != asked;
-        let stuck = gitlab.now() - seen.created_at > self.settled.rules.timeout;
+        let stuck = gitlab.now() - seen.created_at > self.config.rules.timeout;
         match seen.status.ended() || withdrawn || stuck || self.over_time(following) {
             true => self.close(following, &seen),
             false => Ok(Step::GoesOn),
@@ -203,14 +203,14 @@ impl Run {
 
     /// Does what reconcile would do about the merge request's benchmarks.
     fn close(&mut self, following: &mut Following, seen: &Seen) -> Result<Step> {
-        self.gitlab = self.gitlab.anew(self.settled.connection.limits.retries);
+        self.gitlab = self.gitlab.anew(self.config.connection.limits.retries);
         let (mr, followed) = (following.mr, following.benchmark.id);
         let ending = Scope::Ending {
             iid: mr,
             aftercare: AFTERCARE,
         };
         let snapshot = self.survey(None, ending)?;
-        let mut repairs = plan::reconcile(&snapshot, &self.settled.rules).repairs;
+        let mut repairs = plan::reconcile(&snapshot, &self.config.rules).repairs;
         repairs.retain(|repair| repair.mr() == mr);
         let done = self.actor(&snapshot).repair_all(&repairs);
         following.actions.extend(done.iter().cloned());

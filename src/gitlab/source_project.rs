@@ -31,6 +31,8 @@ pub enum Listing<'a> {
     Marked,
     /// One, in any state.
     One(Iid),
+    /// The open ones from a branch, of whichever fork.
+    From(&'a str),
 }
 
 /// A row of such a list.
@@ -258,6 +260,10 @@ pub fn list(
         ]),
         Listing::Marked => query.push(("my_reaction_emoji", MARK.to_owned())),
         Listing::One(iid) => query.push(("iids[]", iid.to_string())),
+        Listing::From(branch) => query.extend([
+            ("source_branch", branch.to_owned()),
+            ("state", "opened".to_owned()),
+        ]),
     }
     let path = format!("{project_path}/merge_requests");
     let mut listed: Vec<Listed> = http.get_all(token, &path, &query)?;

@@ -233,7 +233,7 @@ fn artifacts(details: &Details) -> String {
 
 /// Whose failure a job's is, as far as GitLab's reason tells.
 #[derive(PartialEq)]
-enum Blame {
+enum FailureCause {
     Script,
     Machine,
     Unsaid,
@@ -241,9 +241,9 @@ enum Blame {
 
 /// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
 /// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
-fn blame(job: &Job) -> Blame {
+fn failure_cause(job: &Job) -> FailureCause {
     match job.failure_reason() {
-        "script_failure" => Blame::Script,
+        "script_failure" => FailureCause::Script,
         "runner_system_failure"
         | "runner_interrupted"
         | "runner_external_dependency_failure"
@@ -255,8 +255,8 @@ fn blame(job: &Job) -> Blame {
         | "job_router_failure"
         | "stale_schedule"
         | "api_failure"
-        | "data_integrity_failure" => Blame::Machine,
-        _ => Blame::Unsaid,
+        | "data_integrity_failure" => FailureCause::Machine,
+        _ => FailureCause::Unsaid,
     }
 }
 
@@ -267,11 +267,11 @@ fn failures(details: &Details, label: &str) -> String {
     let named = &details.failed[..details.failed.len().min(MOST_JOBS)];
     let mut text = String::new();
     for (whose, lead) in [
-        (Blame::Script, "The script failed: look at"),
-        (Blame::Machine, "The machine failed, not the commit:"),
-        (Blame::Unsaid, "Failed:"),
+        (FailureCause::Script, "The script failed: look at"),
+        (FailureCause::Machine, "The machine failed, not the commit:"),
+        (FailureCause::Unsaid, "Failed:"),
     ] {
-        let jobs = named.iter().filter(|job| blame(job) == whose);
+        let jobs = named.iter().filter(|job| failure_cause(job) == whose);
         let jobs: Vec<String> = jobs
             .map(|job| {
                 let (name, reason) = (code(&job.name), code(job.failure_reason()));
@@ -291,7 +291,7 @@ fn failures(details: &Details, label: &str) -> String {
         && details
             .failed
             .iter()
-            .all(|job| blame(job) == Blame::Machine);
+            .all(|job| failure_cause(job) == FailureCause::Machine);
     let again = match machine {
         true => "Just put",
         false => "To try again, put",
@@ -308,7 +308,7 @@ const LONGEST_FENCE: usize = 80;
 
 /// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
 pub(super) fn code(text: &str) -> String {
-    let mut text = crate::inert::one_line(text);
+    let mut text = crate::sanitize::one_line(text);
     let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     if longest_row(&text) >= LONGEST_FENCE {
         text = text.replace('`', "'");

@@ -72,7 +72,7 @@ pub fn unresolved<'a>(
 
 /// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
 /// make a second discussion or a second reply.
-pub fn surplus(threads: &[Thread], record: &Record) -> Vec<NoteId> {
+pub fn redundant_notes(threads: &[Thread], record: &Record) -> Vec<NoteId> {
     let task = &record.task;
     let standing = thread_of(threads, record).map(|thread| &thread.id);
     let kept = outcome_of(threads, record);

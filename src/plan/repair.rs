@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::discussions::{is_told_of_another, outcomes, surplus, thread_of, unlinked};
+use super::discussions::{is_told_of_another, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
 use super::requests::{is_stuck, may_be_second, stands, unserved};
 use super::{Plan, Rules, in_flight};
@@ -76,8 +76,8 @@ pub struct Closing<'a> {
 
 /// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
-/// The same where no note tells since when: from the time-out on, so that a nightly run comes to it.
-const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::hours(26);
+/// The same where no note tells since when: from the time-out on, so that a run comes to it that looks once in days.
+const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::days(7);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let of_records = snapshot
@@ -169,7 +169,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     let is_on = labelled.is_some();
     // GitLab took no word of it then, or a person has deleted it since.
     let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
-    let mended = unlinked(threads, record).is_none() && surplus(threads, record).is_empty();
+    let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
     let link = (!mended).then_some(What::Link);
     match &record.status {
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.

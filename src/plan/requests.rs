@@ -183,7 +183,7 @@ pub fn is_still_asked(
 /// Whether a trouble leaves it unknown what serves that merge request.
 pub fn concerns(snapshot: &Snapshot, about: About, iid: Iid) -> bool {
     match about {
-        About::Label | About::Course => false,
+        About::Label | About::Milestones => false,
         About::MergeRequest(of) => of == iid,
         About::Pipeline(pipeline) => {
             let mr = snapshot.merge_requests.get(&iid);

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::json::{Checked, printed};
 use super::layout::{BOLD, DIM, GREEN, RED, line, wrapped};
-use crate::inert::one_line;
+use crate::sanitize::one_line;
 use crate::setup::checks::{Check, Verdict};
 
 const YELLOW: Style = AnsiColor::Yellow.on_default();

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::Report;
 use super::explain::{self, Sentence};
 use crate::act::{Action, Effect};
-use crate::course::Course;
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
-use crate::inert::acts;
+use crate::milestones::Milestones;
 use crate::plan::{self, Queued};
 use crate::record::Record;
+use crate::sanitize::acts;
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -30,7 +30,7 @@ struct Json<'a> {
     /// Of `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Vec<Ended<'a>>>,
-    /// Of `status --mr`.
+    /// Of `status N`.
     #[serde(skip_serializing_if = "Option::is_none")]
     conditions: Option<Vec<Checked<'a>>>,
 }
@@ -48,7 +48,7 @@ struct Ended<'a> {
     benchmark_pipeline: Pipeline<'a>,
 }
 
-/// A condition of `status --mr`, or a check of `doctor`.
+/// A condition of `status N`, or a check of `doctor`.
 #[derive(Serialize)]
 pub(super) struct Checked<'a> {
     pub name: &'a str,
@@ -143,7 +143,7 @@ pub fn json(report: &Report) -> String {
         },
         ended: report.status.as_ref().map(|status| {
             let all = status.ended.iter();
-            all.map(|(record, course)| ended(record, course, report.source.id))
+            all.map(|(record, milestones)| ended(record, milestones, report.source.id))
                 .collect()
         }),
         conditions: sentences
@@ -191,16 +191,16 @@ fn in_flight<'a>(found: &plan::InFlight<'a>, source: ProjectId) -> InFlight<'a> 
     }
 }
 
-fn ended<'a>(record: &'a Record, course: &Course, source: ProjectId) -> Ended<'a> {
+fn ended<'a>(record: &'a Record, milestones: &Milestones, source: ProjectId) -> Ended<'a> {
     Ended {
         mr: (record.task.project == source).then_some(record.task.mr),
         label: &record.task.label,
         sha: &record.task.sha,
         outcome: record.status.word(),
-        requested_at: course.requested_at.map(rfc3339),
-        ready_at: course.ready_at.map(rfc3339),
-        started_at: course.started_at.map(rfc3339),
-        ended_at: course.ended_at.map(rfc3339),
+        requested_at: milestones.requested_at.map(rfc3339),
+        ready_at: milestones.ready_at.map(rfc3339),
+        started_at: milestones.started_at.map(rfc3339),
+        ended_at: milestones.ended_at.map(rfc3339),
         benchmark_pipeline: Pipeline {
             id: record.pipeline,
             web_url: &record.web_url,

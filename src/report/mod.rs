@@ -16,8 +16,8 @@ pub use self::json::json;
 pub use self::text::{refusal, text};
 
 use crate::act::Action;
-use crate::course::Course;
 use crate::gitlab::answer::Project;
+use crate::milestones::Milestones;
 use crate::plan::{self, Condition, Order, Plan, Rules};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
@@ -46,7 +46,7 @@ pub struct Status<'a> {
     pub since: TimeDelta,
     pub snapshot: &'a Snapshot,
     /// Latest first.
-    pub ended: Vec<(&'a Record, &'a Course)>,
+    pub ended: Vec<(&'a Record, &'a Milestones)>,
     /// Where one merge request was asked for: then the plan is of that alone.
     pub explained: Option<Explained<'a>>,
 }

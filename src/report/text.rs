@@ -10,9 +10,9 @@ use super::Report;
 use super::explain::unvouched;
 use super::layout::{BOLD, DIM, GREEN, RED, ago, line, padded, shortened};
 use crate::act::Effect;
-use crate::inert::one_line;
 use crate::plan::{InFlight, Order, Place, Refusal, Unvouched, Verdict, Waiting};
 use crate::record::Record;
+use crate::sanitize::one_line;
 use crate::snapshot::MergeRequest;
 
 /// In colour; whoever prints it takes the colours out where there is no terminal. `width` is in columns.

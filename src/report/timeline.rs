@@ -1,4 +1,4 @@
-//! What the courses of requests come to: typical times, and whether machines were what they waited for.
+//! What the milestones of requests come to: typical times, and whether machines were what they waited for.
 
 use std::cmp::Reverse;
 
@@ -6,27 +6,27 @@ use chrono::TimeDelta;
 
 use super::layout::lasting;
 use super::{Report, Status};
-use crate::course::{Course, Waits, median};
+use crate::milestones::{Milestones, Waits, median};
 use crate::plan::Queued;
 
 /// Of the requests in flight, queued, and ended lately.
-fn courses(report: &Report, status: &Status) -> Vec<Course> {
+fn milestones(report: &Report, status: &Status) -> Vec<Milestones> {
     let queued = report.plan.queue.iter().map(queued);
-    let begun = status.snapshot.courses.values().copied();
+    let begun = status.snapshot.milestones.values().copied();
     begun.chain(queued).collect()
 }
 
-pub fn queued(queued: &Queued) -> Course {
-    Course {
+pub fn queued(queued: &Queued) -> Milestones {
+    Milestones {
         requested_at: queued.request.at,
         ready_at: queued.pipeline.finished_at,
-        ..Course::default()
+        ..Milestones::default()
     }
 }
 
 fn waits(report: &Report, status: &Status) -> Waits {
-    let in_flight: Vec<Course> = status.snapshot.courses.values().copied().collect();
-    let all = courses(report, status);
+    let in_flight: Vec<Milestones> = status.snapshot.milestones.values().copied().collect();
+    let all = milestones(report, status);
     Waits::of(&all, &in_flight, report.max_in_flight, report.now)
 }
 
@@ -38,10 +38,13 @@ pub fn spread(times: impl Iterator<Item = Option<TimeDelta>>) -> Option<(String,
 }
 
 pub fn typical(status: &Status) -> Option<String> {
-    let ended = || status.ended.iter().map(|(_, course)| course);
+    let ended = || status.ended.iter().map(|(_, milestones)| milestones);
     let told = [
-        ("waited", spread(ended().map(|course| course.waited()))),
-        ("ran", spread(ended().map(|course| course.ran()))),
+        (
+            "waited",
+            spread(ended().map(|milestones| milestones.waited())),
+        ),
+        ("ran", spread(ended().map(|milestones| milestones.ran()))),
     ];
     let told = told.into_iter().filter_map(|(verb, spread)| {
         let (median, longest) = spread?;

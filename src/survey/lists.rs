@@ -37,7 +37,7 @@ impl Survey<'_> {
         let (mut threads, mut marked) = (BTreeSet::new(), None);
         match self.scope {
             Scope::Queue => {}
-            Scope::Courses { of, .. } => iids.extend(of),
+            Scope::Status { of, .. } => iids.extend(of),
             Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
             Scope::Records { .. } => {
                 marked = (!is_guest).then_some(iids);
@@ -76,7 +76,7 @@ impl Survey<'_> {
         let source = &self.gitlab.source;
         let all = &self.snapshot.labels;
         let labels = match self.scope {
-            Scope::Queue | Scope::Courses { .. } => {
+            Scope::Queue | Scope::Status { .. } => {
                 let lists = self.gitlab.list_all(&self.scope.listings(all));
                 let labels = all.iter().zip(lists);
                 let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));

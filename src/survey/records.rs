@@ -131,7 +131,7 @@ impl Survey<'_> {
         threads.extend(old.map(|record| record.task.mr));
         // Whoever asks about one merge request is told what becomes of a benchmark that goes on without its label.
         // And a note may link to what keeps its request from being started.
-        if let Scope::Courses { of: Some(iid), .. } = self.scope {
+        if let Scope::Status { of: Some(iid), .. } = self.scope {
             let goes_on = |record: &&Record| record.task.mr == iid && !record.status.ended();
             let mut own = self.snapshot.own_records().filter(goes_on);
             let without_label = own.any(|record| self.snapshot.request_of(record).is_none());
@@ -218,7 +218,6 @@ impl Survey<'_> {
                     continue;
                 }
             };
-            self.looked_at.insert(id);
             self.followed.insert(mr);
             let hidden = variables.as_ref().is_err_and(Error::forbidden) && self.gitlab.is_guest;
             let added = match hidden {

@@ -138,6 +138,13 @@ fn what_reconcile_does_about_one_that_ended() {
             "9 finish success untold, label gone",
         ),
         (
+            "label off by the bot, and not linked",
+            put_aside(&[]),
+            ends("success"),
+            thread(1, None),
+            "",
+        ),
+        (
             "put aside, but GitLab took no word of it",
             put_aside(&[]),
             ends("success"),

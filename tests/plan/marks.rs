@@ -99,42 +99,61 @@ fn the_mark_goes_where_nothing_is_unfinished() {
 
 #[test]
 fn what_is_in_flight_unmarked_is_marked() {
-    for (case, record, thread, expected) in [
+    let linked = || thread(1, Some(9));
+    for (case, mr, record, thread, expected) in [
         (
             "running",
+            mr(1),
             record(9, 1, "running"),
-            thread(1, Some(9)),
+            linked(),
             "mark !1",
         ),
         (
             "blocked",
+            mr(1),
             record(9, 1, "manual"),
-            thread(1, Some(9)),
+            linked(),
             "mark !1",
         ),
         (
             "ended",
+            mr(1),
             record(9, 1, "success"),
-            thread(1, Some(9)),
+            linked(),
             "9 finish success untold",
         ),
         (
+            "ended, with nobody left to tell",
+            unlabelled(),
+            record(9, 1, "success"),
+            foreign_thread(),
+            "",
+        ),
+        (
+            "withdrawn, which ends it",
+            unlabelled(),
+            record(9, 1, "running"),
+            linked(),
+            "9 withdraw untold",
+        ),
+        (
             "retried",
+            off(mr(1)),
             record(9, 1, "running"),
             told(outcome("failed")),
             "",
         ),
-        ("of another label", of_full(), thread(1, None), ""),
+        ("of another label", mr(1), of_full(), thread(1, None), ""),
     ] {
-        let mut mr = mr(1);
-        if case == "retried" {
-            mr.requests.clear();
-        }
         let mut snapshot = snapshot([mr], [record]);
         snapshot.threads.insert(Iid(1), vec![thread]);
         snapshot.marked = Some(BTreeSet::new());
         assert_eq!(repairs(&snapshot).join("; "), expected, "{case}");
     }
+    let mut marked = snapshot([mr(1)], [record(9, 1, "running")]);
+    marked.threads.insert(Iid(1), vec![linked()]);
+    marked.marked = Some(BTreeSet::from([Iid(1)]));
+    assert_eq!(repairs(&marked), [""; 0], "marked already");
 }
 
 /// A run that knows its new name has yet to take it off.

@@ -171,3 +171,12 @@ fn ties_in_everything_else_go_by_number() {
         assert_eq!(iids, [1, 2]);
     }
 }
+
+#[test]
+fn who_waits_is_listed_by_number_also_what_could_not_be_read() {
+    let mut snapshot = snapshot([with(2, |mr| mr.pipeline = None)], []);
+    snapshot.unread.extend([Iid(3), Iid(1)]);
+    let plan = plan::scan(&snapshot, &RULES);
+    let iids: Vec<u64> = plan.waiting.iter().map(|waiting| waiting.iid.0).collect();
+    assert_eq!(iids, [1, 2, 3]);
+}

@@ -1,6 +1,7 @@
 //! Which pipelines take a place, and which are named until a person deals with them.
 
-use bench_bot::id::{Iid, ProjectId};
+use bench_bot::id::{Iid, PipelineId, ProjectId};
+use bench_bot::note::OutcomeNote;
 use bench_bot::plan::{self, Place, Rules};
 use bench_bot::record::Record;
 use bench_bot::snapshot::Snapshot;
@@ -121,7 +122,7 @@ fn a_retry_takes_a_place_as_long_as_those_of_others() {
         "it was to be cancelled"
     );
     let mut of_another = outcome("failed");
-    of_another.pipeline = Some(bench_bot::id::PipelineId(8));
+    of_another.pipeline = Some(PipelineId(8));
     assert_eq!(
         retried(of_another, 30),
         OVERDUE,
@@ -240,6 +241,21 @@ fn what_is_named_until_a_person_deals_with_it() {
             aged("running", 90),
             told(to_be_cancelled(61)),
             1,
+        ),
+        (
+            "not overdue, cancelled lately",
+            aged("running", 90),
+            told(to_be_cancelled(5)),
+            0,
+        ),
+        (
+            "not overdue, another was cancelled in vain",
+            aged("running", 90),
+            told(OutcomeNote {
+                pipeline: Some(PipelineId(8)),
+                ..to_be_cancelled(61)
+            }),
+            0,
         ),
         (
             "blocked, cancelled in vain",

@@ -126,12 +126,14 @@ fn mend(after: &mut Snapshot, record: &Record) {
         let found = openings.find(|opening| opening.note == note);
         found.expect("it is there").linked = Some(record.pipeline);
     }
-    let surplus = plan::surplus(threads, record);
+    let redundant_notes = plan::redundant_notes(threads, record);
     for thread in threads {
-        thread.outcomes.retain(|note| !surplus.contains(&note.note));
+        thread
+            .outcomes
+            .retain(|note| !redundant_notes.contains(&note.note));
         thread
             .opening
-            .take_if(|opening| surplus.contains(&opening.note));
+            .take_if(|opening| redundant_notes.contains(&opening.note));
     }
 }
 

@@ -59,7 +59,7 @@ pub fn snapshot(
         uncertain: BTreeSet::new(),
         lost: BTreeSet::new(),
         marked: None,
-        courses: BTreeMap::new(),
+        milestones: BTreeMap::new(),
         missing_labels: Vec::new(),
         unknown_labels: Vec::new(),
         troubles: Vec::new(),

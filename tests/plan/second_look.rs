@@ -175,7 +175,7 @@ fn which_troubles_are_about_a_merge_request() {
         (About::Pipeline(PipelineId(9)), true),
         (About::Pipeline(PipelineId(10)), false),
         (About::Label, false),
-        (About::Course, false),
+        (About::Milestones, false),
     ] {
         assert_eq!(
             plan::concerns(&snapshot, about, Iid(1)),

@@ -205,7 +205,7 @@ fn which_notes_are_one_too_many() {
         ),
     ];
     for (case, threads, expected) in cases {
-        let found: Vec<u64> = plan::surplus(&threads, &named)
+        let found: Vec<u64> = plan::redundant_notes(&threads, &named)
             .iter()
             .map(|note| note.0)
             .collect();

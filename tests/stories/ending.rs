@@ -112,14 +112,16 @@ fn whoever_waits_for_it_learns_that_it_was_no_success() {
     assert!(!mr.is_labelled());
 }
 
+const NUMBERED: [&str; 2] = ["benchmark 1/3", "benchmark 2/3"];
+const MATRIX: [&str; 2] = ["benchmark: [a, b]", "benchmark: [a, c]"];
+
 #[test]
 fn a_job_run_in_parts_is_found_by_its_name() {
     for (parts, other) in [
-        (["benchmark 1/3", "benchmark 2/3"], "benchmarks 1/3"),
-        (
-            ["benchmark: [a, b]", "benchmark: [a, c]"],
-            "benchmark-old: [a, b]",
-        ),
+        (NUMBERED, "benchmarks 1/3"),
+        (NUMBERED, "benchmark 1/b"),
+        (MATRIX, "benchmark-old: [a, b]"),
+        (MATRIX, "benchmark: [a"),
     ] {
         for failed in parts {
             let gitlab = Gitlab::start();
@@ -134,6 +136,7 @@ fn a_job_run_in_parts_is_found_by_its_name() {
             let reply = reply(&mr);
             assert!(reply.starts_with("❌ **Benchmark failed**"), "{reply}");
             assert!(reply.contains(&format!("job [`{failed}`]")), "{reply}");
+            assert_eq!(reply.matches("job [").count(), 1, "{reply}");
             assert!(
                 reply.contains(&format!("[artifacts of `{}`]", parts[1])),
                 "{reply}"

@@ -177,3 +177,39 @@ fn what_is_wrong_elsewhere_is_a_warning_to_whoever_triggers_one() {
     assert!(ran.stderr.contains("may be a benchmark"), "{}", ran.stderr);
     assert!(second.page().contains("**Benchmark started**"));
 }
+
+/// Only the bot's own lists show it otherwise, and it is on none of them.
+#[test]
+fn one_that_bears_no_mark_is_not_gone_because_it_is_denied_once() {
+    let gitlab = Gitlab::start();
+    gitlab.fault(|request| {
+        let marks = request.path.ends_with("/award_emoji");
+        marks.then(Fault::forbidden)
+    });
+    let (mr, benchmark) = in_flight(&gitlab);
+    gitlab.fault(|request| {
+        let reads = request.path.ends_with("/merge_requests/1");
+        reads.then(Fault::not_found)
+    });
+    bot(&gitlab, "reconcile").exits(1);
+    assert_eq!(gitlab.pipeline(benchmark).status, "running");
+    gitlab.no_faults();
+    gitlab.benchmark_ends(benchmark, "success");
+    run(&gitlab, "reconcile");
+    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+}
+
+#[test]
+fn what_is_in_flight_without_the_mark_gets_it() {
+    let gitlab = Gitlab::start();
+    gitlab.fault(|request| {
+        let marks = request.path.ends_with("/award_emoji");
+        marks.then(Fault::server_error)
+    });
+    let (mr, _) = in_flight(&gitlab);
+    gitlab.no_faults();
+    assert_eq!(mr.reactions(), []);
+    run(&gitlab, "reconcile");
+    let mark = ("eyes".to_owned(), "bench-bot".to_owned());
+    assert_eq!(mr.reactions(), [mark]);
+}

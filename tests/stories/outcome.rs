@@ -147,6 +147,17 @@ fn the_reply_links_to_the_artifacts_of_the_results_job_and_shows_what_they_say_i
 }
 
 #[test]
+fn results_without_a_summary_are_nothing_to_warn_of() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    gitlab.benchmark_leaves(benchmark, "benchmark", "x.txt", "x");
+    gitlab.benchmark_ends(benchmark, "success");
+    let ran = run(&gitlab, "reconcile --results-job benchmark");
+    assert_eq!(ran.stderr, "");
+    assert!(told(&mr).contains("artifacts of `benchmark`"));
+}
+
+#[test]
 fn a_summary_is_cut_off_after_two_hundred_characters() {
     for (length, shown) in [
         (200, "ü".repeat(200)),

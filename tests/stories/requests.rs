@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Gitlab, Mr};
+use in_memory_gitlab::{Fault, Gitlab, Mr};
 
-use crate::bot::run;
+use crate::bot::{bot, run};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -95,6 +95,33 @@ fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
     assert_eq!(requests(&gitlab, "reconcile"), every);
 }
 
+/// What has been pushed to a fork matters only to who starts it.
+#[test]
+fn a_reconcile_does_not_ask_what_was_pushed() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.fork_mr("speed-up").passed().labelled();
+    run(&gitlab, "scan");
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
+    gitlab.clear_requests();
+    run(&gitlab, "reconcile");
+    assert!(!mr.is_labelled());
+    let mut requests = gitlab.requests().into_iter();
+    assert!(!requests.any(|request| request.path.ends_with("/versions")));
+}
+
+#[test]
+fn a_trigger_asks_for_its_merge_request_alone_whatever_else_is_in_flight() {
+    let requests = [0, 3].map(|others| {
+        let gitlab = Gitlab::start();
+        ready(&gitlab, others);
+        run(&gitlab, "scan --max-in-flight 9");
+        let variables = others;
+        let mr = gitlab.mr("urgent").passed();
+        requests(&gitlab, &format!("trigger --mr {}", mr.iid())) - variables
+    });
+    assert_eq!(requests[0], requests[1]);
+}
+
 #[test]
 fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
     let finish = |status: &str, arguments: &str| {
@@ -125,6 +152,25 @@ fn jobs_are_asked_for_only_where_the_reply_tells_of_them() {
     );
     assert_eq!(finish("success", "--resolve success"), plain + resolve);
     assert_eq!(finish("failed", "--resolve success"), plain + jobs);
+}
+
+#[test]
+fn nor_are_they_where_the_outcome_is_told_already() {
+    let gitlab = Gitlab::start();
+    let mr = ready(&gitlab, 1).remove(0);
+    run(&gitlab, "scan");
+    gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "failed");
+    gitlab.fault(|request| {
+        let label_off = request.body.get("remove_labels").is_some();
+        label_off.then(Fault::server_error)
+    });
+    bot(&gitlab, "reconcile").exits(1);
+    gitlab.no_faults();
+    gitlab.clear_requests();
+    run(&gitlab, "reconcile");
+    assert!(!mr.is_labelled());
+    let mut requests = gitlab.requests().into_iter();
+    assert!(!requests.any(|request| request.path.ends_with("/jobs")));
 }
 
 #[test]

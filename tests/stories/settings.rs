@@ -106,9 +106,10 @@ fn an_unknown_flag_or_argument_is_named() {
     for (arguments, named) in [
         ("scan --frobnicate", "'--frobnicate'"),
         ("frobnicate", "'frobnicate'"),
-        ("trigger --mr twelve", "'twelve'"),
+        ("trigger !twelve", "'!twelve'"),
+        ("trigger 1 --mr 2", "--mr"),
         ("trigger --mr 0", "'0'"),
-        ("trigger", "--mr"),
+        ("trigger", "<MR|--mr <MR>>"),
         ("reconcile --since tomorrow", "--since"),
         ("status --since 0s", "--since"),
         ("status --dry-run", "'--dry-run'"),

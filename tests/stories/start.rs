@@ -1,6 +1,9 @@
 //! What a start leaves behind: the discussion, the record, the link.
 
-use in_memory_gitlab::{Gitlab, Token};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use in_memory_gitlab::{Fault, Gitlab, Request, Token};
 
 use crate::bot::{bot, run};
 
@@ -174,4 +177,64 @@ fn the_benchmark_project_may_have_a_token_of_its_own() {
     gitlab.benchmark_ends(benchmark.id, "success");
     with_both("reconcile").succeeds();
     assert!(!mr.is_labelled());
+}
+
+/// And no more than its place: that is no reason why others should wait.
+#[test]
+fn one_that_may_have_started_keeps_its_place() {
+    for hit in [Fault::ResetAfterEffect, Fault::Reset] {
+        for places in [1, 2] {
+            let gitlab = Gitlab::start();
+            for branch in ["first", "second", "third"] {
+                gitlab.mr(branch).passed().labelled();
+            }
+            let (hit, asked) = (hit.clone(), AtomicBool::new(false));
+            gitlab.fault(move |request| {
+                let first = creates(request) && !asked.swap(true, Ordering::SeqCst);
+                first.then(|| hit.clone())
+            });
+            bot(&gitlab, &format!("scan --max-in-flight {places}")).exits(1);
+            let writes = gitlab.writes();
+            let asked = writes.iter().filter(|write| creates(write));
+            assert_eq!(asked.count(), places);
+        }
+    }
+}
+
+#[test]
+fn the_first_of_the_queue_gets_the_lowest_pipeline_however_long_that_takes() {
+    let gitlab = Gitlab::start();
+    for branch in ["first", "second", "third"] {
+        gitlab.mr(branch).passed().labelled();
+    }
+    let begun = AtomicBool::new(false);
+    gitlab.fault(move |request| {
+        if creates(request) && !begun.swap(true, Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        None
+    });
+    run(&gitlab, "scan --max-in-flight 3");
+    let benchmarks = gitlab.benchmarks();
+    let iids = benchmarks
+        .iter()
+        .map(|found| found.variable("BENCH_MR_IID"));
+    assert_eq!(Vec::from_iter(iids), [Some("1"), Some("2"), Some("3")]);
+}
+
+#[test]
+fn a_mark_that_fails_once_is_tried_again() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    let failed = AtomicBool::new(false);
+    gitlab.fault(move |request| {
+        let first = request.path.ends_with("/award_emoji") && !failed.swap(true, Ordering::SeqCst);
+        first.then(Fault::server_error)
+    });
+    run(&gitlab, "scan");
+    assert_eq!(mr.reactions().len(), 1);
+}
+
+fn creates(request: &Request) -> bool {
+    request.method == "POST" && request.path.ends_with("/pipeline")
 }

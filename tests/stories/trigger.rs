@@ -5,19 +5,47 @@ use in_memory_gitlab::{Gitlab, Role};
 use crate::bot::{bot, json, run};
 
 #[test]
-fn by_number_by_reference_or_by_address() {
+fn by_number_by_reference_by_address_or_by_branch() {
     for name in [
         "1",
         "!1",
         "https://gitlab.example.com/acme/engine/-/merge_requests/1",
         "https://gitlab.example.com/acme/engine/-/merge_requests/1/diffs#note_3",
+        "feature/speed-up",
     ] {
-        let gitlab = Gitlab::start();
-        let mr = gitlab.mr("speed-up").passed().labelled();
-        run(&gitlab, &format!("trigger --mr {name}"));
-        assert_eq!(gitlab.benchmarks().len(), 1, "{name}");
-        assert!(mr.page().contains("Benchmark started"));
+        for flag in ["", "--mr "] {
+            let gitlab = Gitlab::start();
+            let mr = gitlab.mr("feature/speed-up").passed().labelled();
+            gitlab.mr("feature/speed-up-2").passed();
+            run(&gitlab, &format!("trigger {flag}{name}"));
+            assert_eq!(gitlab.benchmarks().len(), 1, "{name}");
+            assert!(mr.page().contains("Benchmark started"));
+            let status = run(&gitlab, &format!("status {flag}{name}"));
+            assert!(status.stdout.contains("!1"), "{}", status.stdout);
+        }
     }
+}
+
+#[test]
+fn a_branch_has_to_tell_which_merge_request_is_meant() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("merged").passed().merge();
+    gitlab.mr("twice").passed().retarget("main");
+    gitlab.fork_mr("twice").passed();
+    for (branch, sentence) in [
+        (
+            "merged",
+            "error: no open merge request of acme/engine comes from a branch merged",
+        ),
+        (
+            "twice",
+            "error: !2 and !3 come from a branch twice: name one by its number",
+        ),
+    ] {
+        let ran = bot(&gitlab, &format!("trigger {branch}")).exits(1);
+        assert!(ran.complaint().contains(sentence), "{}", ran.stderr);
+    }
+    assert!(gitlab.writes().is_empty());
 }
 
 #[test]

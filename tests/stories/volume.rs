@@ -319,6 +319,29 @@ fn a_record_as_old_as_a_forgotten_label_is_found_behind_hundreds() {
     }
 }
 
+/// The one page that is read ends before that record, and all that matters of it is known.
+#[test]
+fn a_record_as_old_as_a_forgotten_label_is_found_behind_a_busy_day() {
+    let gitlab = Gitlab::start();
+    let record = a_record(&gitlab);
+    let record: Vec<_> = record
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect();
+    gitlab.mr("served").passed().labelled();
+    run(&gitlab, "scan");
+    for benchmarks in [1, 99] {
+        end_benchmarks(&gitlab);
+        gitlab.later(Duration::from_secs(10 * 24 * 60 * 60));
+        for _ in 0..benchmarks {
+            gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &record);
+        }
+    }
+    end_benchmarks(&gitlab);
+    let report = json(&gitlab, "status");
+    assert_eq!(report["waiting"][0]["reason"], "finished", "{report:#}");
+}
+
 #[test]
 fn reconcile_asks_the_same_however_many_wait() {
     let requests = [0, 40].map(|waiting| {

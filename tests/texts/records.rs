@@ -103,3 +103,34 @@ fn what_no_benchmark_of_ours_can_say_is_malformed() {
         assert!(!error.is_withheld, "{key}");
     }
 }
+
+#[test]
+fn what_reads_like_a_variable_stays_as_it_is() {
+    for (name, value) in [
+        ("50%", "50%"),
+        ("%CI%", "%${}CI%"),
+        ("%_a1%b", "%${}_a1%b"),
+        ("a%CI%CI%", "a%${}CI%${}CI%"),
+        ("%1%", "%1%"),
+        ("%%", "%%"),
+        ("%a-b%", "%a-b%"),
+        ("$CI", "$$CI"),
+        ("${CI}", "$${CI}"),
+        ("$$", "$$$$"),
+    ] {
+        let task = Task {
+            branch: name.to_owned(),
+            ..task("benchmarking", "topic")
+        };
+        let variables = task.variables();
+        let branch = variables.iter().find(|found| found.key == "BENCH_BRANCH");
+        assert_eq!(branch.expect("it is there").value, value);
+        let given: Vec<_> = variables
+            .iter()
+            .map(|variable| in_memory_gitlab::Variable::new(&variable.key, &variable.value))
+            .collect();
+        let seen = in_memory_gitlab::job_sees(&given, &[("CI", "true"), ("_a1", "b")]);
+        assert_eq!(seen["BENCH_BRANCH"], name);
+        assert_eq!(Task::read(&variables, "another"), Ok(Some(task)), "{name}");
+    }
+}

@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::{link, mr_link, outcome, text};
-use crate::course::{Course, Stage};
+use crate::milestones::{Milestones, Stage};
 use crate::report::layout::lasting;
 use crate::report::text::state;
 use crate::report::{Report, Status, timeline};
@@ -35,7 +35,7 @@ fn look(stage: Stage) -> (&'static str, u8, &'static str) {
 struct Row<'a> {
     mr: Markup,
     branch: &'a str,
-    course: Course,
+    milestones: Milestones,
     state: Markup,
 }
 
@@ -44,7 +44,7 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
     let legend = legend(&rows, report.now);
     let mut days: BTreeMap<Reverse<NaiveDate>, Vec<Row>> = BTreeMap::new();
     for row in rows {
-        let day = row.course.ended_at.unwrap_or(report.now).date_naive();
+        let day = row.milestones.ended_at.unwrap_or(report.now).date_naive();
         days.entry(Reverse(day)).or_default().push(row);
     }
     html! {
@@ -61,11 +61,11 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
 
 /// The earliest end first, then those that have not ended.
 fn rows<'a>(report: &'a Report, status: &'a Status) -> Vec<Row<'a>> {
-    let courses = &status.snapshot.courses;
-    let ended = status.ended.iter().rev().map(|(record, course)| Row {
+    let milestones = &status.snapshot.milestones;
+    let ended = status.ended.iter().rev().map(|(record, milestones)| Row {
         mr: mr_link(report, record),
         branch: &record.task.branch,
-        course: **course,
+        milestones: **milestones,
         state: outcome(record.status.word()),
     });
     let in_flight = report.plan.in_flight.iter().map(|found| {
@@ -73,14 +73,17 @@ fn rows<'a>(report: &'a Report, status: &'a Status) -> Vec<Row<'a>> {
         Row {
             mr: mr_link(report, record),
             branch: &record.task.branch,
-            course: courses.get(&record.pipeline).copied().unwrap_or_default(),
+            milestones: milestones
+                .get(&record.pipeline)
+                .copied()
+                .unwrap_or_default(),
             state: text(&state(found)),
         }
     });
     let queue = report.plan.queue.iter().map(|queued| Row {
         mr: link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }),
         branch: &queued.mr.branch,
-        course: timeline::queued(queued),
+        milestones: timeline::queued(queued),
         state: html! { "queued" },
     });
     ended.chain(in_flight).chain(queue).collect()
@@ -98,8 +101,10 @@ impl Axis {
     fn of(rows: &[Row], now: DateTime<Utc>) -> Self {
         let starts = rows
             .iter()
-            .filter_map(|row| Some(row.course.stretches(now).first()?.from));
-        let ends = rows.iter().map(|row| row.course.ended_at.unwrap_or(now));
+            .filter_map(|row| Some(row.milestones.phases(now).first()?.from));
+        let ends = rows
+            .iter()
+            .map(|row| row.milestones.ended_at.unwrap_or(now));
         let to = ends.max().unwrap_or(now);
         let from = starts.min().unwrap_or(to).max(to - LONGEST);
         let steps = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240].map(TimeDelta::minutes);
@@ -150,7 +155,7 @@ fn panel(day: NaiveDate, rows: &[Row], now: DateTime<Utc>) -> Markup {
                 div.row {
                     span.who { (row.mr) " " span.branch { (text(row.branch)) } }
                     (track(row, axis, now))
-                    span.state { (row.state) @if let Some(took) = took(&row.course, now) { " " (lasting(took)) } }
+                    span.state { (row.state) @if let Some(took) = took(&row.milestones, now) { " " (lasting(took)) } }
                 }
             }
         }
@@ -158,26 +163,26 @@ fn panel(day: NaiveDate, rows: &[Row], now: DateTime<Utc>) -> Markup {
 }
 
 fn track(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
-    let course = &row.course;
+    let milestones = &row.milestones;
     let seen = |at: DateTime<Utc>| at >= axis.from && at <= axis.to;
     let middle = HEIGHT / 2;
     html! {
         svg.track width="100%" height=(HEIGHT) role="img" {
-            title { (told(course)) }
+            title { (told(milestones)) }
             @for tick in axis.ticks() {
                 @let x = percent(axis.place(tick));
                 line.grid x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
             }
-            @for stretch in course.stretches(now) {
-                @let (from, to) = (axis.place(stretch.from), axis.place(stretch.to));
-                @if stretch.to >= axis.from {
-                    @let (class, height, _) = look(stretch.stage);
+            @for phase in milestones.phases(now) {
+                @let (from, to) = (axis.place(phase.from), axis.place(phase.to));
+                @if phase.to >= axis.from {
+                    @let (class, height, _) = look(phase.stage);
                     rect class=(class) x=(percent(from.min(100.0 - NARROWEST)))
                         width=(percent((to - from).max(NARROWEST)))
                         y=((HEIGHT - height) / 2) height=(height) {}
                 }
             }
-            @if let Some(at) = course.requested_at.filter(|at| seen(*at)) {
+            @if let Some(at) = milestones.requested_at.filter(|at| seen(*at)) {
                 circle.label cx=(percent(axis.place(at))) cy=(middle) r="4" {}
             }
         }
@@ -185,26 +190,26 @@ fn track(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
 }
 
 /// How long it has been in its state: for one that has ended, how long it ran.
-fn took(course: &Course, now: DateTime<Utc>) -> Option<TimeDelta> {
-    match course.ended_at {
-        Some(_) => course.ran(),
+fn took(milestones: &Milestones, now: DateTime<Utc>) -> Option<TimeDelta> {
+    match milestones.ended_at {
+        Some(_) => milestones.ran(),
         None => Some(
-            now - course
+            now - milestones
                 .started_at
-                .or(course.begun_at)
-                .or(course.requested_at)?,
+                .or(milestones.begun_at)
+                .or(milestones.requested_at)?,
         ),
     }
 }
 
 /// The drawing's times in words.
-fn told(course: &Course) -> String {
+fn told(milestones: &Milestones) -> String {
     let times = [
-        ("label", course.requested_at),
-        ("pipeline passed", course.ready_at),
-        ("benchmark begun", course.begun_at),
-        ("started", course.started_at),
-        ("ended", course.ended_at),
+        ("label", milestones.requested_at),
+        ("pipeline passed", milestones.ready_at),
+        ("benchmark begun", milestones.begun_at),
+        ("started", milestones.started_at),
+        ("ended", milestones.ended_at),
     ];
     let told = times
         .iter()
@@ -214,8 +219,8 @@ fn told(course: &Course) -> String {
 
 fn legend(rows: &[Row], now: DateTime<Utc>) -> Markup {
     let drawn = |stage: &Stage| {
-        let mut stretches = rows.iter().flat_map(|row| row.course.stretches(now));
-        stretches.any(|stretch| stretch.stage == *stage)
+        let mut phases = rows.iter().flat_map(|row| row.milestones.phases(now));
+        phases.any(|phase| phase.stage == *stage)
     };
     html! {
         ul.legend {

@@ -9,11 +9,11 @@ use super::json::rfc3339;
 use super::layout::lasting;
 use super::text::{mr_of, state};
 use super::{Report, Status, explain, timeline};
-use crate::course::Course;
 use crate::gitlab::Url;
-use crate::inert::one_line;
+use crate::milestones::Milestones;
 use crate::plan::{Order, Verdict, Waiting};
 use crate::record::Record;
+use crate::sanitize::one_line;
 
 const STYLE: &str = include_str!("page.css");
 /// Nothing is loaded, wherever it is from, and nothing runs.
@@ -109,8 +109,8 @@ fn figures(report: &Report, status: &Status) -> Markup {
     let succeeded = succeeded
         .filter(|(record, _)| record.status.word() == "success")
         .count();
-    let typical = |time: fn(&Course) -> Option<TimeDelta>| {
-        let spread = timeline::spread(status.ended.iter().map(|(_, course)| time(course)));
+    let typical = |time: fn(&Milestones) -> Option<TimeDelta>| {
+        let spread = timeline::spread(status.ended.iter().map(|(_, milestones)| time(milestones)));
         match spread {
             Some((median, longest)) => (median, format!("median, {longest} at most")),
             None => ("–".to_owned(), "not known yet".to_owned()),
@@ -133,8 +133,8 @@ fn figures(report: &Report, status: &Status) -> Markup {
             "Ended",
             count(status.ended.len(), format!("{succeeded} with success")),
         ),
-        ("Waited", typical(Course::waited)),
-        ("Ran", typical(Course::ran)),
+        ("Waited", typical(Milestones::waited)),
+        ("Ran", typical(Milestones::ran)),
     ];
     html! {
         dl.figures {
@@ -152,9 +152,9 @@ fn count(count: usize, remark: String) -> (String, String) {
 fn in_flight(report: &Report, status: &Status) -> Markup {
     let rows = report.plan.in_flight.iter().map(|found| {
         let record = found.record;
-        let course = status
+        let milestones = status
             .snapshot
-            .courses
+            .milestones
             .get(&record.pipeline)
             .copied()
             .unwrap_or_default();
@@ -163,10 +163,10 @@ fn in_flight(report: &Report, status: &Status) -> Markup {
             branch(&record.task.branch),
             commit(record.task.sha.short()),
             text(&state(found)),
-            at(course.requested_at),
-            at(course.ready_at),
-            at(course.begun_at),
-            at(course.started_at),
+            at(milestones.requested_at),
+            at(milestones.ready_at),
+            at(milestones.begun_at),
+            at(milestones.started_at),
             link(&record.web_url, html! { (record.pipeline) }),
         ]
     });
@@ -256,19 +256,19 @@ fn waiting(report: &Report, status: &Status) -> Markup {
 }
 
 fn ended(report: &Report, status: &Status) -> Markup {
-    let rows = status.ended.iter().map(|(record, course)| {
+    let rows = status.ended.iter().map(|(record, milestones)| {
         vec![
             html! { (mr_link(report, record)) (label(report, &record.task.label)) },
             branch(&record.task.branch),
             commit(record.task.sha.short()),
             outcome(record.status.word()),
-            at(course.requested_at),
-            at(course.ready_at),
-            at(course.begun_at),
-            at(course.started_at),
-            at(course.ended_at),
-            took(course.waited()),
-            took(course.ran()),
+            at(milestones.requested_at),
+            at(milestones.ready_at),
+            at(milestones.begun_at),
+            at(milestones.started_at),
+            at(milestones.ended_at),
+            took(milestones.waited()),
+            took(milestones.ran()),
             link(&record.web_url, html! { (record.pipeline) }),
         ]
     });

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Row, in_flight_rows, mr_of, table};
-use crate::inert::one_line;
 use crate::report::layout::{BOLD, DIM, GREEN, RED, ago, lasting, line, paragraph, shortened};
 use crate::report::{Explained, Report, Status, explain, timeline};
+use crate::sanitize::one_line;
 
 /// One merge request, rule by rule.
 pub fn explanation(
@@ -65,15 +65,15 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, width: usize) {
         &format!("\nEnded in the last {since}: {}", status.ended.len()),
     );
     let or_unknown = |time: Option<TimeDelta>| time.map_or("-".to_owned(), lasting);
-    let rows = status.ended.iter().map(|(record, course)| Row {
+    let rows = status.ended.iter().map(|(record, milestones)| Row {
         cells: vec![
             mr_of(record, report),
             record.task.sha.short().to_owned(),
-            course
+            milestones
                 .ended_at
                 .map_or("?".to_owned(), |at| ago(report.now, at)),
-            or_unknown(course.waited()),
-            or_unknown(course.ran()),
+            or_unknown(milestones.waited()),
+            or_unknown(milestones.ran()),
             record.status.word().to_owned(),
         ],
         label: &record.task.label,

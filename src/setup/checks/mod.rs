@@ -118,7 +118,7 @@ pub fn checks(findings: &Findings) -> Vec<Check> {
     }
     if let Some(rehearsed) = &findings.rehearsal {
         let check = rehearsal::check(findings, rehearsed);
-        rehearsal::settle(&mut checks, findings, rehearsed);
+        rehearsal::apply(&mut checks, findings, rehearsed);
         checks.push(check);
     }
     checks

@@ -114,7 +114,7 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
 pub const CANCELING: &str = "canceling";
 
 /// What was tried settles what no setting shows, and nothing beyond that.
-pub fn settle(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
+pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
     let (let_through, cancelled) = match rehearsal {
         Rehearsal::Started {
             read_back,

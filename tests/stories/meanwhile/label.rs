@@ -1,5 +1,7 @@
 //! A label that people take off, put on anew, rename or replace.
 
+use std::time::Duration;
+
 use in_memory_gitlab::{ENGINE, Fault, Gitlab, Mr, Request};
 
 use super::{assert_told, before, ended, in_flight, reads_label_events, takes_label_off};
@@ -71,10 +73,17 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
         before(&gitlab, nth, such, |people| {
             people.existing_mr("acme/engine", 1).relabel();
         });
+        gitlab.clear_requests();
         run(&gitlab, "reconcile");
         gitlab.no_faults();
         assert_told(&mr, &["failed"]);
         assert!(mr.is_labelled(), "{gap}");
+        let is_seen = [
+            "before the outcome is told",
+            "before the events are read again",
+        ];
+        let takes_off = gitlab.writes().iter().any(takes_label_off);
+        assert_eq!(takes_off, !is_seen.contains(&gap), "{gap}");
         run(&gitlab, "scan");
         let second = gitlab.benchmarks().pop().expect("it was started");
         assert_eq!(
@@ -86,6 +95,51 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
         assert_told(&mr, &["failed", "success"]);
         assert!(!mr.is_labelled(), "{gap}");
     }
+}
+
+/// Where anybody wrote anything there is a look before the first word, too.
+#[test]
+fn no_discussion_is_opened_for_a_label_that_went_before_the_first_word() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    mr.comment("linus", "Is it any faster?");
+    before(&gitlab, 1, reads_label_events, |people| {
+        people.existing_mr("acme/engine", 1).unlabelled();
+    });
+    run(&gitlab, "scan");
+    gitlab.no_faults();
+    assert!(gitlab.benchmarks().is_empty());
+    assert_eq!(mr.notes().len(), 1, "{}", mr.page());
+    assert_eq!(mr.reactions(), []);
+}
+
+/// What is read again long before its turn would be stale by then.
+#[test]
+fn one_that_follows_another_is_looked_at_again_when_its_turn_comes() {
+    let gitlab = Gitlab::start();
+    let first = gitlab.mr("first").passed().labelled();
+    let second = gitlab.mr("second").passed().labelled();
+    let opens_the_first = |request: &Request| {
+        request.method == "POST" && request.path.ends_with("/merge_requests/1/discussions")
+    };
+    before(&gitlab, 0, opens_the_first, |people| {
+        std::thread::sleep(Duration::from_millis(200));
+        people.existing_mr("acme/engine", 2).unlabelled();
+    });
+    run(&gitlab, "scan --max-in-flight 2");
+    gitlab.no_faults();
+    assert!(first.page().contains("Benchmark started"));
+    assert_eq!(gitlab.benchmarks().len(), 1, "{}", second.page());
+}
+
+#[test]
+fn the_mark_goes_with_the_outcome_where_the_label_went_before() {
+    let gitlab = Gitlab::start();
+    let (mr, _) = ended(&gitlab);
+    mr.unlabelled();
+    run(&gitlab, "reconcile");
+    assert_told(&mr, &["failed"]);
+    assert_eq!(mr.reactions(), []);
 }
 
 #[test]

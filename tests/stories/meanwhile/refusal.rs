@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{BENCH_BOT, BENCHMARKS, Gitlab, Project, Role};
+use in_memory_gitlab::{BENCH_BOT, BENCHMARKS, Fault, Gitlab, Project, Role};
 
 use serde_json::json;
 
+use super::takes_label_off;
 use crate::bot::{bot, json, run};
 
 #[test]
@@ -158,6 +159,49 @@ fn the_discussion_of_a_refused_request_ends_with_its_label() {
     assert!(mr.discussions()[0].is_resolved(), "{page}");
     assert_eq!(mr.reactions(), []);
     assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
+}
+
+/// Of two about the one label that is on, the first is of a request that went away.
+#[test]
+fn while_a_request_made_anew_is_refused_as_well_the_first_ends() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    gitlab.configure("acme/benchmarks", |project| {
+        project.workflow_rules_filter = true
+    });
+    bot(&gitlab, "scan").exits(1);
+    mr.relabel();
+    bot(&gitlab, "scan").exits(1);
+    let report = json(&gitlab, "reconcile");
+    assert_eq!(report["actions"][0]["action"], "close");
+    let resolved = mr.discussions();
+    let resolved: Vec<bool> = resolved.iter().map(|found| found.is_resolved()).collect();
+    assert_eq!(resolved, [true, false], "{}", mr.page());
+    assert!(mr.is_labelled());
+}
+
+/// What says that it has ended stays so: nobody looks at it any more.
+#[test]
+fn one_that_is_reopened_with_its_label_on_gets_a_discussion_of_its_own() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    gitlab.configure("acme/benchmarks", |project| {
+        project.workflow_rules_filter = true
+    });
+    bot(&gitlab, "scan").exits(1);
+    mr.close();
+    gitlab.fault(|request| takes_label_off(request).then(Fault::forbidden));
+    bot(&gitlab, "reconcile").exits(1);
+    gitlab.no_faults();
+    gitlab.configure("acme/benchmarks", |project| {
+        project.workflow_rules_filter = false
+    });
+    mr.reopen();
+    run(&gitlab, "scan");
+    let discussions = mr.discussions();
+    assert_eq!(discussions.len(), 2, "{}", mr.page());
+    assert!(discussions[0].is_resolved() && !discussions[1].is_resolved());
+    assert!(mr.page().contains("Benchmark started"), "{}", mr.page());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Lists that shift while they are read, and that lag behind what happened: nothing is started twice or cancelled.
 
-use in_memory_gitlab::{Gitlab, Mr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use in_memory_gitlab::{Gitlab, Mr, Request};
 use serde_json::json;
 
-use super::{assert_told, in_flight, told};
+use super::{assert_told, in_flight, lists, told};
 use crate::bot::{bot, json, run};
 use crate::volume::between_pages;
 
@@ -56,6 +58,25 @@ fn a_list_that_does_not_show_yet_what_was_started_makes_no_second() {
     gitlab.settle();
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
     run(&gitlab, "reconcile");
+    assert_told(&mr, &["success"]);
+    assert!(!mr.is_labelled());
+}
+
+#[test]
+fn an_outcome_goes_into_the_discussion_that_a_list_did_not_show() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    gitlab.benchmark_ends(benchmark, "success");
+    let is_read = AtomicBool::new(false);
+    gitlab.fault(move |request| {
+        let first = request.path.ends_with("/discussions") && !is_read.swap(true, Ordering::SeqCst);
+        first.then(|| lists(&json!([])))
+    });
+    gitlab.clear_requests();
+    run(&gitlab, "reconcile");
+    gitlab.no_faults();
+    let opens = |write: &Request| write.method == "POST" && write.path.ends_with("/discussions");
+    assert!(!gitlab.writes().iter().any(opens), "nor is another opened");
     assert_told(&mr, &["success"]);
     assert!(!mr.is_labelled());
 }

@@ -81,6 +81,64 @@ fn an_outcome_that_cannot_be_told_is_reported_once_and_the_label_comes_off() {
     }
 }
 
+/// The first note, in whose place it could stand, may take it the next time.
+#[test]
+fn an_outcome_for_which_there_is_no_room_waits_for_a_server_that_fails() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    is_full(&gitlab, &mr);
+    gitlab.benchmark_ends(benchmark, "success");
+    gitlab.fault(|request| {
+        let edits = request.method == "PUT" && request.path.contains("/notes/");
+        edits.then(Fault::server_error)
+    });
+    assert_eq!(reconcile(&gitlab).code, 1);
+    assert!(mr.is_labelled(), "the label is the last step");
+    gitlab.no_faults();
+    assert_eq!(reconcile(&gitlab).code, 0);
+    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert_nobody_tries_again(&gitlab, &mr, "500");
+}
+
+/// A run that stopped before has left its discussion without the link.
+fn without_link(gitlab: &Gitlab) -> (Mr, u64) {
+    gitlab.fault(|request| {
+        let links = request.method == "PUT" && request.path.contains("/notes/");
+        links.then(Fault::server_error)
+    });
+    let mr = gitlab.mr("speed-up").passed().labelled();
+    bot(gitlab, "scan").exits(1);
+    gitlab.no_faults();
+    let benchmark = gitlab.benchmarks()[0].id;
+    gitlab.benchmark_runs(benchmark);
+    (mr, benchmark)
+}
+
+#[test]
+fn a_link_that_cannot_be_put_in_keeps_no_label_on() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = without_link(&gitlab);
+    takes_no_edit(&gitlab, &mr);
+    gitlab.benchmark_ends(benchmark, "success");
+    assert_eq!(reconcile(&gitlab).code, 1);
+    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert!(!mr.is_labelled());
+    // It is tried again as long as one that ended so lately is looked at.
+    gitlab.later(HOUR);
+    assert_nobody_tries_again(&gitlab, &mr, "no link");
+}
+
+#[test]
+fn a_withdrawal_puts_in_the_link_that_is_missing() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = without_link(&gitlab);
+    mr.unlabelled();
+    run(&gitlab, "reconcile");
+    let opening = mr.notes().remove(0).body;
+    let url = gitlab.pipeline(benchmark).url;
+    assert!(opening.contains(&url), "{}", mr.page());
+}
+
 #[test]
 fn a_withdrawal_that_cannot_be_told_cancels_all_the_same() {
     for (story, refuses, is_untold) in REFUSALS {

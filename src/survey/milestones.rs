@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::course::Course;
 use crate::gitlab::{Error, Gitlab, both, side_by_side};
 use crate::id::{Iid, RequestId};
+use crate::milestones::Milestones;
 use crate::record::Record;
 use crate::snapshot::{About, Snapshot, Trouble};
 
-/// Adds the courses of the records in flight and of those that ended since, or of one merge request's among them.
+/// Adds the milestones of the records in flight and of those that ended since, or of one merge request's among them.
 pub fn add(
     snapshot: &mut Snapshot,
     gitlab: &Gitlab,
@@ -19,24 +19,27 @@ pub fn add(
 ) {
     let own = |record: &Record| record.task.project == gitlab.source.project().id;
     let lately = |record: &Record| since.is_some_and(|since| record.updated_at >= since);
-    let mut courses: Vec<(&Record, Course)> = snapshot
+    let mut milestones: Vec<(&Record, Milestones)> = snapshot
         .records
         .iter()
         .filter(|record| !record.status.ended() || lately(record))
         .filter(|record| of.is_none_or(|of| own(record) && record.task.mr == of))
         .map(|record| (record, surveyed(snapshot, record)))
         .collect();
-    let missing = |course: fn(&Course) -> Option<DateTime<Utc>>| {
-        let own = courses.iter().filter(|(record, _)| own(record));
-        own.filter(move |(_, known)| course(known).is_none())
+    let missing = |time: fn(&Milestones) -> Option<DateTime<Utc>>| {
+        let own = milestones.iter().filter(|(record, _)| own(record));
+        own.filter(move |(_, known)| time(known).is_none())
             .map(|(record, _)| &record.task)
     };
-    let benchmarks = courses.iter().map(|(record, _)| record.pipeline).collect();
-    let labelled = missing(|course| course.requested_at)
+    let benchmarks = milestones
+        .iter()
+        .map(|(record, _)| record.pipeline)
+        .collect();
+    let labelled = missing(|milestones| milestones.requested_at)
         .filter(|task| task.request != RequestId::NONE && !snapshot.gone.contains(&task.mr))
         .map(|task| task.mr)
         .collect();
-    let pipelines = missing(|course| course.ready_at)
+    let pipelines = missing(|milestones| milestones.ready_at)
         .filter_map(|task| task.pipeline)
         .collect();
     let (benchmarks, (labelled, pipelines)) = both(
@@ -58,35 +61,37 @@ pub fn add(
     let pipelines = told(pipelines, &mut troubles, |id| {
         format!("when pipeline {id} passed")
     });
-    for (record, course) in &mut courses {
+    for (record, milestones) in &mut milestones {
         let task = &record.task;
         if let Some(benchmark) = benchmarks.get(&record.pipeline) {
-            course.started_at = benchmark.started_at;
-            course.ended_at = course
+            milestones.started_at = benchmark.started_at;
+            milestones.ended_at = milestones
                 .ended_at
                 .map(|at| benchmark.finished_at.unwrap_or(at));
         }
         if let (true, Some(events)) = (own(record), labelled.get(&task.mr)) {
             let event = events.iter().find(|event| event.id == task.request);
-            course.requested_at = course.requested_at.or(event.map(|event| event.created_at));
+            milestones.requested_at = milestones
+                .requested_at
+                .or(event.map(|event| event.created_at));
         }
         if let (true, Some(id)) = (own(record), task.pipeline) {
             let finished_at = pipelines.get(&id).and_then(|pipeline| pipeline.finished_at);
-            course.ready_at = course.ready_at.or(finished_at);
+            milestones.ready_at = milestones.ready_at.or(finished_at);
         }
     }
-    let courses = courses.into_iter();
-    snapshot.courses = courses
-        .map(|(record, course)| (record.pipeline, course))
+    let milestones = milestones.into_iter();
+    snapshot.milestones = milestones
+        .map(|(record, milestones)| (record.pipeline, milestones))
         .collect();
     // They explain a page, and decide about nothing.
-    let about = About::Course;
+    let about = About::Milestones;
     let troubles = troubles.into_iter().map(|text| Trouble { about, text });
     snapshot.troubles.extend(troubles);
 }
 
 /// What the merge request tells while it bears the label for the same request, and the list of pipelines.
-fn surveyed(snapshot: &Snapshot, record: &Record) -> Course {
+fn surveyed(snapshot: &Snapshot, record: &Record) -> Milestones {
     let task = &record.task;
     let mr = snapshot
         .merge_requests
@@ -94,7 +99,7 @@ fn surveyed(snapshot: &Snapshot, record: &Record) -> Course {
         .filter(|_| task.project == snapshot.source);
     let request = snapshot.request_of(record);
     let pipeline = mr.and_then(|mr| mr.pipeline.as_ref());
-    Course {
+    Milestones {
         requested_at: request.and_then(|request| request.at),
         ready_at: pipeline
             .filter(|pipeline| Some(pipeline.id) == task.pipeline)

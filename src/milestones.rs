@@ -1,10 +1,10 @@
-//! The course of a request, from its label to its benchmark's end, and what it spent its time on.
+//! The milestones of a request, from its label to its benchmark's end, and what it spent its time on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// When what happened to a request; each `None` until it has happened, or where it could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct Milestones {
     /// The label came.
     pub requested_at: Option<DateTime<Utc>>,
     /// Its own pipeline had passed, which may be long before the label came.
@@ -41,13 +41,13 @@ impl Stage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stretch {
+pub struct Phase {
     pub stage: Stage,
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
 }
 
-impl Course {
+impl Milestones {
     /// From the label to the benchmark's start.
     pub fn waited(&self) -> Option<TimeDelta> {
         Some((self.started_at? - self.requested_at?).max(TimeDelta::zero()))
@@ -59,7 +59,7 @@ impl Course {
 
     /// One after the other, up to now if it has not ended. A retried pipeline ends later than its benchmark began:
     /// no stage begins before the one that it follows.
-    pub fn stretches(&self, now: DateTime<Utc>) -> Vec<Stretch> {
+    pub fn phases(&self, now: DateTime<Utc>) -> Vec<Phase> {
         let end = self.ended_at.unwrap_or(now);
         let begun = self.begun_at.unwrap_or(end).min(end);
         let started = self.started_at.unwrap_or(end).clamp(begun, end);
@@ -76,7 +76,7 @@ impl Course {
         ]
         .into_iter()
         .filter(|(_, from, to)| from < to)
-        .map(|(stage, from, to)| Stretch { stage, from, to })
+        .map(|(stage, from, to)| Phase { stage, from, to })
         .collect()
     }
 }
@@ -93,18 +93,26 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// `in_flight`: the courses of all benchmarks, those that others asked for as well.
-    pub fn of(courses: &[Course], in_flight: &[Course], places: usize, now: DateTime<Utc>) -> Self {
+    /// `in_flight`: the milestones of all benchmarks, those that others asked for as well.
+    pub fn of(
+        milestones: &[Milestones],
+        in_flight: &[Milestones],
+        places: usize,
+        now: DateTime<Utc>,
+    ) -> Self {
         let taken = all_taken(in_flight, places, now);
         let mut waits = Self::default();
-        for stretch in courses.iter().flat_map(|course| course.stretches(now)) {
-            let lasted = stretch.to - stretch.from;
-            match stretch.stage {
+        for phase in milestones
+            .iter()
+            .flat_map(|milestones| milestones.phases(now))
+        {
+            let lasted = phase.to - phase.from;
+            match phase.stage {
                 Stage::Pipeline => waits.pipeline += lasted,
                 Stage::Machine => waits.machine += lasted,
                 Stage::Queue => {
                     let overlaps = taken.iter().map(|(from, to)| {
-                        let overlap = stretch.to.min(*to) - stretch.from.max(*from);
+                        let overlap = phase.to.min(*to) - phase.from.max(*from);
                         overlap.max(TimeDelta::zero())
                     });
                     let place = overlaps.sum();
@@ -124,13 +132,13 @@ impl Waits {
 
 /// When as many were in flight as may be.
 fn all_taken(
-    in_flight: &[Course],
+    in_flight: &[Milestones],
     places: usize,
     now: DateTime<Utc>,
 ) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
     let spans = in_flight
         .iter()
-        .filter_map(|course| Some((course.begun_at?, course.ended_at.unwrap_or(now))));
+        .filter_map(|milestones| Some((milestones.begun_at?, milestones.ended_at.unwrap_or(now))));
     let mut changes: Vec<(DateTime<Utc>, isize)> =
         spans.flat_map(|(from, to)| [(from, 1), (to, -1)]).collect();
     // Where one ends as another begins, a place was not taken twice.

@@ -43,7 +43,7 @@ impl Environment {
 }
 
 /// What a run is given, ready to use.
-pub struct Settled {
+pub struct Config {
     pub connection: Connection,
     pub ref_name: Option<String>,
     /// At least one.
@@ -54,7 +54,7 @@ pub struct Settled {
 }
 
 impl Settings {
-    pub fn settle(&self, environment: &Environment) -> Result<Settled, WrongSetting> {
+    pub fn resolve(&self, environment: &Environment) -> Result<Config, WrongSetting> {
         let gitlab_url = self.gitlab_url(environment)?;
         let connection = Connection {
             gitlab_url,
@@ -91,7 +91,7 @@ impl Settings {
             }
         }
         let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
-        Ok(Settled {
+        Ok(Config {
             connection,
             ref_name: self.ref_name.clone().filter(|name| !name.is_empty()),
             labels,
