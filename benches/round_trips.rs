@@ -10,7 +10,9 @@
 //! The growth curves are drawn to SVG, `target/growth.svg` unless told otherwise. For comparison `scan.py` and `scan.sh`
 //! do the same scan; the former wants python-gitlab, in the Python that the variable `PYTHON` names.
 
-use std::process::{Command, Stdio};
+mod setting;
+
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs, path::Path, thread};
 
@@ -22,9 +24,10 @@ use bench_bot::plan::{self, Plan, Rules};
 use bench_bot::snapshot::Snapshot;
 use bench_bot::survey::{Scope, survey};
 use clap::Parser;
-use in_memory_gitlab::{BOT_TOKEN, ExternalUrl, Gitlab, Mr};
+use in_memory_gitlab::{BOT_TOKEN, Gitlab};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bench-bot");
+use setting::{PROGRAM, cpu_of_children, gitlab, program, ready};
+
 const DELAY: Duration = Duration::from_millis(150);
 /// So long that work, and others who keep this machine busy, weigh little.
 const LONG_DELAY: Duration = Duration::from_millis(400);
@@ -70,22 +73,6 @@ fn main() -> Result<()> {
     planning()?;
     side_by_side();
     footprint()
-}
-
-fn gitlab() -> Gitlab {
-    Gitlab::builder()
-        .external_url(ExternalUrl::Loopback)
-        .start()
-}
-
-/// Labelled merge requests whose pipelines have passed; the last one's started first.
-fn ready(gitlab: &Gitlab, count: usize) -> Vec<Mr> {
-    let mr = |_| gitlab.mr("faster").passed().labelled();
-    let mrs: Vec<Mr> = (0..count).map(mr).collect();
-    if let Some(last) = mrs.last() {
-        last.pipeline_started(24 * 60);
-    }
-    mrs
 }
 
 fn end_benchmarks(gitlab: &Gitlab) {
@@ -139,20 +126,6 @@ fn history(gitlab: &Gitlab, count: usize, time: Duration) {
 /// Wall time; user and system time of the process and those that it started; requests.
 type Measured = (Duration, Duration, usize);
 
-/// A program with bench-bot's settings, and nothing else from this environment but where programs are.
-fn program(path: &str, gitlab: &Gitlab, arguments: &str) -> Command {
-    let mut command = Command::new(path);
-    command.env_clear();
-    command.env("PATH", env::var_os("PATH").unwrap_or_default());
-    command.env("BENCH_BOT_GITLAB_URL", gitlab.url());
-    command.env("BENCH_BOT_TOKEN", BOT_TOKEN);
-    command.env("BENCH_BOT_PROJECT", "acme/engine");
-    command.env("BENCH_BOT_BENCHMARK_PROJECT", "acme/benchmarks");
-    command.args(arguments.split_whitespace());
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
 fn measure(gitlab: &Gitlab, delay: Duration, mut command: Command) -> Measured {
     gitlab.delay(delay);
     gitlab.clear_requests();
@@ -179,32 +152,6 @@ fn middle_of_three<T: PartialOrd + Copy>(measure: impl Fn() -> T) -> T {
     let mut all = [measure(), measure(), measure()];
     all.sort_by(|a, b| a.partial_cmp(b).expect("times can be compared"));
     all[1]
-}
-
-/// Of all that have ended.
-fn cpu_of_children() -> Duration {
-    // SAFETY: `rusage` is plain numbers, which the call fills in.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);
-        usage
-    };
-    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
-    Duration::from_micros(micros(usage.ru_utime) + micros(usage.ru_stime))
-}
-
-/// As /proc tells it; the peak that `wait4` gives is that of this process, from before `exec`.
-fn peak_memory(mut command: Command) -> Result<String> {
-    let mut child = command.stdout(Stdio::null()).spawn()?;
-    let mut peak = "unknown".to_owned();
-    while child.try_wait()?.is_none() {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
-        if let Some((_, rest)) = status.unwrap_or_default().split_once("VmHWM:") {
-            peak = rest.lines().next().unwrap_or(rest).trim().to_owned();
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    Ok(peak)
 }
 
 fn scenes() {
@@ -501,13 +448,9 @@ fn said(path: &str, arguments: &[&str]) -> Option<String> {
 }
 
 fn footprint() -> Result<()> {
-    let gitlab = gitlab();
-    ready(&gitlab, 1_000);
-    let peak = peak_memory(program(PROGRAM, &gitlab, "scan --dry-run"))?;
     let size = fs::metadata(PROGRAM)?.len();
-    let (start, ..) = middle_of_three(|| run(&gitlab, "--version"));
+    let (start, ..) = middle_of_three(|| run(&gitlab(), "--version"));
     println!("\nFootprint\n");
-    println!("peak memory, 1,000 labelled MRs   {peak:>10}");
     println!("size of the binary                {:>7} kB", size / 1_024);
     println!("bench-bot --version               {start:>10.1?}");
     Ok(())

@@ -79,6 +79,7 @@ impl Settings {
                 http_timeout: self.http_timeout,
                 retries: self.retries,
                 run_time: RUN_TIME,
+                most_bytes: MOST_BYTES,
                 ca_file: environment.ca_file.clone(),
             },
         };
@@ -207,3 +208,6 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
 
 /// A scheduled job is two runs, which have to come to their end before its own time limit does: then they report.
 pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// It takes seconds to receive, and no list that people wrote by hand comes near.
+const MOST_BYTES: u64 = 512 << 20;

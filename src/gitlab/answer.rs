@@ -250,7 +250,7 @@ pub struct AwardEmoji {
     pub user: Option<User>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Discussion {
     pub id: DiscussionId,
     pub notes: Vec<Note>,
@@ -259,6 +259,8 @@ pub struct Discussion {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Note {
     pub id: NoteId,
+    /// Empty where it is longer than any that the bot writes, and where it is known to be another user's.
+    #[serde(deserialize_with = "or_empty")]
     pub body: String,
     pub created_at: Option<DateTime<Utc>>,
     pub author: Option<User>,

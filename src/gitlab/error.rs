@@ -120,6 +120,9 @@ fn way_in(message: &str) -> Option<&'static str> {
 pub const GRANT: &str =
     "give it the permission that is named there, or use a token with the scope api";
 
+/// In characters, of what goes wrong.
+pub const LONGEST_REASON: usize = 300;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What lies at the bottom of an error, which names neither the address nor what was sent there.
@@ -155,7 +158,7 @@ pub fn reason(status: StatusCode, body: &[u8]) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
-    let line: String = line.chars().take(300).collect();
+    let line: String = line.chars().take(LONGEST_REASON).collect();
     // GitLab itself says `403 Forbidden`, but only `Reference not found`.
     match line.starts_with(status.as_str()) {
         true => line,

@@ -1,26 +1,31 @@
 //! The client of one server: authentication, certificates, paging, and the requests that there are.
 
+mod body;
 mod call;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::blocking::Client;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Method, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 
+use self::body::LONGEST_TEXT;
 use self::call::{Call, Repeat};
 use super::ConnectError;
 use super::clock::Clock;
-use super::error::{Error, Kind, Result, cause};
+use super::error::{Kind, Result, cause};
 use super::pace::Pace;
 
 /// GitLab cuts larger pages to this.
 pub const PER_PAGE: usize = 100;
+/// Of one list. People have far fewer of anything that is listed.
+const MOST_PAGES: usize = 200;
 
 /// A token as it goes over the wire, and nowhere else: marked so that no log of headers shows it.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ pub struct Limits {
     pub retries: usize,
     /// For all requests together, repetitions and pauses included.
     pub run_time: Duration,
+    /// For one answer, or all pages of a list.
+    pub most_bytes: u64,
     /// A file of PEM certificates to trust besides the system's.
     pub ca_file: Option<std::path::PathBuf>,
 }
@@ -53,6 +60,7 @@ pub struct Http {
     http_timeout: Duration,
     retries: usize,
     run_time: Duration,
+    most_bytes: u64,
     deadline: Instant,
     pace: Arc<Pace>,
     clock: Arc<Clock>,
@@ -88,6 +96,7 @@ impl Http {
             http_timeout: limits.http_timeout,
             retries: limits.retries,
             run_time: limits.run_time,
+            most_bytes: limits.most_bytes,
             deadline: Instant::now() + limits.run_time,
             pace: Arc::default(),
             clock: Arc::default(),
@@ -103,6 +112,7 @@ impl Http {
             http_timeout: self.http_timeout,
             retries,
             run_time: self.run_time,
+            most_bytes: self.most_bytes,
             deadline: Instant::now() + self.run_time,
             pace: self.pace.clone(),
             clock: self.clock.clone(),
@@ -138,16 +148,27 @@ impl Http {
         path: &str,
         query: &[(&str, String)],
     ) -> Result<T> {
+        self.get_with_texts_up_to(LONGEST_TEXT, token, path, query)
+    }
+
+    /// One that may have longer texts than any other answer.
+    pub fn get_with_texts_up_to<T: DeserializeOwned>(
+        &self,
+        longest: usize,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
         let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
         call.query = query.to_vec();
-        Ok(call.send()?.0)
+        call.longest_text = longest;
+        call.send()
     }
 
     /// The first bytes of what is no JSON; more are not even received.
     pub fn get_beginning(&self, token: &Token, path: &str, most: u64) -> Result<Vec<u8>> {
         let call = Call::new(self, token, Method::GET, path, Repeat::Safe);
-        let (_, body) = call.repeatedly(|| call.exchange(most))?;
-        Ok(body)
+        call.receive_beginning(most)
     }
 
     fn page_call<'a>(
@@ -171,11 +192,21 @@ impl Http {
         path: &str,
         query: &[(&str, String)],
     ) -> Result<Vec<T>> {
-        self.get_until(token, path, query, |_| false)
+        self.get_pages(token, path, query, PhantomData)
     }
 
-    /// The pages of a list up to one that is enough. They are complete or an error: a page's length says nothing about
-    /// whether another follows, since GitLab drops rows that may not be seen after it has cut the pages.
+    /// All pages of a list, each of them read like this.
+    pub fn get_pages<T>(
+        &self,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+        page: impl for<'de> DeserializeSeed<'de, Value = Vec<T>> + Copy,
+    ) -> Result<Vec<T>> {
+        self.pages(token, path, query, page, |_| false)
+    }
+
+    /// The pages of a list up to one that is enough.
     pub fn get_until<T: DeserializeOwned>(
         &self,
         token: &Token,
@@ -183,47 +214,61 @@ impl Http {
         query: &[(&str, String)],
         enough: impl Fn(&[T]) -> bool,
     ) -> Result<Vec<T>> {
+        self.pages(token, path, query, PhantomData, enough)
+    }
+
+    /// They are complete or an error: a page's length says nothing about whether another follows, since GitLab drops rows
+    /// that may not be seen after it has cut the pages.
+    fn pages<T>(
+        &self,
+        token: &Token,
+        path: &str,
+        query: &[(&str, String)],
+        read: impl for<'de> DeserializeSeed<'de, Value = Vec<T>> + Copy,
+        enough: impl Fn(&[T]) -> bool,
+    ) -> Result<Vec<T>> {
         let mut rows = Vec::new();
-        let mut page = 1;
-        loop {
-            let call = self.page_call(token, path, query, page);
-            let (more, headers): (Vec<T>, HeaderMap) = call.send()?;
-            let last = enough(&more);
-            rows.extend(more);
+        let (mut page, mut bytes) = (1, 0);
+        for _ in 0..MOST_PAGES {
+            let mut call = self.page_call(token, path, query, page);
+            call.most_bytes -= bytes;
+            let answer = call.receive(read)?;
+            bytes += answer.bytes;
+            let last = enough(&answer.value);
+            rows.extend(answer.value);
             if last {
                 return Ok(rows);
             }
-            let next = headers
-                .get("x-next-page")
-                .and_then(|next| next.to_str().ok());
+            let next = answer.headers.get("x-next-page");
+            let next = next.and_then(|next| next.to_str().ok());
             page = match next.map(|next| (next, next.parse::<usize>())) {
                 Some(("", _)) => return Ok(rows),
                 Some((_, Ok(next))) if next > page => next,
                 _ => {
-                    return Err(Error {
-                        kind: Kind::Unclear,
-                        request: call.to_string(),
-                        message: format!("page {page} does not say which page follows it"),
-                    });
+                    let message = format!("page {page} does not say which page follows it");
+                    return Err(call.error(Kind::Unclear, message));
                 }
             };
         }
+        let call = self.page_call(token, path, query, page);
+        let message = format!("answered, but unreadable: it is larger than {MOST_PAGES} pages");
+        Err(call.error(Kind::Unclear, message))
     }
 
     pub fn put<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
         let call = Call::new(self, token, Method::PUT, path, Repeat::Safe);
-        Ok(call.with(body).send()?.0)
+        call.with(body).send()
     }
 
     pub fn delete(&self, token: &Token, path: &str) -> Result<()> {
         let call = Call::new(self, token, Method::DELETE, path, Repeat::Safe);
-        call.send::<()>().map(|_| ())
+        call.send()
     }
 
     /// Sent once, unless it is certain that nothing came of it.
     pub fn post<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
         let call = Call::new(self, token, Method::POST, path, Repeat::Never);
-        Ok(call.with(body).send()?.0)
+        call.with(body).send()
     }
 
     /// A POST that does the same when it is done twice.
@@ -235,7 +280,7 @@ impl Http {
     ) -> Result<T> {
         let mut call = Call::new(self, token, Method::POST, path, Repeat::Safe);
         call.body = body;
-        Ok(call.send()?.0)
+        call.send()
     }
 }
 

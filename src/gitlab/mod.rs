@@ -8,6 +8,7 @@
 pub mod answer;
 mod benchmark_project;
 mod clock;
+mod discussions;
 mod error;
 mod http;
 mod pace;

@@ -123,6 +123,9 @@ pub struct AccessLevel {
     pub group_id: Option<u64>,
 }
 
+/// In base64: GitLab itself takes no longer configuration than 2 MB.
+const LONGEST_FILE: usize = 4 << 20;
+
 impl Door {
     /// What time it is by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
@@ -221,7 +224,10 @@ impl Door {
         }
         let path = format!("projects/{project}/repository/files/{}", segment(path));
         let query = [("ref", ref_name.to_owned())];
-        let file: Option<File> = if_there(self.http.get_with(&self.token, &path, &query))?;
+        let file = self
+            .http
+            .get_with_texts_up_to(LONGEST_FILE, &self.token, &path, &query);
+        let file: Option<File> = if_there(file)?;
         Ok(file.map(|file| {
             let bytes = STANDARD.decode(file.content).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()

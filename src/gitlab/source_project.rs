@@ -9,6 +9,7 @@ use super::answer::{
     AwardEmoji, Commit, Discussion, LabelEvent, MergeRequest, Note, Project, SourcePipeline,
     Version,
 };
+use super::discussions::with_texts_of;
 use super::error::{Error, Kind, Result};
 use super::http::{Http, Token};
 use super::setup::label_exists;
@@ -132,11 +133,11 @@ impl SourceProject {
             .put(&self.0.token, &self.merge_request_path(iid), body)
     }
 
+    /// With the text of the bot's own notes alone.
     pub fn discussions(&self, iid: Iid) -> Result<Vec<Discussion>> {
-        self.get_all(
-            &format!("{}/discussions", self.merge_request_path(iid)),
-            &[],
-        )
+        let path = format!("{}/discussions", self.merge_request_path(iid));
+        let page = with_texts_of(&self.0.bot);
+        self.0.http.get_pages(&self.0.token, &path, &[], page)
     }
 
     /// The discussion, and the note that opens it.
@@ -166,12 +167,17 @@ impl SourceProject {
 
     /// No error if it is gone already, for which GitLab has a 500: so that is looked up.
     pub fn resolve(&self, iid: Iid, discussion: &DiscussionId) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Resolved {
+            #[serde(rename = "id")]
+            _id: DiscussionId,
+        }
         let path = format!("{}/discussions/{discussion}", self.merge_request_path(iid));
         let body = json!({ "resolved": true });
-        let resolved = self.0.http.put::<Discussion>(&self.0.token, &path, &body);
+        let resolved = self.0.http.put::<Resolved>(&self.0.token, &path, &body);
         let gone = |error: &Error| {
             (error.not_found() || error.kind == Kind::Unclear) && {
-                let found = self.0.http.get::<Discussion>(&self.0.token, &path);
+                let found = self.0.http.get::<Resolved>(&self.0.token, &path);
                 found.is_err_and(|error| error.not_found())
             }
         };

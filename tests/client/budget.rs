@@ -27,6 +27,7 @@ fn connect(server: &Server, retries: usize) -> Gitlab {
             http_timeout: Duration::from_secs(60),
             retries,
             run_time: RUN_TIME,
+            most_bytes: 1 << 20,
             ca_file: None,
         },
     };

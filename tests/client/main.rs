@@ -3,6 +3,7 @@
 mod absence;
 mod budget;
 mod merge_requests;
+mod size;
 mod time;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ fn connect_for(
             http_timeout,
             retries,
             run_time,
+            most_bytes: 2 << 20,
             ca_file: None,
         },
     };
@@ -310,24 +312,6 @@ fn artifact(gitlab: &Gitlab, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 const ARTIFACT: &str = "/projects/8/jobs/5/artifacts/bench-summary.md";
-
-#[test]
-fn of_a_large_file_only_the_beginning_is_read() {
-    let (mut server, gitlab) = gitlab(0);
-    let megabytes = |body: &mut dyn std::io::Write| {
-        // The other end stops listening: that is its way of saying that it has enough.
-        (0..64).try_for_each(|_| body.write_all(&[b'x'; 1 << 20]))
-    };
-    get(&mut server, ARTIFACT)
-        .with_chunked_body(megabytes)
-        .create();
-    assert_eq!(
-        artifact(&gitlab, 4096).expect("a beginning"),
-        vec![b'x'; 4096]
-    );
-    answer(&mut server, ARTIFACT, "short").create();
-    assert_eq!(artifact(&gitlab, 4096).expect("all of it"), b"short");
-}
 
 #[test]
 fn a_file_kept_on_another_server_is_not_fetched() {

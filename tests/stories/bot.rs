@@ -111,6 +111,23 @@ impl Running {
         assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
     }
 
+    /// With the most memory that it had at a time, in kB.
+    pub fn ends_with_peak(mut self) -> (Ran, u64) {
+        let status = format!("/proc/{}/status", self.0.id());
+        let mut peak = 0;
+        while let Ok(None) = self.0.try_wait() {
+            let status = std::fs::read_to_string(&status).unwrap_or_default();
+            let high = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+            peak = high
+                .and_then(|high| high.trim().parse().ok())
+                .unwrap_or(peak);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        (self.ends(), peak)
+    }
+
     pub fn ends(self) -> Ran {
         let Output {
             stdout,

@@ -26,6 +26,7 @@ mod requests;
 mod scan;
 mod secrets;
 mod settings;
+mod size;
 mod start;
 mod status;
 mod storm;

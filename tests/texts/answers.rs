@@ -1,8 +1,6 @@
 //! Any answer of a server is read or refused.
 
-use bench_bot::gitlab::answer::{
-    Discussion, Job, LabelEvent, MergeRequest, Pipeline, Status, Version,
-};
+use bench_bot::gitlab::answer::{Job, LabelEvent, MergeRequest, Note, Pipeline, Status, Version};
 use proptest::prelude::*;
 
 proptest! {
@@ -15,7 +13,7 @@ proptest! {
             let _ = serde_json::from_str::<MergeRequest>(&answer);
             let _ = serde_json::from_str::<Vec<Pipeline>>(&answer);
             let _ = serde_json::from_str::<Vec<LabelEvent>>(&answer);
-            let _ = serde_json::from_str::<Vec<Discussion>>(&answer);
+            let _ = serde_json::from_str::<Vec<Note>>(&answer);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One request: how it is sent, when it is repeated, and what its failure means.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{BufReader, Read};
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -10,15 +11,18 @@ use log::{debug, info, warn};
 use reqwest::blocking::Response;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde_json::{Deserializer as Json, Value};
 
+use super::body::{Body, LONGEST_TEXT, TooLarge};
 use super::{Http, Token};
-use crate::gitlab::error::{Error, Kind, Result, cause, in_gitlabs_words, reason};
+use crate::gitlab::error::{Error, Kind, LONGEST_REASON, Result, cause, in_gitlabs_words, reason};
 
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const MOST_REDIRECTS: usize = 5;
+/// So much is read of what is said in a refusal: it may be a page of a proxy's, of any length.
+const MOST_OF_REFUSAL: u64 = 64 << 10;
 
 /// Whether the same request may be sent again when it is not known what became of the first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,16 @@ pub struct Call<'a> {
     pub query: Vec<(&'a str, String)>,
     pub body: Option<&'a Value>,
     repeat: Repeat,
+    /// Of the answer.
+    pub most_bytes: u64,
+    pub longest_text: usize,
+}
+
+/// An answer that has been read.
+pub struct Answer<T> {
+    pub value: T,
+    pub headers: HeaderMap,
+    pub bytes: u64,
 }
 
 impl fmt::Display for Call<'_> {
@@ -73,6 +87,8 @@ impl<'a> Call<'a> {
             query,
             body,
             repeat,
+            most_bytes: http.most_bytes,
+            longest_text: LONGEST_TEXT,
         }
     }
 
@@ -81,20 +97,51 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub fn send<T: DeserializeOwned>(&self) -> Result<(T, HeaderMap)> {
+    pub fn send<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(self.receive(PhantomData)?.value)
+    }
+
+    /// An answer that is read like this.
+    pub fn receive<T>(
+        &self,
+        read: impl for<'de> DeserializeSeed<'de, Value = T> + Copy,
+    ) -> Result<Answer<T>> {
         self.repeatedly(|| {
-            let (headers, body) = self.exchange(u64::MAX)?;
-            match serde_json::from_slice(&body) {
-                Ok(answer) => Ok((answer, headers)),
-                Err(error) => Err(self.unclear(format!("answered, but unreadable: {error}"))),
+            let (headers, answer) = self.exchange()?;
+            let mut body = Body::new(answer, self.most_bytes, self.longest_text);
+            let mut json = Json::from_reader(BufReader::new(&mut body));
+            let value = read.deserialize(&mut json);
+            let value = value.and_then(|value| json.end().map(|()| value));
+            debug!("{self}: {body}");
+            let bytes = body.received();
+            match value {
+                Ok(value) => Ok(Answer {
+                    value,
+                    headers,
+                    bytes,
+                }),
+                Err(error) => Err(self.unreadable(error)),
             }
         })
     }
 
-    pub fn repeatedly<R>(
-        &self,
-        attempt: impl Fn() -> std::result::Result<R, Attempt>,
-    ) -> Result<R> {
+    /// The first bytes of an answer that is no JSON.
+    pub fn receive_beginning(&self, most: u64) -> Result<Vec<u8>> {
+        self.repeatedly(|| {
+            let (_, answer) = self.exchange()?;
+            self.beginning(answer, most)
+        })
+    }
+
+    fn beginning(&self, answer: impl Read, most: u64) -> std::result::Result<Vec<u8>, Attempt> {
+        let mut beginning = Vec::new();
+        let received = answer.take(most).read_to_end(&mut beginning);
+        received.map_err(|error| self.interrupted(error))?;
+        debug!("{self}: {}", String::from_utf8_lossy(&beginning));
+        Ok(beginning)
+    }
+
+    fn repeatedly<R>(&self, attempt: impl Fn() -> std::result::Result<R, Attempt>) -> Result<R> {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_secs(10))
@@ -125,11 +172,11 @@ impl<'a> Call<'a> {
 
     fn too_late(&self) -> Error {
         let message = "the run has taken as long as it may; the next one goes on".to_owned();
-        self.failed(Kind::Passing, message, None).error
+        self.error(Kind::Passing, message)
     }
 
-    /// One request, and at most so many bytes of its answer.
-    pub fn exchange(&self, most: u64) -> std::result::Result<(HeaderMap, Vec<u8>), Attempt> {
+    /// One request, and its answer, of which only the head has been read.
+    fn exchange(&self) -> std::result::Result<(HeaderMap, Box<dyn Read>), Attempt> {
         let response = self.follow().map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         // A proxy that answers in GitLab's place has a clock of its own.
@@ -147,21 +194,15 @@ impl<'a> Call<'a> {
             let reset_in = Duration::from_secs(reset_in.try_into().unwrap_or(0));
             self.http.pace.heed(left, reset_in);
         }
-        let mut body = Vec::new();
-        let received = response.take(most).read_to_end(&mut body);
-        received.map_err(|error| match error.downcast() {
-            Ok(error) => self.broken(&error),
-            Err(error) => self.unclear(format!("connection broken: {error}")),
-        })?;
-        debug!("{self}: {}", String::from_utf8_lossy(&body));
         if !status.is_success() {
-            return Err(self.declined(status, &headers, &body));
+            let beginning = self.beginning(response, MOST_OF_REFUSAL)?;
+            return Err(self.declined(status, &headers, &beginning));
         }
         // What is deleted is answered with nothing.
-        if status == StatusCode::NO_CONTENT {
-            body = b"null".to_vec();
+        match status == StatusCode::NO_CONTENT {
+            true => Ok((headers, Box::new(&b"null"[..]))),
+            false => Ok((headers, Box::new(response))),
         }
-        Ok((headers, body))
     }
 
     /// Sends the request, and follows where a read is sent elsewhere on the same server: so GitLab answers for
@@ -224,6 +265,31 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Not all of an answer has come in.
+    fn interrupted(&self, error: std::io::Error) -> Attempt {
+        match error.downcast::<reqwest::Error>() {
+            Ok(error) => self.broken(&error),
+            Err(error) => self.unclear(format!("connection broken: {error}")),
+        }
+    }
+
+    /// It has come in, but is not what was asked for.
+    fn unreadable(&self, error: serde_json::Error) -> Attempt {
+        let what = match error.is_io() {
+            false => error.to_string(),
+            true => match std::io::Error::from(error).downcast::<TooLarge>() {
+                Ok(TooLarge) => {
+                    let most = self.http.most_bytes >> 20;
+                    let message = format!("answered, but unreadable: it is larger than {most} MB");
+                    return self.failed(Kind::Unclear, message, None);
+                }
+                Err(error) => return self.interrupted(error),
+            },
+        };
+        let what: String = what.chars().take(LONGEST_REASON).collect();
+        self.unclear(format!("answered, but unreadable: {what}"))
+    }
+
     /// An answer other than success.
     fn declined(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Attempt {
         let message = match text(headers, LOCATION.as_str()) {
@@ -270,13 +336,15 @@ impl<'a> Call<'a> {
     }
 
     fn failed(&self, kind: Kind, message: String, again: Option<Pause>) -> Attempt {
-        Attempt {
-            error: Error {
-                kind,
-                request: self.to_string(),
-                message,
-            },
-            again,
+        let error = self.error(kind, message);
+        Attempt { error, again }
+    }
+
+    pub fn error(&self, kind: Kind, message: String) -> Error {
+        Error {
+            kind,
+            request: self.to_string(),
+            message,
         }
     }
 }

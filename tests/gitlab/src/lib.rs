@@ -22,6 +22,7 @@
 mod api;
 mod expansion;
 mod fault;
+mod filler;
 mod merge_request;
 mod page;
 mod people;
@@ -34,6 +35,7 @@ pub mod world;
 pub use api::permissions;
 pub use expansion::job_sees;
 pub use fault::Fault;
+pub use filler::filler;
 pub use merge_request::Mr;
 pub use people::People;
 pub use pipelines::Pipeline;

@@ -2,6 +2,7 @@
 
 use crate::api::{self, Answer, Body, Endpoint, Incoming};
 use crate::fault::Fault;
+use crate::filler::Filled;
 use crate::page;
 use crate::request::Request;
 use crate::world::World;
@@ -210,7 +211,7 @@ async fn otherwise(
         Some(page) => Answer::text(200, page),
         None => Answer::text(404, "Page not found\n".to_owned()),
     };
-    write(&world, answer, Bytes::into)
+    write(&world, answer, whole)
 }
 
 async fn respond(
@@ -231,7 +232,7 @@ async fn respond(
     let delivery = tokio::task::spawn_blocking(move || worker.handle(&incoming, request)).await;
     tokio::time::sleep(delay).await;
     match delivery {
-        Ok(Delivery::Whole(answer)) => write(&lock(&state.world), answer, Bytes::into),
+        Ok(Delivery::Whole(answer)) => write(&lock(&state.world), answer, whole),
         Ok(Delivery::Half(answer)) => write(&lock(&state.world), answer, |body| {
             let half = body.slice(..body.len() / 2);
             HttpBody::new(CutBody {
@@ -329,6 +330,14 @@ fn write(
         );
     }
     response
+}
+
+fn whole(body: Bytes) -> HttpBody {
+    let text = std::str::from_utf8(&body).ok();
+    match text.and_then(Filled::new) {
+        Some(filled) => HttpBody::new(filled),
+        None => body.into(),
+    }
 }
 
 /// Marks a response that is never sent.
