@@ -93,10 +93,7 @@ pub enum Command {
         settings: Settings,
     },
     /// Check tokens, roles, label and project settings, and say how to mend each
-    #[command(
-        mut_arg("order", |arg| arg.hide(true)),
-        mut_arg("max_in_flight", |arg| arg.hide(true))
-    )]
+    #[command(mut_arg("order", |arg| arg.hide(true)))]
     Doctor {
         /// Create the label where it is missing
         #[arg(long)]
@@ -144,6 +141,8 @@ pub struct Writing {
     pub dry_run: bool,
 }
 
+// Help shows a comment as it is, brackets around an address included.
+#[allow(rustdoc::bare_urls)]
 #[derive(Args, Debug)]
 pub struct Settings {
     /// Address of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]

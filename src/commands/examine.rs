@@ -26,6 +26,7 @@ pub fn read(source: &Door, benchmark: &Door, config: &Config, given: bool) -> Fi
             .to_owned(),
         now: source.now(),
         timeout: config.rules.timeout,
+        max_in_flight: config.rules.max_in_flight,
         resolve: config.resolve,
         version,
         token,

@@ -35,7 +35,7 @@ pub fn status(
 fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
     match (settings.format, mr) {
         (Format::Html, Some(_)) => Err(WrongSetting(
-            "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: leave --mr out, \
+            "--format html (BENCH_BOT_FORMAT) makes a page of all merge requests: name none, \
              or write --format text or json"
                 .to_owned(),
         )),

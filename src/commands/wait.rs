@@ -88,7 +88,7 @@ impl Run {
         plan: &Plan,
     ) -> RunOutcome {
         self.on_interrupt(format!(
-            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger --mr {mr} --wait\n\
+            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
              Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
             benchmark.web_url
         ));

@@ -1,4 +1,4 @@
-//! The words of `status --mr`: for each condition how it stands, and who can change it.
+//! The words of `status N`: for each condition how it stands, and who can change it.
 
 use super::{Explained, ExplainedRequest, Report, Status};
 use crate::plan::{self, Condition, ConditionName as Name, Unvouched, Verdict};
@@ -297,7 +297,7 @@ impl About<'_> {
                 "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing starts.".to_owned()
             }
             (Name::Turn, _) => format!(
-                "It starts when those before it have ended. `bench-bot trigger --mr {}` starts it at once; a \
+                "It starts when those before it have ended. `bench-bot trigger {}` starts it at once; a \
                  larger --max-in-flight lets more run side by side.",
                 mr.iid
             ),

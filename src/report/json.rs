@@ -30,7 +30,7 @@ struct Json<'a> {
     /// Of `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Vec<Ended<'a>>>,
-    /// Of `status --mr`.
+    /// Of `status N`.
     #[serde(skip_serializing_if = "Option::is_none")]
     conditions: Option<Vec<Checked<'a>>>,
 }
@@ -48,7 +48,7 @@ struct Ended<'a> {
     benchmark_pipeline: Pipeline<'a>,
 }
 
-/// A condition of `status --mr`, or a check of `doctor`.
+/// A condition of `status N`, or a check of `doctor`.
 #[derive(Serialize)]
 pub(super) struct Checked<'a> {
     pub name: &'a str,

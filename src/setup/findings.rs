@@ -15,6 +15,7 @@ pub struct Findings {
     /// By the server's clock.
     pub now: DateTime<Utc>,
     pub timeout: TimeDelta,
+    pub max_in_flight: usize,
     pub resolve: Resolve,
     pub version: Result<Version, Error>,
     pub token: Identity,

@@ -103,12 +103,16 @@ fn place(name: &str, role: Role) -> Place {
     }
 }
 
+/// A CI file as it should be.
+const LOCKED: &str = "benchmark:\n  script: make bench\n  resource_group: benchmark\n";
+
 /// As it should be.
 fn well() -> Findings {
     Findings {
         url: "https://gitlab.example.com".to_owned(),
         now: DateTime::UNIX_EPOCH,
         timeout: TimeDelta::hours(24),
+        max_in_flight: 1,
         resolve: Resolve::Never,
         version: Ok(Version {
             version: "18.5.1-ee".to_owned(),
@@ -131,7 +135,7 @@ fn well() -> Findings {
         }),
         ci_file: Some(CiFile::Own {
             path: ".gitlab-ci.yml".to_owned(),
-            text: Ok(Some(String::new())),
+            text: Ok(Some(LOCKED.to_owned())),
         }),
         pipelines: Some(Ok(Vec::new())),
         rehearsal: None,
@@ -254,9 +258,33 @@ fn a_ci_file_may_spare_the_benchmarks_that_wait() {
         settings.auto_cancel_pending_pipelines = Some("enabled".to_owned());
         findings.ci_file = Some(CiFile::Own {
             path: ".gitlab-ci.yml".to_owned(),
-            text: Ok(Some(yaml.to_owned())),
+            text: Ok(Some(format!("{LOCKED}{yaml}"))),
         });
         assert_eq!(amiss(&findings).is_empty(), spares, "{yaml}");
+    }
+}
+
+#[test]
+fn a_resource_group_keeps_benchmarks_apart_where_only_one_may_run() {
+    for (yaml, limit, verdict) in [
+        (LOCKED, 1, Verdict::Holds),
+        ("a: { resource_group: machine }", 1, Verdict::Holds),
+        ("a:\n  script: make bench\n", 1, Verdict::Warning),
+        ("a:\n  # resource_group: later\n", 0, Verdict::Warning),
+        ("a:\n  script: make bench\n", 2, Verdict::Holds),
+        ("include: jobs.yml\n", 1, Verdict::UnknownRisk),
+        ("include: jobs.yml\n", 2, Verdict::Holds),
+        ("a:\n  trigger: {include: b.yml}\n", 1, Verdict::UnknownRisk),
+    ] {
+        let mut findings = well();
+        findings.max_in_flight = limit;
+        findings.ci_file = Some(CiFile::Own {
+            path: ".gitlab-ci.yml".to_owned(),
+            text: Ok(Some(yaml.to_owned())),
+        });
+        let checks = checks(&findings);
+        let check = checks.iter().find(|check| check.name == "resource-group");
+        assert_eq!(check.expect("it is there").verdict, verdict, "{yaml}");
     }
 }
 

@@ -41,7 +41,7 @@ fn one_thing_amiss_is_one_check() {
             },
             "token",
             Verdict::Fails,
-            "https://gitlab.example.com/-/user_settings/personal_access_tokens",
+            "signed in as the bot, under Edit profile > Access tokens",
         ),
         (
             |f| {
@@ -255,6 +255,17 @@ fn one_thing_amiss_is_one_check() {
             "bench-bot doctor --fix",
         ),
         (
+            |f| {
+                f.ci_file = Some(CiFile::Own {
+                    path: ".gitlab-ci.yml".to_owned(),
+                    text: Ok(Some("benchmark:\n  script: make bench\n".to_owned())),
+                })
+            },
+            "resource-group",
+            Verdict::Warning,
+            "resource_group: benchmark",
+        ),
+        (
             |f| f.ref_found = None,
             "ref",
             Verdict::Fails,
@@ -370,10 +381,10 @@ fn the_ci_file_is_not_told_to_say_what_the_server_does_not_know() {
             "{version}: {hint}"
         );
         assert_eq!(hint.contains("Auto-cancel redundant"), setting, "{hint}");
-        let yaml = "workflow:\n  auto_cancel:\n    on_new_commit: none\n";
+        let yaml = format!("{LOCKED}workflow:\n  auto_cancel:\n    on_new_commit: none\n");
         findings.ci_file = Some(CiFile::Own {
             path: ".gitlab-ci.yml".to_owned(),
-            text: Ok(Some(yaml.to_owned())),
+            text: Ok(Some(yaml)),
         });
         assert_eq!(hints(&findings).is_empty(), file, "{version}");
         let fails = |check: &Check| check.name == "ci-file" && check.verdict == Verdict::Fails;

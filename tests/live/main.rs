@@ -1,7 +1,7 @@
 //! Proof on a real GitLab: two throwaway projects, the program as its users run it, and what a real
 //! runner makes of it. `BENCH_BOT_LIVE_URL=in-memory` is the same against an in-memory GitLab.
 //!
-//! It needs BENCH_BOT_LIVE_URL, BENCH_BOT_LIVE_TOKEN and BENCH_BOT_LIVE_GROUP; the README tells
+//! It needs BENCH_BOT_LIVE_URL, BENCH_BOT_LIVE_TOKEN and BENCH_BOT_LIVE_GROUP; docs/set-up.md tells
 //! more. A difference does not stop it: all of them are told at the end.
 
 mod api;

@@ -1,4 +1,4 @@
-//! Two projects, as the README says to set them up.
+//! Two projects, as docs/set-up.md says to set them up.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;

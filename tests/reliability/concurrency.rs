@@ -5,8 +5,8 @@ use std::thread;
 
 use in_memory_gitlab::Gitlab;
 
-use crate::bot::{end_all, run};
-use crate::promise;
+use crate::bot::{SOLE, end_all};
+use crate::promise::{self, Meddling};
 
 const ROUNDS: usize = 3;
 const AT_ONCE: [&str; 8] = [
@@ -27,7 +27,7 @@ fn all_at_once(gitlab: &Gitlab) {
             let start = &start;
             scope.spawn(move || {
                 start.wait();
-                run(gitlab, command);
+                SOLE.run(gitlab, command);
             });
         }
     });
@@ -41,18 +41,20 @@ fn eight_runs_at_once_leave_one_of_each_after_the_next_reconcile() {
             gitlab.mr(&format!("branch-{number}")).passed().labelled();
         }
         all_at_once(&gitlab);
-        run(&gitlab, "reconcile");
-        assert_eq!(promise::safety(&gitlab, true, |_| false), [""; 0]);
+        SOLE.run(&gitlab, "reconcile");
+        assert_eq!(promise::safety(&gitlab, &Meddling::default()), [""; 0]);
+        assert_eq!(promise::settled(&gitlab, &SOLE), [""; 0]);
         end_all(&gitlab);
         // Several tell the outcome, take the label off, and trigger puts it on again.
         all_at_once(&gitlab);
         for _ in 0..3 {
-            run(&gitlab, "reconcile");
-            assert_eq!(promise::safety(&gitlab, true, |_| false), [""; 0]);
-            run(&gitlab, "scan --max-in-flight 9");
+            SOLE.run(&gitlab, "reconcile");
+            assert_eq!(promise::safety(&gitlab, &Meddling::default()), [""; 0]);
+            assert_eq!(promise::settled(&gitlab, &SOLE), [""; 0]);
+            SOLE.run(&gitlab, "scan --max-in-flight 9");
             end_all(&gitlab);
         }
-        run(&gitlab, "reconcile");
-        assert_eq!(promise::at_rest(&gitlab, |_| false), [""; 0]);
+        SOLE.run(&gitlab, "reconcile");
+        assert_eq!(promise::at_rest(&gitlab, &Meddling::default()), [""; 0]);
     }
 }

@@ -2,6 +2,11 @@
 
 mod bot;
 mod concurrency;
+mod done;
 mod faults;
+mod pairs;
 mod promise;
+mod rest;
 mod simulation;
+mod stories;
+mod world;

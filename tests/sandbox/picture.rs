@@ -1,6 +1,7 @@
-//! `cargo run --example sandbox -- --picture`: the picture at the top of the README, as a page for a browser to draw.
-//! The program's own words, from runs against the in-memory GitLab, in frames such as people see them in.
+//! `cargo run --example sandbox -- --pictures FOLDER`: the pictures of the README, as pages for a browser to draw: the
+//! program's own words, from runs against the in-memory GitLab.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,9 +11,10 @@ use pulldown_cmark::{Parser, html};
 
 use super::{MINUTE, cast, in_flight, program, settings};
 
-const FRAMES: &str = include_str!("picture.html");
+const MERGE_REQUEST: &str = include_str!("picture.html");
+const SUMMARY: &str = "-10.6 % on average of 2, from -20.0 % (parse) to +0.0 % (lex)\n";
 
-pub fn draw() -> Result<String> {
+pub fn draw(folder: &Path) -> Result<()> {
     let program = program()?;
     let gitlab = Gitlab::start();
     let cast = cast(&gitlab);
@@ -24,34 +26,36 @@ pub fn draw() -> Result<String> {
         let running = in_flight(&gitlab);
         running.iter().for_each(|&id| gitlab.benchmark_runs(id));
         gitlab.later(22 * MINUTE);
-        running
-            .iter()
-            .for_each(|&id| gitlab.benchmark_ends(id, outcome));
+        for &id in &running {
+            gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", SUMMARY);
+            gitlab.benchmark_ends(id, outcome);
+        }
         if round == 0 {
             let iid = cast.running.iid();
             gitlab.existing_mr("acme/engine", iid).passed();
             gitlab.mr("pgo").passed().pipeline_started(1).labelled();
         }
-        output("reconcile")?;
+        output("reconcile --results-job benchmark")?;
     }
     let late = gitlab.mr("inline-hot-path").passed();
     late.pipeline_started(12).labelled();
     gitlab.later(4 * MINUTE);
-    let scan = output("scan")?;
-    let page = output("status --format html")?;
+    output("scan")?;
     let served = &cast.all[1];
-    Ok(FRAMES
-        .replace("{scan}", &coloured(&scan))
-        .replace("{title}", &escaped(&title(served)))
-        .replace("{notes}", &notes(served))
-        .replace("{page}", &escaped(&page)))
+    ensure!(!served.is_labelled(), "the benchmark has not been closed");
+    let merge_request = MERGE_REQUEST
+        .replace("{title}", &title(served))
+        .replace("{notes}", &notes(served));
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("merge-request.html"), merge_request)?;
+    fs::write(folder.join("status.html"), output("status --format html")?)?;
+    Ok(())
 }
 
 fn output(program: &Path, gitlab: &Gitlab, arguments: &str) -> Result<String> {
     let output = Command::new(program)
         .args(arguments.split(' '))
         .envs(settings(gitlab))
-        .env("CLICOLOR_FORCE", "1")
         .output()?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(
@@ -62,31 +66,15 @@ fn output(program: &Path, gitlab: &Gitlab, arguments: &str) -> Result<String> {
 }
 
 fn title(mr: &Mr) -> String {
-    mr.page().lines().next().unwrap_or_default().to_owned()
+    let title = mr.title();
+    format!("{title} <small>!{}</small>", mr.iid())
 }
 
 fn notes(mr: &Mr) -> String {
     let note = |body: &str| {
         let mut note = String::new();
         html::push_html(&mut note, Parser::new(body));
-        format!("<article><b>Benchmarking bot</b> <i>@bench-bot</i>{note}</article>")
+        format!("<article><b>Benchmarking bot</b> <small>@bench-bot</small>{note}</article>")
     };
     mr.notes().iter().map(|found| note(&found.body)).collect()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
-}
-
-/// A terminal's colours: each that begins ends with a reset.
-fn coloured(text: &str) -> String {
-    let styles = [("1", "bold"), ("2", "dim"), ("31", "red"), ("32", "green")];
-    let mut text = escaped(text).replace("\u{1b}[0m", "</span>");
-    for (code, class) in styles {
-        let begin = format!("\u{1b}[{code}m");
-        text = text.replace(&begin, &format!("<span class={class}>"));
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! `cargo run --example sandbox`: bench-bot through its whole story, against an in-memory GitLab.
 //! `cargo run --example sandbox -- --serve`: that GitLab kept up, to be driven by hand.
-//! `cargo run --example sandbox -- --picture`: the README's picture of it, as a page.
+//! `cargo run --example sandbox -- --pictures FOLDER`: the README's pictures of it, as pages.
 
 mod picture;
 
@@ -22,11 +22,13 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => tell_the_story()?,
-        ["--picture"] => print!("{}", picture::draw()?),
+        ["--pictures", folder] => picture::draw(Path::new(folder))?,
         ["--serve"] => serve(0)?,
         ["--serve", "--port", port] => serve(port.parse().context("--port takes a number")?)?,
         _ => {
-            eprintln!("usage: cargo run --example sandbox [-- --serve [--port N] | -- --picture]");
+            eprintln!(
+                "usage: cargo run --example sandbox [-- --serve [--port N] | -- --pictures FOLDER]"
+            );
             return Ok(ExitCode::from(2));
         }
     }

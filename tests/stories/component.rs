@@ -266,12 +266,10 @@ fn the_input_goes_to_trigger_alone() {
 
 /// GitLab puts it into the CI file before it reads that, so that the first check has to come before the component's own.
 #[test]
-fn the_input_of_the_readme_stays_one_value() {
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains("      trigger: \"$[[ inputs.trigger ]]\"\n"));
-    let line = readme
-        .lines()
-        .find(|line| line.starts_with("      regex: "));
+fn the_input_of_the_example_stays_one_value() {
+    let page = include_str!("../../docs/watch.md");
+    assert!(page.contains("      trigger: \"$[[ inputs.trigger ]]\"\n"));
+    let line = page.lines().find(|line| line.starts_with("      regex: "));
     let pattern = line
         .and_then(|line| line.split_once(": "))
         .expect("it has a check")

@@ -62,10 +62,10 @@ fn developer() -> Gitlab {
 fn all_is_well() {
     let gitlab = Gitlab::start();
     snapshot!(gitlab, "doctor", run(&gitlab, "doctor").stdout);
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/settings.md");
     for check in checks(bot(&gitlab, "doctor --rehearse")) {
         let name = check["name"].as_str().expect("a word");
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(page.contains(&format!("`{name}`")), "{name}");
     }
     snapshot!(
         gitlab,
@@ -275,7 +275,7 @@ fn a_refused_rehearsal_is_explained() {
     );
 }
 
-/// The sample in the README has a job for benchmarks alone.
+/// A project may have a job for benchmarks alone.
 #[test]
 fn a_rehearsal_that_only_the_rules_of_the_jobs_stop_has_proved_the_rest() {
     let gitlab = developer();
@@ -405,7 +405,7 @@ fn a_project_access_token_opens_one_project() {
 #[test]
 fn each_thing_that_can_be_wrong_in_the_benchmark_project_is_one_check() {
     type Change = fn(&mut Project);
-    let wrong: [(Change, &str, Value); 15] = [
+    let wrong: [(Change, &str, Value); 16] = [
         (
             |project| project.marked_for_deletion_on = "2026-01-04".parse().ok(),
             "benchmark-project",
@@ -481,6 +481,14 @@ fn each_thing_that_can_be_wrong_in_the_benchmark_project_is_one_check() {
             "auto-cancel",
             true.into(),
         ),
+        (
+            |project| {
+                let file = "benchmark:\n  script: ./benchmark\n".to_owned();
+                project.files.insert(".gitlab-ci.yml".to_owned(), file);
+            },
+            "resource-group",
+            true.into(),
+        ),
     ];
     for (change, name, ok) in wrong {
         let gitlab = Gitlab::start();
@@ -511,10 +519,11 @@ fn settings_that_do_no_harm_are_no_failure() {
         },
         |project| {
             project.auto_cancel_pending_pipelines = true;
-            let file = "workflow:\n  auto_cancel:\n    on_new_commit: none # waits\n";
-            project
+            let file = project
                 .files
-                .insert(".gitlab-ci.yml".to_owned(), file.to_owned());
+                .get_mut(".gitlab-ci.yml")
+                .expect("there is one");
+            *file += "workflow:\n  auto_cancel:\n    on_new_commit: none # waits\n";
         },
         |project| {
             let file = project
@@ -538,6 +547,21 @@ fn settings_that_do_no_harm_are_no_failure() {
         let amiss: Vec<&Value> = checks.filter(|check| check["hint"].is_string()).collect();
         assert!(amiss.is_empty(), "{amiss:?}");
     }
+}
+
+/// For an installation that lets several run, one group would undo that.
+#[test]
+fn where_several_may_run_no_resource_group_is_missed() {
+    let gitlab = Gitlab::start();
+    gitlab.configure("acme/benchmarks", |project| {
+        let file = "benchmark:\n  script: ./benchmark\n".to_owned();
+        project.files.insert(".gitlab-ci.yml".to_owned(), file);
+    });
+    let ran = run(&gitlab, "doctor");
+    let hint = "→ in each job that measures: resource_group: benchmark\n";
+    assert!(ran.stdout.contains(hint), "{}", ran.stdout);
+    let ran = run(&gitlab, "doctor --max-in-flight 2");
+    assert!(!ran.stdout.contains("      →"), "{}", ran.stdout);
 }
 
 #[test]

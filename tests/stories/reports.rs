@@ -163,21 +163,6 @@ fn no_report_has_colour_codes_when_piped_or_lines_too_long() {
 }
 
 #[test]
-fn the_readme_names_every_flag_and_variable() {
-    let readme = include_str!("../../README.md");
-    let help = ["scan", "trigger", "reconcile", "status", "doctor"]
-        .map(|command| bare(&format!("{command} --help")).succeeds().stdout);
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    for word in help.join("").split(|c| !is_name(c)) {
-        let named = word.starts_with("--") || word.starts_with("BENCH_BOT_");
-        assert!(
-            !named || word == "--help" || word == "--verbose" || readme.contains(word),
-            "{word}"
-        );
-    }
-}
-
-#[test]
 fn with_v_a_run_tells_its_figures() {
     let gitlab = Gitlab::start();
     let ran = run(&gitlab, "scan -v");
@@ -193,39 +178,4 @@ fn with_v_a_run_tells_its_figures() {
         chain.is_some_and(|chain| (2..=requests).contains(&chain)),
         "{figures}"
     );
-}
-
-/// In the text of Rust files, where strings may be broken over lines.
-fn sources(folder: &std::path::Path) -> String {
-    let mut text = String::new();
-    for entry in std::fs::read_dir(folder).expect("the folder is there") {
-        let path = entry.expect("it can be listed").path();
-        text += &match path.is_dir() {
-            true => sources(&path),
-            false => std::fs::read_to_string(&path).unwrap_or_default(),
-        };
-    }
-    text
-}
-
-#[test]
-fn what_the_readme_explains_is_what_is_said() {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("## When something is wrong").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders =
-        ["src", "templates", "tests/gitlab/src"].map(|folder| sources(&root.join(folder)));
-    let said = folders.concat().replace("\\\n", "");
-    let said: Vec<&str> = said.split_whitespace().collect();
-    let said = said.join(" ");
-    let rows = section.lines().filter(|line| line.starts_with("| "));
-    let firsts: Vec<&str> = rows.filter_map(|row| row.split(" | ").next()).collect();
-    assert!(firsts.len() > 30, "{firsts:?}");
-    for phrase in firsts
-        .iter()
-        .flat_map(|first| first.split('`').skip(1).step_by(2))
-    {
-        assert!(said.contains(phrase), "nothing says {phrase:?}");
-    }
 }

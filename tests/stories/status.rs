@@ -203,7 +203,7 @@ fn a_page_is_made_by_status_alone_and_of_all_merge_requests() {
         );
     }
     let ran = bot(&gitlab, "status --format html --mr 1").exits(2);
-    assert!(ran.complaint().contains("leave --mr out"));
+    assert!(ran.complaint().contains("name none"));
     assert!(gitlab.requests().is_empty());
 }
 

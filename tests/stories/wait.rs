@@ -8,7 +8,7 @@ use in_memory_gitlab::{Fault, Gitlab, Mr, People, Request};
 
 use crate::bot::{Ran, bot, run};
 
-const WAIT: &str = "trigger --mr 1 --wait";
+const WAIT: &str = "trigger 1 --wait";
 const URL: &str = "https://gitlab.example.com/acme/benchmarks/-/pipelines/1002";
 
 fn ready() -> (Gitlab, Mr) {
@@ -409,7 +409,7 @@ fn an_interrupt_leaves_the_benchmark_running_and_says_how_to_go_on() {
     assert_eq!((ran.code, ran.stdout.as_str()), (130, ""));
     let said = [
         format!("The benchmark of !1 goes on: {URL}").as_str(),
-        "To follow it again: bench-bot trigger --mr 1 --wait",
+        "To follow it again: bench-bot trigger 1 --wait",
         "Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
     ]
     .join("\n");

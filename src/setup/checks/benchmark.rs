@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::super::findings::{CiFile, Findings};
-use super::code::{ci_file, lines, ref_access, reference};
+use super::code::{ci_file, lines, ref_access, reference, resource_group};
 use super::project::{Needs, features, found, role};
 use super::{Check, REHEARSE, Verdict};
 use crate::gitlab::answer::{Pipeline, User};
@@ -42,6 +42,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
         checks.extend(suffices.then(|| ref_access(found, settings, role, user)));
         let file = findings.ci_file.as_ref();
         checks.extend(file.map(|file| ci_file(findings, file, found, settings)));
+        checks.extend(file.and_then(|file| resource_group(findings, file)));
     }
     if let Some(role) = role.filter(|_| suffices) {
         checks.extend([variables(settings, role), cancel(settings, role)]);

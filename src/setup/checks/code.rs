@@ -1,7 +1,7 @@
 //! The checks of what is run: the ref, who may run it, and the CI file there.
 
 use super::super::findings::{CiFile, Findings, RefFound};
-use super::{Check, REHEARSE, benchmark};
+use super::{Check, REHEARSE, Verdict, benchmark};
 use crate::gitlab::answer::User;
 use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
 use crate::id::UserId;
@@ -171,7 +171,7 @@ pub fn ci_file(
             name,
             format!("there is no {path} in {}", found.name),
             format!(
-                "write one, as the README shows: {}/-/ci/editor",
+                "write one; bench-bot's templates/benchmark-project is a beginning: {}/-/ci/editor",
                 settings.project.web_url
             ),
         ),
@@ -182,6 +182,42 @@ pub fn ci_file(
             Check::needed(name, format!("it lies elsewhere: {place}"), REHEARSE)
         }
     }
+}
+
+/// Runs for two source projects may take the same last place at the same moment: only GitLab's own lock keeps two
+/// benchmarks from running at once.
+pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
+    let CiFile::Own {
+        path,
+        text: Ok(Some(text)),
+    } = file
+    else {
+        return None;
+    };
+    let name = "resource-group";
+    if lines(text).any(|line| line.contains("resource_group:")) {
+        return Some(Check::holds(name, format!("a job in {path} has one")));
+    }
+    let limit = findings.max_in_flight;
+    if limit > 1 {
+        let detail = format!("none: {limit} benchmarks may run at once (--max-in-flight)");
+        return Some(Check::holds(name, detail));
+    }
+    let ways = "in each job that measures: resource_group: benchmark\n\
+                if several may run at once, say how many: --max-in-flight (BENCH_BOT_MAX_IN_FLIGHT)";
+    let included = lines(text).any(|line| line.contains("include:"));
+    Some(match included {
+        true => Check::untold(
+            name,
+            format!("no job in {path} has one; what it includes is not looked at"),
+        )
+        .hint(Verdict::UnknownRisk, ways),
+        false => Check::warning(
+            name,
+            format!("no job in {path} has one, so two benchmarks may run at once"),
+            ways,
+        ),
+    })
 }
 
 /// Without comments.

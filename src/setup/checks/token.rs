@@ -30,6 +30,8 @@ impl Identity {
     }
 }
 
+const SIGNED_IN: &str = "signed in as the bot, under Edit profile > Access tokens";
+
 /// Whether GitLab says that the token, or its account, is not good.
 pub fn refused(error: &Error) -> bool {
     matches!(error.closed(), Closed::Refused(_))
@@ -37,10 +39,11 @@ pub fn refused(error: &Error) -> bool {
 
 pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]) -> Vec<Check> {
     let [name, scopes, expiry] = names;
-    let (url, variable) = (&findings.url, identity.variable);
+    let variable = identity.variable;
+    // No link to a page of tokens: whoever follows it is signed in, and would find their own.
     let make = format!(
-        "sign in as the bot, make one with the scope api, and set {variable} to it: \
-         {url}/-/user_settings/personal_access_tokens?name=bench-bot&scopes=api"
+        "make one of the bot's with the scope api, and set {variable} to it: {SIGNED_IN}, or for a service account in \
+         its group, under Settings > Service accounts"
     );
     let user = match &identity.user {
         Ok(user) => user,
@@ -100,21 +103,27 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
             );
             match days {
                 SOON.. => Check::holds(expiry, detail),
-                _ => Check::warning(expiry, detail, rotate(findings, identity, user)),
+                _ => Check::warning(expiry, detail, rotate(identity, user)),
             }
         }
     });
     checks
 }
 
-fn rotate(findings: &Findings, identity: &Identity, user: &User) -> String {
+fn rotate(identity: &Identity, user: &User) -> String {
     let variable = identity.variable;
-    let page = match ["project_", "group_"]
+    let place = match ["project_", "group_"]
         .iter()
         .any(|kind| user.username.starts_with(kind))
     {
-        true => "Settings > Access tokens, of the project or group where it was made".to_owned(),
-        false => format!("{}/-/user_settings/personal_access_tokens", findings.url),
+        true => {
+            "under Settings > Access tokens of the project or group where it was made".to_owned()
+        }
+        false => {
+            format!(
+                "{SIGNED_IN}, or with the token itself: POST /personal_access_tokens/self/rotate"
+            )
+        }
     };
-    format!("rotate it, so that the user stays the same, and set {variable} anew: {page}")
+    format!("rotate it, so that the user stays the same, and set {variable} anew: {place}")
 }

@@ -24,10 +24,6 @@ impl People {
         Self { state, url }
     }
 
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
     /// Where the server is reached, with its relative path.
     pub fn url(&self) -> &str {
         &self.url
@@ -253,8 +249,15 @@ impl People {
         *lock(&self.state.hook) = Some(Arc::new(hook));
     }
 
+    /// Told of each request once it has taken effect, before its answer goes out.
+    pub fn answered(&self, hook: impl Fn(&Request) + Send + Sync + 'static) {
+        *lock(&self.state.answered) = Some(Arc::new(hook));
+    }
+
+    /// Neither asks nor tells any more.
     pub fn no_faults(&self) {
         lock(&self.state.hook).take();
+        lock(&self.state.answered).take();
     }
 
     /// Lets every answer take that long.

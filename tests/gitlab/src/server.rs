@@ -30,12 +30,14 @@ use tokio::net::TcpListener;
 const API: &str = "/api/v4";
 
 pub type Hook = Arc<dyn Fn(&Request) -> Option<Fault> + Send + Sync>;
+pub type Answered = Arc<dyn Fn(&Request) + Send + Sync>;
 
 pub struct State {
     pub world: Mutex<World>,
     pub requests: Mutex<Vec<Request>>,
     pub violations: Mutex<Vec<String>>,
     pub hook: Mutex<Option<Hook>>,
+    pub answered: Mutex<Option<Answered>>,
     pub delay: Mutex<Duration>,
 }
 
@@ -59,6 +61,7 @@ impl State {
             requests: Mutex::default(),
             violations: Mutex::default(),
             hook: Mutex::default(),
+            answered: Mutex::default(),
             delay: Mutex::default(),
         }
     }
@@ -105,7 +108,11 @@ impl State {
             request.status = Some(answer.status);
             request.fields = answer.fields();
         }
-        lock(&self.requests).push(request);
+        let answered = lock(&self.answered).clone();
+        lock(&self.requests).push(request.clone());
+        if let Some(answered) = answered {
+            answered(&request);
+        }
         delivery
     }
 

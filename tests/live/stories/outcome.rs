@@ -128,7 +128,7 @@ fn has_results(live: &Live, benchmark: u64) -> Result<()> {
     Ok(())
 }
 
-/// The README's request about the resource group, which the first benchmark has made.
+/// The request about the resource group in docs/set-up.md, which the first benchmark has made.
 fn keeps_their_order(live: &Live) -> Result<()> {
     let path = format!("/projects/{}/resource_groups/benchmark", live.benchmarks.id);
     let group: Value = live

@@ -70,7 +70,7 @@ impl World {
         benchmarks.job_names = vec!["benchmark".to_owned()];
         benchmarks.files.insert(
             CI_FILE.to_owned(),
-            "benchmark:\n  script: ./benchmark\n".to_owned(),
+            "benchmark:\n  script: ./benchmark\n  resource_group: benchmark\n".to_owned(),
         );
 
         let fork = world.add_project(FORK, "mallory/engine");

@@ -1,0 +1,126 @@
+//! The requests of a story: where it can be hit.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use in_memory_gitlab::{Gitlab, Request};
+
+use crate::stories::Story;
+
+/// What the program reads of answers: the names in `src/gitlab/answer.rs`.
+const FIELDS: [&str; 42] = [
+    "action",
+    "allow_failure",
+    "artifacts_file",
+    "author",
+    "base_sha",
+    "body",
+    "bot",
+    "created_at",
+    "default_branch",
+    "diff_refs",
+    "failure_reason",
+    "finished_at",
+    "head_commit_sha",
+    "head_pipeline",
+    "id",
+    "iid",
+    "key",
+    "label",
+    "labels",
+    "name",
+    "notes",
+    "parent_ids",
+    "path_with_namespace",
+    "project_id",
+    "ref",
+    "resolved",
+    "sha",
+    "source",
+    "source_branch",
+    "source_project_id",
+    "started_at",
+    "state",
+    "status",
+    "system",
+    "target_branch",
+    "target_project_id",
+    "updated_at",
+    "user",
+    "user_notes_count",
+    "username",
+    "value",
+    "web_url",
+];
+
+/// A request of a story: the how-manieth of its kind.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    pub method: String,
+    path: String,
+    occurrence: usize,
+    /// Those of its answer that the program reads.
+    pub fields: Vec<&'static str>,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        match self.occurrence {
+            0 => Ok(()),
+            more => write!(f, " ({})", more + 1),
+        }
+    }
+}
+
+impl Point {
+    /// Whether that request is one of its kind.
+    pub fn is_like(&self, request: &Request) -> bool {
+        request.method == self.method && place(request) == self.path
+    }
+
+    pub fn is_nth(&self, of_its_kind: usize) -> bool {
+        of_its_kind == self.occurrence
+    }
+}
+
+/// A request's path. Which of two starts side by side is given which note or discussion is up to chance, as is which of
+/// two lists side by side is asked for first.
+fn place(request: &Request) -> String {
+    let listed = match request.query("updated_after") {
+        Some(_) if request.path.ends_with("/pipelines") => " changed lately",
+        _ => "",
+    };
+    let is_id = |part: &str| part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (path, note) = match request.path.split_once("/notes/") {
+        Some((before, _)) => (before, "/notes/:id"),
+        None => (request.path.as_str(), ""),
+    };
+    let parts = path.split('/');
+    let parts: Vec<&str> = parts
+        .map(|part| if is_id(part) { ":id" } else { part })
+        .collect();
+    format!("{}{note}{listed}", parts.join("/"))
+}
+
+/// The requests of the story's command undisturbed, in no particular order since some go out side by side.
+pub fn points(gitlab: &Gitlab, story: &Story) -> Vec<Point> {
+    gitlab.clear_requests();
+    story.run(gitlab, story.command);
+    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut points = Vec::new();
+    for request in gitlab.requests() {
+        let (method, path) = (request.method.clone(), place(&request));
+        let count = seen.entry((method.clone(), path.clone())).or_default();
+        let mut fields = FIELDS.to_vec();
+        fields.retain(|&field| request.fields.contains(field));
+        points.push(Point {
+            method,
+            path,
+            occurrence: *count,
+            fields,
+        });
+        *count += 1;
+    }
+    points
+}

@@ -1,0 +1,120 @@
+//! How the world comes to rest once nothing disturbs it any more.
+
+use in_memory_gitlab::People;
+
+use crate::bot::{Installation, end_all};
+use crate::promise::{self, Meddling, asks, kept};
+use crate::stories::Story;
+
+/// After what was disturbed.
+const MOST_ROUNDS: usize = 4;
+
+/// Those that run in turn.
+pub struct Parties {
+    pub installations: Vec<Installation>,
+    /// Of all their runs.
+    pub settings: &'static str,
+    pub scan: &'static str,
+}
+
+impl Parties {
+    pub fn to(story: &Story) -> Self {
+        Self {
+            installations: vec![story.by],
+            settings: story.settings,
+            scan: "scan",
+        }
+    }
+
+    fn run(&self, gitlab: &People, command: &str) -> Result<(), String> {
+        let command = format!("{command} {}", self.settings);
+        for installation in &self.installations {
+            installation.run(gitlab, &command);
+            kept(promise::safety(gitlab, &Meddling::default()))?;
+            if command.starts_with("reconcile") {
+                kept(promise::settled(gitlab, installation))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By which of the undisturbed reconciles all is right.
+pub fn comes_to_rest(gitlab: &People, parties: &Parties) -> Result<usize, String> {
+    let mut broken = Vec::new();
+    for round in 1..=MOST_ROUNDS {
+        parties.run(gitlab, "reconcile")?;
+        broken = amiss(gitlab, parties);
+        if broken.is_empty() {
+            return stays_at_rest(gitlab, parties).map(|()| round);
+        }
+        parties.run(gitlab, parties.scan)?;
+        end_all(gitlab);
+    }
+    Err(format!("there is no rest: {}", broken.join("; ")))
+}
+
+/// Once nothing is left to do, nothing is done.
+fn stays_at_rest(gitlab: &People, parties: &Parties) -> Result<(), String> {
+    let before = gitlab.writes().len();
+    parties.run(gitlab, "scan")?;
+    parties.run(gitlab, "reconcile")?;
+    let more = gitlab.writes().split_off(before);
+    let more: Vec<String> = more.iter().map(ToString::to_string).collect();
+    match more.is_empty() {
+        true => Ok(()),
+        false => Err(format!("there is still something to do: {more:?}")),
+    }
+}
+
+/// All that runs see of the world, but the time.
+pub fn state(gitlab: &People) -> String {
+    let world = gitlab.world();
+    format!("{:?} {:?}", world.merge_requests, world.pipelines)
+}
+
+/// What is not as it is in the end.
+fn amiss(gitlab: &People, parties: &Parties) -> Vec<String> {
+    let mut amiss = promise::at_rest(gitlab, &Meddling::default());
+    if parties.settings.contains("--resolve always") {
+        amiss.extend(promise::resolved(gitlab, &Meddling::default()));
+    }
+    amiss.extend(unserved(gitlab));
+    amiss.extend(bystanders(gitlab).err());
+    amiss
+}
+
+/// Somebody waits for a benchmark who is not the bystander.
+fn unserved(gitlab: &People) -> Vec<String> {
+    let world = gitlab.world();
+    let asks = |labels: &[u64]| world.titles(labels).iter().any(|title| asks(title));
+    let waiting = world.merge_requests.values().filter(|mr| asks(&mr.labels));
+    waiting
+        .filter(|mr| mr.source_branch != "bystander")
+        .map(|mr| format!("!{} waits", mr.iid))
+        .collect()
+}
+
+/// Nobody else's labels and notes were touched.
+fn bystanders(gitlab: &People) -> Result<(), String> {
+    let world = gitlab.world();
+    for mr in world
+        .merge_requests
+        .values()
+        .filter(|mr| mr.iid <= 2 && mr.source_project_id == Some(7))
+    {
+        let labels = world.titles(&mr.labels);
+        let theirs: Vec<&String> = labels.iter().filter(|title| !asks(title)).collect();
+        let intact = match mr.source_branch.as_str() {
+            "bystander" => labels == ["benchmarking"] && mr.discussions.len() == 1,
+            "speed-up" => {
+                theirs == ["urgent"] && mr.discussions[0].notes[0].body == "Does it really?"
+            }
+            _ => true,
+        };
+        if !intact {
+            return Err(format!("!{} has labels {labels:?}", mr.iid));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! How benchmarks begin.
+
+use super::*;
+
+pub static STARTS: [Story; 8] = [
+    Story {
+        name: "scan starts a benchmark",
+        command: "scan",
+        arrange: |gitlab| drop(ready(gitlab)),
+        ..PLAIN
+    },
+    Story {
+        name: "scan starts those of a fork and of a merge result",
+        command: "scan --max-in-flight 2",
+        arrange: |gitlab| {
+            gitlab.fork_mr("fork").passed().labelled();
+            gitlab
+                .mr("merged-results")
+                .merged_results("success")
+                .labelled();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "scan starts one of a fork that was labelled in the form",
+        command: "scan",
+        arrange: |gitlab| {
+            let mr = gitlab.fork_mr_labelled("fork", "ada");
+            gitlab.settle();
+            mr.passed();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "scan starts one for each of two labels",
+        command: "scan --max-in-flight 2",
+        by: OF_TWO_LABELS,
+        arrange: |gitlab| drop(ready(gitlab).label("benchmarking::full")),
+        ..PLAIN
+    },
+    Story {
+        name: "scan is refused one, and starts the next",
+        command: "scan",
+        arrange: |gitlab| {
+            gitlab.mr("refused").passed().labelled();
+            gitlab.mr("next").passed().labelled();
+            refuse(gitlab, "refused");
+        },
+        afterwards: refuse_nothing,
+        ..PLAIN
+    },
+    Story {
+        name: "scan is refused by the benchmark project",
+        command: "scan --max-in-flight 2",
+        arrange: |gitlab| {
+            gitlab.mr("first").passed().labelled();
+            gitlab.mr("next").passed().labelled();
+            misconfigure(gitlab);
+        },
+        afterwards: refuse_nothing,
+        ..PLAIN
+    },
+    Story {
+        name: "scan sees a label before its event",
+        command: "scan",
+        arrange: |gitlab| {
+            gitlab.events_come_late();
+            ready(gitlab);
+        },
+        afterwards: |gitlab| {
+            gitlab.world().late_events = false;
+            gitlab.settle();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "scan is shown lists without the latest benchmark",
+        command: "scan --max-in-flight 2",
+        arrange: |gitlab| {
+            gitlab.lists_lag();
+            in_flight(gitlab);
+        },
+        afterwards: |gitlab| {
+            gitlab.world().lagging_lists = false;
+            gitlab.settle();
+        },
+        ..PLAIN
+    },
+];
