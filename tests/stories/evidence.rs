@@ -213,3 +213,16 @@ fn what_is_in_flight_without_the_mark_gets_it() {
     let mark = ("eyes".to_owned(), "bench-bot".to_owned());
     assert_eq!(mr.reactions(), [mark]);
 }
+
+#[test]
+fn a_link_that_cannot_be_followed_leaves_it_unknown_what_serves_the_request() {
+    for path in ["/pipelines/1002", "/pipelines/1002/variables"] {
+        let gitlab = Gitlab::start();
+        gitlab.lists_lag();
+        let (_, benchmark) = in_flight(&gitlab);
+        assert_eq!(benchmark, 1002);
+        gitlab.fault(move |request| request.path.ends_with(path).then(Fault::server_error));
+        let report = bot(&gitlab, "status --mr 1 --format json").exits(1).json();
+        assert_eq!(report["waiting"][0]["reason"], "unknown", "{report:#}");
+    }
+}
