@@ -221,12 +221,13 @@ enum Extent {
 }
 
 #[test]
+#[ignore = "some minutes long"]
 fn two_runs_at_once_end_well() {
     all(Extent::Quick);
 }
 
 #[test]
-#[ignore = "some minutes long; .ci/run runs it"]
+#[ignore = "many minutes long"]
 fn any_two_runs_at_once_end_well() {
     all(Extent::Full);
 }

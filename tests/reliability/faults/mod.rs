@@ -26,7 +26,7 @@ fn every_write_hit_by_every_fault_and_every_read_by_some_ends_well() {
 
 /// Keeps the table current to which the documentation links.
 #[test]
-#[ignore = "a minute long; .ci/run runs it"]
+#[ignore = "minutes long"]
 fn every_request_hit_by_every_fault_ends_well() {
     insta::with_settings!({
         snapshot_path => "../../snapshots",
