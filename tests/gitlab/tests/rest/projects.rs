@@ -222,7 +222,7 @@ fn files_branches_and_commits() {
         .json();
     assert_eq!(
         file["content"],
-        "YmVuY2htYXJrOgogIHNjcmlwdDogLi9iZW5jaG1hcmsK"
+        "YmVuY2htYXJrOgogIHNjcmlwdDogLi9iZW5jaG1hcmsKICByZXNvdXJjZV9ncm91cDogYmVuY2htYXJrCg=="
     );
     let missing = client(&gitlab).get("/projects/8/repository/files/nothing?ref=main");
     assert_eq!(missing.json()["message"], "404 File Not Found");
