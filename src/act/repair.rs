@@ -141,7 +141,7 @@ impl Actor<'_> {
                 let posted = self.reply(record, label, *reply, End::Withdrawn, &details);
                 let note = self.noted(posted, &mut refusals)?;
                 let threads = self.threads_of(record)?;
-                self.mend(record, &threads)?;
+                refusals.tolerate(self.mend(record, &threads))?;
                 self.cancel_and_say(record, note, &mut refusals)?;
                 if plan::finished_elsewhere(&threads, record) {
                     self.unmark(record.task.mr);

@@ -17,7 +17,7 @@ use self::points::Point;
 use self::scene::{Cell, Scene};
 use crate::stories;
 
-const THREADS: usize = 6;
+const THREADS: usize = 12;
 
 #[test]
 fn every_write_hit_by_every_fault_and_every_read_by_some_ends_well() {
@@ -29,7 +29,7 @@ fn every_write_hit_by_every_fault_and_every_read_by_some_ends_well() {
 #[ignore = "minutes long"]
 fn every_request_hit_by_every_fault_ends_well() {
     insta::with_settings!({
-        snapshot_path => "../../snapshots",
+        snapshot_path => "../../../snapshots",
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
