@@ -12,8 +12,8 @@ use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
 
 /// How long after a benchmark ends its outcome is still posted if the label is already gone and the merge request is not
-/// marked: longer than a schedule's interval, and short enough to concern few.
-pub(super) const AFTERCARE: TimeDelta = TimeDelta::hours(1);
+/// marked: longer than the interval of an hourly schedule, and short enough to concern few.
+pub(super) const AFTERCARE: TimeDelta = TimeDelta::hours(2);
 
 pub fn reconcile(
     settings: Settings,

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use in_memory_gitlab::{Gitlab, LabelOwner, Mr, People};
 
 use self::random::Random;
@@ -27,7 +27,7 @@ use crate::bot::{Installation, OF_ANOTHER_LABEL, OF_ANOTHER_PROJECT, OF_TWO_LABE
 use crate::promise::{self, Asked, LABELS, Meddling, kept};
 use crate::world::add_gears;
 
-const SEEDS: Range<u64> = 3..7;
+const SEEDS: Range<u64> = 1..9;
 const SOAK: Range<u64> = 1000..1200;
 
 #[test]
@@ -133,6 +133,8 @@ struct Sim {
     meddling: Arc<Mutex<Meddling>>,
     /// How many runs are still told what lags behind.
     lag: Arc<AtomicUsize>,
+    /// When each installation last saw all that there was.
+    looked: Arc<Mutex<BTreeMap<usize, DateTime<Utc>>>>,
     /// Requests of forks that a trigger has made, and the commits that it meant.
     meant: Arc<Mutex<BTreeMap<Asked, String>>>,
 }
@@ -158,6 +160,7 @@ fn simulate(seed: u64, steps: &Kept) -> Result<(), Broken> {
         setup: Arc::new(Setup::of(seed)),
         meddling: Arc::default(),
         lag: Arc::default(),
+        looked: Arc::default(),
         meant: Arc::default(),
     };
     let engine = LabelOwner::Project(7);

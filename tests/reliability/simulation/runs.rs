@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use bench_bot::RunOutcome;
+use bench_bot::{Exit, RunOutcome};
+use chrono::TimeDelta;
 use in_memory_gitlab::{BENCH_BOT, LabelAction};
 
 use super::Sim;
@@ -16,13 +17,34 @@ const DAY: u64 = 24 * 60;
 
 impl Sim {
     pub fn installation(&self, number: usize) -> Installation {
-        let installations = &self.setup.installations;
-        installations[number % installations.len()]
+        self.setup.installations[self.number(number)]
+    }
+
+    fn number(&self, number: usize) -> usize {
+        number % self.setup.installations.len()
     }
 
     pub fn runs_of(&self, installation: usize, command: &str) -> RunOutcome {
-        let command = format!("{command}{}", self.setup.settings());
-        self.installation(installation).run(&self.people, &command)
+        let mut options = self.setup.settings();
+        let reconciles = command.starts_with("reconcile");
+        if reconciles && !self.has_looked_lately(installation) {
+            options += " --since 7days";
+        }
+        let begun = self.people.now();
+        let command = format!("{command}{options}");
+        let ran = self.installation(installation).run(&self.people, &command);
+        if reconciles && ran.exit == Exit::Done {
+            let mut looked = self.looked.lock().expect("no panic");
+            looked.insert(self.number(installation), begun);
+        }
+        ran
+    }
+
+    /// After an outage, and where runs are rare, the documentation asks to look further back.
+    fn has_looked_lately(&self, installation: usize) -> bool {
+        let looked = self.looked.lock().expect("no panic");
+        let last = looked.get(&self.number(installation));
+        last.is_some_and(|&last| self.people.now() - last < TimeDelta::hours(2))
     }
 
     /// Of each installation.

@@ -124,7 +124,7 @@ fn a_link_that_cannot_be_put_in_keeps_no_label_on() {
     assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
     assert!(!mr.is_labelled());
     // It is tried again as long as one that ended so lately is looked at.
-    gitlab.later(HOUR);
+    gitlab.later(2 * HOUR);
     assert_nobody_tries_again(&gitlab, &mr, "no link");
 }
 
@@ -152,8 +152,8 @@ fn a_withdrawal_that_cannot_be_told_cancels_all_the_same() {
         if is_untold {
             assert_eq!(ran.code, 1, "{told}");
         }
-        // Nothing tells it from one that ended by itself, whose outcome is due for an hour.
-        gitlab.later(HOUR);
+        // Nothing tells it from one that ended by itself, whose outcome is due for two hours.
+        gitlab.later(2 * HOUR);
         assert_nobody_tries_again(&gitlab, &mr, story);
     }
 }
@@ -170,8 +170,8 @@ fn a_time_out_that_cannot_be_told_cancels_all_the_same() {
         assert_eq!(gitlab.pipeline(benchmark).status, "canceled", "{told}");
         match is_untold {
             true => assert_eq!(ran.code, 1, "{told}"),
-            // That it was cancelled is still to be said, for an hour.
-            false => gitlab.later(HOUR),
+            // That it was cancelled is still to be said, for two hours.
+            false => gitlab.later(2 * HOUR),
         }
         assert_nobody_tries_again(&gitlab, &mr, story);
     }
