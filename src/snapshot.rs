@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub marked: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
     pub milestones: BTreeMap<PipelineId, Milestones>,
+    /// Who asked for those, as far as that was read.
+    pub requested_by: BTreeMap<PipelineId, User>,
     /// Those of this run's labels that the project does not have.
     pub missing_labels: Vec<String>,
     /// Those of which that could not be read.
@@ -67,6 +69,8 @@ pub enum About {
 pub struct MergeRequest {
     pub iid: Iid,
     pub web_url: String,
+    pub title: Option<String>,
+    pub author: Option<User>,
     /// GitLab's word: opened, closed, merged or locked.
     pub state: String,
     pub branch: String,
@@ -137,7 +141,6 @@ pub enum Origin {
     SameProject,
     /// Commits from there are an outsider's: somebody has to vouch for the one to run.
     Fork {
-        author: Option<User>,
         /// What was pushed and when, in no particular order.
         versions: Vec<Version>,
     },

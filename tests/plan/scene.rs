@@ -60,6 +60,7 @@ pub fn snapshot(
         lost: BTreeSet::new(),
         marked: None,
         milestones: BTreeMap::new(),
+        requested_by: BTreeMap::new(),
         missing_labels: Vec::new(),
         unknown_labels: Vec::new(),
         troubles: Vec::new(),
@@ -109,6 +110,8 @@ pub fn mr(iid: u64) -> MergeRequest {
     MergeRequest {
         iid: Iid(iid),
         web_url: format!("https://gitlab.example.com/acme/engine/-/merge_requests/{iid}"),
+        title: None,
+        author: Some(user(31, "olga")),
         state: "opened".to_owned(),
         branch: format!("branch-{iid}"),
         target_branch: "main".to_owned(),
