@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::requests::{mr_link, mr_read, named};
-use super::{lasting, link, outcome, text};
+use super::{lasting, link, mr_link, mr_read, named, outcome, spelled, text};
 use crate::milestones::{Milestones, Stage};
 use crate::record::Record;
 use crate::report::text::state;
@@ -263,7 +262,7 @@ fn waits(report: &Report, status: &Status) -> Markup {
         @if let Some((total, help)) = timeline::advice(&shares) {
             section {
                 h2 { "Where the time goes" }
-                p { "Requests waited " strong { (total) } " in all. " (help) }
+                p { "Requests waited " strong { (spelled(&total)) } " in all. " (help) }
                 svg.waits width="100%" height="14" aria-hidden="true" {
                     @for (index, share) in shares.iter().enumerate() {
                         @let before = shares[..index].iter().map(|share| part(share.time)).sum();

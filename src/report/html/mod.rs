@@ -8,10 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::json::rfc3339;
+use super::text::mr_of;
 use super::{Report, Status, layout, timeline};
 use crate::gitlab::Url;
 use crate::milestones::Milestones;
+use crate::record::Record;
 use crate::sanitize::one_line;
+use crate::snapshot::MergeRequest;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -125,6 +128,33 @@ fn quiet(report: &Report, status: &Status) -> Markup {
     }
 }
 
+/// By its title where that was read, else by its branch.
+fn named(mr: Option<&MergeRequest>, branch: &str) -> Markup {
+    let title = mr.and_then(|mr| mr.title.as_deref());
+    text(title.unwrap_or(branch))
+}
+
+fn mr_link(report: &Report, record: &Record) -> Markup {
+    let mr = mr_of(record, report);
+    match record.task.project == report.source.id {
+        true => {
+            let url = format!(
+                "{}/-/merge_requests/{}",
+                report.source.web_url, record.task.mr
+            );
+            link(&url, text(&mr))
+        }
+        false => link(&record.task.mr_url, text(&mr)),
+    }
+}
+
+/// What was read of a record's merge request, which may be of another project.
+fn mr_read<'a>(report: &Report, status: &Status<'a>, record: &Record) -> Option<&'a MergeRequest> {
+    let is_ours = record.task.project == report.source.id;
+    let mr = status.snapshot.merge_requests.get(&record.task.mr);
+    mr.filter(|_| is_ours)
+}
+
 /// To the web alone, whatever a record holds.
 fn link(url: &str, shown: Markup) -> Markup {
     let web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
@@ -138,7 +168,7 @@ fn text(text: &str) -> Markup {
 
 /// Told by a sign as well as by its colour.
 fn outcome(word: &str) -> Markup {
-    html! { span.outcome.(word) { (sign(word)) " " (word) } }
+    html! { span.(word) { (sign(word)) " " (word) } }
 }
 
 fn sign(word: &str) -> &'static str {

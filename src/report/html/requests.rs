@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::drawing::told;
-use super::{ago, lasting, link, moment, outcome, sign, text, typical};
+use super::{ago, lasting, link, moment, mr_link, mr_read, named, sign, text, typical};
 use crate::gitlab::answer::User;
 use crate::id::{Iid, Sha};
 use crate::plan::{InFlight, Order, Place, Verdict, Waiting};
 use crate::record::Record;
-use crate::report::text::{mr_of, why};
+use crate::report::text::why;
 use crate::report::{Report, Status, explain, timeline};
 use crate::snapshot::{MergeRequest, Request};
 
@@ -36,7 +36,7 @@ struct Group {
 struct Row {
     /// `None` for one of another project, whose numbers are not this one's.
     iid: Option<Iid>,
-    place: String,
+    place: Markup,
     mr: Markup,
     /// Where it stands, and when that changed or will.
     state: Markup,
@@ -70,12 +70,11 @@ pub fn lists(report: &Report, status: &Status) -> Markup {
 
 fn drawn(section: &Section) -> Markup {
     html! {
-        section.empty[section.groups.is_empty()] id=(section.id) {
+        section id=(section.id) class=[section.groups.is_empty().then_some("empty")] {
             h2 { (section.title) " " span.count { (section.count) (section.remark) } }
             @for group in &section.groups {
                 @if let Some((reason, hint)) = &group.reason {
-                    h3 { (reason) " " span.count { (group.rows.len()) } }
-                    p.hint { (text(hint)) }
+                    p.reason { strong { (reason) } " " (group.rows.len()) " · " (text(hint)) }
                 }
                 ul.requests { @for row in &group.rows { (request(row)) } }
             }
@@ -133,42 +132,11 @@ impl Subject<'_> {
     }
 }
 
-/// By its title where that was read, else by its branch.
-pub fn named(mr: Option<&MergeRequest>, branch: &str) -> Markup {
-    let title = mr.and_then(|mr| mr.title.as_deref());
-    text(title.unwrap_or(branch))
-}
-
-pub fn mr_link(report: &Report, record: &Record) -> Markup {
-    let mr = mr_of(record, report);
-    match record.task.project == report.source.id {
-        true => {
-            let url = format!(
-                "{}/-/merge_requests/{}",
-                report.source.web_url, record.task.mr
-            );
-            link(&url, text(&mr))
-        }
-        false => link(&record.task.mr_url, text(&mr)),
-    }
-}
-
-/// What was read of a record's merge request, which may be of another project.
-pub fn mr_read<'a>(
-    report: &Report,
-    status: &Status<'a>,
-    record: &Record,
-) -> Option<&'a MergeRequest> {
-    let is_ours = record.task.project == report.source.id;
-    let mr = status.snapshot.merge_requests.get(&record.task.mr);
-    mr.filter(|_| is_ours)
-}
-
 fn of_record(
     report: &Report,
     status: &Status,
     record: &Record,
-    place: &str,
+    place: Markup,
     (state, when): (Markup, Markup),
 ) -> Row {
     let (snapshot, task) = (status.snapshot, &record.task);
@@ -184,7 +152,7 @@ fn of_record(
     };
     Row {
         iid: (task.project == report.source.id).then_some(task.mr),
-        place: place.to_owned(),
+        place,
         mr: html! { (mr_link(report, record)) " " (named(mr, &task.branch)) },
         state: link(&record.web_url, state),
         when,
@@ -196,7 +164,7 @@ fn of_mr(
     report: &Report,
     mr: &MergeRequest,
     request: Option<&Request>,
-    place: &str,
+    place: Markup,
     (state, when): (Markup, Markup),
 ) -> Row {
     let subject = Subject {
@@ -210,7 +178,7 @@ fn of_mr(
     let number = link(&mr.web_url, html! { "!" (mr.iid) });
     Row {
         iid: Some(mr.iid),
-        place: place.to_owned(),
+        place,
         mr: html! { (number) " " (named(Some(mr), &mr.branch)) },
         state,
         when,
@@ -251,7 +219,7 @@ fn in_flight(report: &Report, status: &Status) -> Section {
             Place::Blocked => html! { "blocked: it holds up nobody" },
             Place::Overdue => html! { "overdue: it holds up nobody" },
         };
-        of_record(report, status, record, "now", (state, when))
+        of_record(report, status, record, html! { "now" }, (state, when))
     });
     let count = format!("{} of {}", plan.taken(), report.max_in_flight);
     let remark = match (plan.unknown, report.max_in_flight) {
@@ -266,22 +234,19 @@ fn in_flight(report: &Report, status: &Status) -> Section {
 fn queue(report: &Report, status: &Status) -> Section {
     let expected = timeline::expected(report, status);
     let rows = report.plan.queue.iter().enumerate().map(|(index, queued)| {
-        let state = match expected.get(index) {
-            _ if index < report.plan.free => html! { "goes next" },
-            Some(at) => moment(*at, about(*at - report.now)),
-            None => html! { "ready" },
+        let told = match expected.get(index) {
+            _ if index < report.plan.free => (html! { "goes next" }, html! {}),
+            Some(at) => (
+                moment(*at, about(*at - report.now)),
+                html! { "at " (at.format("%H:%M")) },
+            ),
+            None => (html! { "ready" }, html! {}),
         };
         let passed = queued.pipeline.finished_at;
         let passed = html! { "passed" @if let Some(at) = passed { " " (ago(report, at)) } };
-        let when = link(&queued.pipeline.web_url, passed);
-        let place = (index + 1).to_string();
-        let mut row = of_mr(
-            report,
-            queued.mr,
-            Some(queued.request),
-            &place,
-            (state, when),
-        );
+        let place = html! { (index + 1) };
+        let mut row = of_mr(report, queued.mr, Some(queued.request), place, told);
+        row.more.push(link(&queued.pipeline.web_url, passed));
         row.more
             .extend(queued.again.then(|| html! { "not for the first time" }));
         row
@@ -300,7 +265,7 @@ fn queue(report: &Report, status: &Status) -> Section {
 
 /// To five minutes, for it is a guess.
 fn about(time: TimeDelta) -> String {
-    match (time.num_seconds() + 299) / 300 * 5 {
+    match (time.num_seconds() + 150) / 300 * 5 {
         ..=0 => "soon".to_owned(),
         minutes => format!("in about {}", lasting(TimeDelta::minutes(minutes))),
     }
@@ -339,7 +304,7 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
     let Some(mr) = waiting.mr else {
         let row = Row {
             iid: Some(waiting.iid),
-            place: "–".to_owned(),
+            place: html! { "–" },
             mr: html! { "!" (waiting.iid) },
             state: html! {},
             when: html! {},
@@ -357,19 +322,20 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
     };
     (
         (reason, hint),
-        of_mr(report, mr, request, "–", (state, html! {})),
+        of_mr(report, mr, request, html! { "–" }, (state, html! {})),
     )
 }
 
 fn ended(report: &Report, status: &Status) -> Section {
     let rows = status.ended.iter().map(|(record, milestones)| {
         let word = record.status.word();
-        let state = html! { span title=(told(milestones)) { (outcome(word)) } };
+        let state = html! { span.(word) title=(told(milestones)) { (word) } };
         let when = html! {
             @if let Some(at) = milestones.ended_at { (ago(report, at)) }
             @if let Some(ran) = milestones.ran() { ", ran " (lasting(ran)) }
         };
-        let mut row = of_record(report, status, record, sign(word), (state, when));
+        let place = html! { span.(word) { (sign(word)) } };
+        let mut row = of_record(report, status, record, place, (state, when));
         if let Some(summary) = summary(status, record) {
             row.more.insert(0, html! { strong { (text(summary)) } });
         }
