@@ -358,7 +358,10 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
 
 /// Nothing of the bot's is unfinished there. It is asked only where the discussions were read.
 fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
-    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
+    // What somebody retries after its outcome was posted is theirs.
+    let in_flight = |record: &Record| {
+        record.task.mr == iid && !record.status.ended() && !is_told(snapshot, record)
+    };
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };
