@@ -91,7 +91,7 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let busy: Vec<Iid> = busy.map(Repair::mr).collect();
     if let Some(marked) = &snapshot.marked {
         let idle = marked.iter().filter(|iid| !busy.contains(iid));
-        let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid, rules));
+        let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
         repairs.extend(at_rest.map(|iid| Repair::Unmark(*iid)));
         let in_flight = snapshot.own_records().filter(|record| {
             !record.status.ended() && stands(snapshot, record) && !is_told(snapshot, record)
@@ -357,12 +357,8 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
 }
 
 /// Nothing of the bot's is unfinished there. It is asked only where the discussions were read.
-fn is_at_rest(snapshot: &Snapshot, iid: Iid, rules: &Rules) -> bool {
-    // What somebody retried after its outcome was posted, and that hangs, is theirs to end.
-    let is_theirs =
-        |record: &Record| is_told(snapshot, record) && is_stuck(snapshot, record, rules);
-    let in_flight =
-        |record: &Record| record.task.mr == iid && !record.status.ended() && !is_theirs(record);
+fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
+    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };

@@ -8,7 +8,6 @@ use bench_bot::note::{Thread, Unstarted};
 use bench_bot::plan;
 use bench_bot::record::Record;
 use bench_bot::snapshot::MergeRequest;
-use chrono::TimeDelta;
 
 use crate::scene::*;
 
@@ -37,7 +36,6 @@ fn the_mark_goes_where_nothing_is_unfinished() {
     let closed = || Some(vec![unstarted(Unstarted::Closed)]);
     let ended = || vec![record(9, 1, "success")];
     let running = || vec![record(9, 1, "running")];
-    let stuck = || record_with("running", |record| record.created_at -= TimeDelta::days(2));
     for (case, mr, records, threads, expected) in [
         (
             "nothing there",
@@ -73,13 +71,6 @@ fn the_mark_goes_where_nothing_is_unfinished() {
             "",
         ),
         ("retried", Some(unlabelled()), running(), over(), ""),
-        (
-            "retried, and hangs",
-            Some(unlabelled()),
-            vec![stuck()],
-            over(),
-            "unmark !1",
-        ),
         (
             "about to be closed",
             Some(unlabelled()),
