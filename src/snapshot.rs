@@ -92,6 +92,13 @@ pub struct MergeRequest {
     pub origin: Origin,
 }
 
+impl MergeRequest {
+    /// Its branch where GitLab does not tell.
+    pub fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.branch)
+    }
+}
+
 /// GitLab's pointer to a pipeline: it may lag behind the head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadPipeline {

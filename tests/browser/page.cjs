@@ -32,9 +32,10 @@ const looks = [
       page.on("pageerror", (error) => fault(`error: ${error}`));
       page.on("dialog", (dialog) => { fault("a dialog"); dialog.dismiss(); });
       page.on("request", (request) => {
-        if (request.url() !== address && !request.url().startsWith("data:")) fault(`loads ${request.url()}`);
+        if (request.url().split("#")[0] !== address && !request.url().startsWith("data:")) fault(`loads ${request.url()}`);
       });
-      await page.goto(address);
+      await page.clock.install();
+      await page.goto(`${address}#mr-1`);
       const seen = await page.evaluate(() => ({
         wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         foreign: [...document.querySelectorAll("*")].filter((element) =>
@@ -53,6 +54,11 @@ const looks = [
       if (new Set(seen.ids).size < seen.ids.length) fault("has an id twice");
       for (const element of seen.foreign) fault(`holds ${element}`);
       await page.screenshot({ path: path.join(folder, `${path.parse(file).name}-${name}.png`), fullPage: true });
+      if (look.javaScriptEnabled !== false) {
+        const reloaded = page.waitForEvent("load", { timeout: 10000 });
+        await page.clock.fastForward(5 * 60 * 1000);
+        await reloaded.catch(() => fault("does not reload"));
+      }
       await page.close();
     }
   }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::{lasting, link, mr_link, mr_read, named, outcome, spelled, text};
+use super::{lasting, link, mr_link, outcome, spelled, text};
 use crate::milestones::{Milestones, Stage};
 use crate::record::Record;
-use crate::report::text::state;
+use crate::report::text::{state, title_of};
 use crate::report::{Report, Status, timeline};
 
 /// A panel does not go further back, so that what happened that day can be told apart.
@@ -67,7 +67,7 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
 /// Those that have not ended, then the latest end first.
 fn rows(report: &Report, status: &Status) -> Vec<Row> {
     let of_record = |record: &Record, milestones: &Milestones, state: Markup| {
-        let name = named(mr_read(report, status, record), &record.task.branch);
+        let name = text(title_of(record, report));
         Row {
             mr: html! { (mr_link(report, record)) " " (name) },
             milestones: *milestones,
@@ -77,7 +77,7 @@ fn rows(report: &Report, status: &Status) -> Vec<Row> {
     };
     let queue = report.plan.queue.iter().rev().map(|queued| Row {
         mr: html! {
-            (link(&queued.mr.web_url, html! { "!" (queued.mr.iid) })) " " (named(Some(queued.mr), &queued.mr.branch))
+            (link(&queued.mr.web_url, html! { "!" (queued.mr.iid) })) " " (text(queued.mr.title()))
         },
         milestones: timeline::queued(queued),
         state: html! { "queued" },

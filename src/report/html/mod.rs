@@ -1,5 +1,5 @@
 //! The page of `status`: one file, to be published as it is. Text of others is escaped by maud. Its one script tells how old
-//! the page is, and where scripts are forbidden nothing else is missing.
+//! the page is and reloads it, for which there are words and a link where scripts are forbidden.
 
 mod drawing;
 mod requests;
@@ -14,13 +14,12 @@ use crate::gitlab::Url;
 use crate::milestones::Milestones;
 use crate::record::Record;
 use crate::sanitize::one_line;
-use crate::snapshot::MergeRequest;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// Nothing is loaded, wherever it is from, and nothing runs but the page's own script, which this is the hash of.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
-     script-src 'sha256-jM6yGDKDM/BZH1g9e0JwNO6yezGF3OTMQfb3eH9SV/I='; base-uri 'none'; form-action 'none'";
+     script-src 'sha256-4DaVWo5et1EERZdmHzSCpu18h/aULHDQ6l4BseiJHY0='; base-uri 'none'; form-action 'none'";
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E\
      %3Cpath d='M0 1h3v2H0zM2 5h6v2H2z' fill='%230072b2'/%3E%3C/svg%3E";
 const RELOAD_MINUTES: u32 = 5;
@@ -128,12 +127,6 @@ fn quiet(report: &Report, status: &Status) -> Markup {
     }
 }
 
-/// By its title where that was read, else by its branch.
-fn named(mr: Option<&MergeRequest>, branch: &str) -> Markup {
-    let title = mr.and_then(|mr| mr.title.as_deref());
-    text(title.unwrap_or(branch))
-}
-
 fn mr_link(report: &Report, record: &Record) -> Markup {
     let mr = mr_of(record, report);
     match record.task.project == report.source.id {
@@ -146,13 +139,6 @@ fn mr_link(report: &Report, record: &Record) -> Markup {
         }
         false => link(&record.task.mr_url, text(&mr)),
     }
-}
-
-/// What was read of a record's merge request, which may be of another project.
-fn mr_read<'a>(report: &Report, status: &Status<'a>, record: &Record) -> Option<&'a MergeRequest> {
-    let is_ours = record.task.project == report.source.id;
-    let mr = status.snapshot.merge_requests.get(&record.task.mr);
-    mr.filter(|_| is_ours)
 }
 
 /// To the web alone, whatever a record holds.

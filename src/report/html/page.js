@@ -9,3 +9,6 @@ const tell = () => {
 };
 tell();
 setInterval(tell, 20000);
+// An address that ends in `#mr-36` keeps browsers from reloading as the page asks them to.
+const seconds = document.querySelector("meta[http-equiv=refresh]").content;
+setTimeout(() => location.reload(), seconds * 1000);

@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::drawing::told;
-use super::{ago, lasting, link, moment, mr_link, mr_read, named, sign, text, typical};
+use super::{ago, lasting, link, moment, mr_link, sign, text, typical};
 use crate::gitlab::answer::User;
 use crate::id::{Iid, Sha};
 use crate::plan::{InFlight, Order, Place, Verdict, Waiting};
 use crate::record::Record;
-use crate::report::text::why;
+use crate::report::text::{title_of, why};
 use crate::report::{Report, Status, explain, timeline};
 use crate::snapshot::{MergeRequest, Request};
 
@@ -99,9 +99,9 @@ fn request(row: &Row) -> Markup {
 }
 
 /// What is told of each request, wherever it stands.
-#[derive(Default)]
 struct Subject<'a> {
-    mr: Option<&'a MergeRequest>,
+    author: Option<&'a User>,
+    title: &'a str,
     branch: &'a str,
     sha: Option<&'a Sha>,
     label: &'a str,
@@ -111,7 +111,6 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn more(&self, report: &Report) -> Vec<Markup> {
-        let author = self.mr.and_then(|mr| mr.author.as_ref());
         let label = report.shows_labels().then_some(self.label);
         let labelled = html! {
             @if let Some(label) = label { "labelled " (text(label)) } @else { "labelled" }
@@ -119,11 +118,11 @@ impl Subject<'_> {
             @if let Some(at) = self.at { " " (ago(report, at)) }
         };
         let is_labelled = label.is_some() || self.by.is_some() || self.at.is_some();
-        let has_title = self.mr.is_some_and(|mr| mr.title.is_some());
         [
-            author.map(|author| html! { "by " (text(&author.username)) }),
+            self.author
+                .map(|author| html! { "by " (text(&author.username)) }),
             is_labelled.then_some(labelled),
-            has_title.then(|| text(self.branch)),
+            (self.title != self.branch).then(|| text(self.branch)),
             self.sha.map(|sha| html! { code { (sha.short()) } }),
         ]
         .into_iter()
@@ -140,10 +139,13 @@ fn of_record(
     (state, when): (Markup, Markup),
 ) -> Row {
     let (snapshot, task) = (status.snapshot, &record.task);
-    let mr = mr_read(report, status, record);
+    let iid = (task.project == report.source.id).then_some(task.mr);
+    let mr = iid.and_then(|iid| snapshot.merge_requests.get(&iid));
+    let title = title_of(record, report);
     let milestones = snapshot.milestones.get(&record.pipeline);
     let subject = Subject {
-        mr,
+        author: mr.and_then(|mr| mr.author.as_ref()),
+        title,
         branch: &task.branch,
         sha: Some(&task.sha),
         label: &task.label,
@@ -151,9 +153,9 @@ fn of_record(
         at: milestones.and_then(|milestones| milestones.requested_at),
     };
     Row {
-        iid: (task.project == report.source.id).then_some(task.mr),
+        iid,
         place,
-        mr: html! { (mr_link(report, record)) " " (named(mr, &task.branch)) },
+        mr: html! { (mr_link(report, record)) " " (text(title)) },
         state: link(&record.web_url, state),
         when,
         more: subject.more(report),
@@ -163,15 +165,16 @@ fn of_record(
 fn of_mr(
     report: &Report,
     mr: &MergeRequest,
-    request: Option<&Request>,
+    (label, request): (&str, Option<&Request>),
     place: Markup,
     (state, when): (Markup, Markup),
 ) -> Row {
     let subject = Subject {
-        mr: Some(mr),
+        author: mr.author.as_ref(),
+        title: mr.title(),
         branch: &mr.branch,
         sha: mr.head.as_ref(),
-        label: request.map_or("", |request| &request.label),
+        label,
         by: request.and_then(|request| request.by.as_ref()),
         at: request.and_then(|request| request.at),
     };
@@ -179,7 +182,7 @@ fn of_mr(
     Row {
         iid: Some(mr.iid),
         place,
-        mr: html! { (number) " " (named(Some(mr), &mr.branch)) },
+        mr: html! { (number) " " (text(mr.title())) },
         state,
         when,
         more: subject.more(report),
@@ -238,14 +241,15 @@ fn queue(report: &Report, status: &Status) -> Section {
             _ if index < report.plan.free => (html! { "goes next" }, html! {}),
             Some(at) => (
                 moment(*at, about(*at - report.now)),
-                html! { "at " (at.format("%H:%M")) },
+                html! { "about " (at.format("%H:%M UTC")) },
             ),
             None => (html! { "ready" }, html! {}),
         };
         let passed = queued.pipeline.finished_at;
         let passed = html! { "passed" @if let Some(at) = passed { " " (ago(report, at)) } };
         let place = html! { (index + 1) };
-        let mut row = of_mr(report, queued.mr, Some(queued.request), place, told);
+        let request = (queued.request.label.as_str(), Some(queued.request));
+        let mut row = of_mr(report, queued.mr, request, place, told);
         row.more.push(link(&queued.pipeline.web_url, passed));
         row.more
             .extend(queued.again.then(|| html! { "not for the first time" }));
@@ -314,7 +318,8 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
     };
     let (_, hint) = explain::why_it_waits(report, status, mr, waiting.label);
     let mut requests = mr.requests.iter();
-    let request = requests.find(|request| Some(request.label.as_str()) == waiting.label);
+    let label = waiting.label.unwrap_or_default();
+    let request = requests.find(|request| request.label == label);
     let state = html! {
         @if let Some(pipeline) = &mr.pipeline {
             (link(&pipeline.web_url, html! { "pipeline " (pipeline.id) }))
@@ -322,7 +327,13 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
     };
     (
         (reason, hint),
-        of_mr(report, mr, request, html! { "–" }, (state, html! {})),
+        of_mr(
+            report,
+            mr,
+            (label, request),
+            html! { "–" },
+            (state, html! {}),
+        ),
     )
 }
 
