@@ -5,6 +5,7 @@
 //! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
 
 mod first_note;
+mod fold;
 mod words;
 
 use chrono::{DateTime, Utc};

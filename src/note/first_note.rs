@@ -103,7 +103,7 @@ pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &
         None => String::new(),
     };
     let text = format!(
-        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
+        "**Benchmark started**: {} measures commit {} of {}{base}. I'll post the result here. \
          To cancel it, take the label {} off.",
         link(pipeline, web_url),
         code(task.sha.short()),

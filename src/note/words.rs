@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::fold::folded;
 use super::{MARKER, Marker, OutcomeNote, marked};
 use crate::gitlab::answer::{Job, Outcome};
 use crate::id::PipelineId;
@@ -34,7 +35,7 @@ impl End {
 
     fn sign(self) -> &'static str {
         match self {
-            End::Pipeline(Outcome::Success) => "✅",
+            End::Pipeline(Outcome::Success) => "🏁",
             End::Pipeline(Outcome::Failed) | End::ResultsFailed => "❌",
             End::Pipeline(Outcome::Canceled) => "🚫",
             End::Pipeline(Outcome::Skipped) => "⏭️",
@@ -81,8 +82,10 @@ pub struct Spent {
 #[derive(Debug)]
 pub struct Results {
     pub job: Job,
-    /// What it says of them itself, in a line.
+    /// The first line of its summary.
     pub summary: Option<String>,
+    /// What follows that line, as Markdown.
+    pub figures: String,
 }
 
 const TO_BE_CANCELLED: &str = "is to be cancelled";
@@ -90,10 +93,14 @@ const TO_BE_CANCELLED: &str = "is to be cancelled";
 /// The reply that posts the outcome.
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
+    let commit = code(record.task.sha.short());
     let pipeline = link(record.pipeline, &record.web_url);
     let (summary, artifacts) = (summary(details), artifacts(details));
     let mut more = match end {
-        End::Pipeline(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
+        End::Pipeline(Outcome::Success) => match artifacts.is_empty() {
+            true => summary,
+            false => format!("{summary}Results: {}.", artifacts.trim_end_matches(", ")),
+        },
         End::Pipeline(_) => {
             let failures = failures(details, label);
             format!("{summary}See {artifacts}{pipeline}. {failures}")
@@ -126,10 +133,19 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     if let Some(first) = &details.first_end {
         more += &format!(" It was {} at first, and somebody retried it.", code(first));
     }
-    let text = format!(
-        "{sign} **Benchmark {word}**: commit {}. {more}",
-        code(record.task.sha.short())
-    );
+    let lead = match end {
+        // GitLab's word alone would read as if the commit were no slower.
+        End::Pipeline(Outcome::Success) => {
+            format!("**Benchmark finished**: {pipeline} for commit {commit} ended with {word}")
+        }
+        _ => format!("**Benchmark {word}**: commit {commit}"),
+    };
+    let figures = match (end, &details.results) {
+        (End::ResultsFailed, _) | (_, None) => String::new(),
+        (_, Some(results)) => folded(&results.figures),
+    };
+    let text = format!("{sign} {lead}. {}", more.trim_start());
+    let text = format!("{}{figures}", text.trim_end());
     let marker = Marker::Outcome {
         request: record.task.request,
         cancels: end.cancels(),

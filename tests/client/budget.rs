@@ -13,7 +13,7 @@ use in_memory_gitlab::{BOT_TOKEN, Fault, Gitlab as Server};
 const RUN_TIME: Duration = Duration::from_secs(1);
 /// So much longer than that, that a machine which is busy with other things is no reason.
 const LATE: Duration = Duration::from_secs(10);
-const TOO_LATE: &str = "the run has taken as long as it may";
+const TOO_LATE: &str = "the run has reached its time limit";
 
 fn connect(server: &Server, retries: usize) -> Gitlab {
     let connection = Connection {

@@ -108,7 +108,7 @@ fn a_refused_cancel_is_reported_and_keeps_no_request_open() {
         for _ in 0..3 {
             let ran = bot(&gitlab, "reconcile").exits(1);
             assert!(
-                ran.stdout.contains("the benchmark is not cancelled")
+                ran.stdout.contains("cannot cancel the benchmark")
                     && ran.stdout.contains("403 Forbidden"),
                 "{}",
                 ran.stdout

@@ -94,7 +94,7 @@ fn another_job_that_may_fail_takes_nothing_from_a_success() {
     without_results(&gitlab, benchmark, "lint");
     run(&gitlab, "reconcile --results-job benchmark");
     let reply = reply(&mr);
-    assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+    assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_job_run_in_parts_is_found_by_its_name() {
         gitlab.benchmark_ends(benchmark, "success");
         run(&gitlab, "reconcile --results-job benchmark");
         let reply = reply(&mr);
-        assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+        assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
         assert!(reply.contains("2x faster"), "{reply}");
     }
 }
@@ -173,5 +173,5 @@ fn one_whose_results_came_with_a_retry_by_hand_is_corrected() {
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile --results-job benchmark");
     let reply = reply(&mr);
-    assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+    assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
 }

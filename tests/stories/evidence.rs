@@ -196,7 +196,7 @@ fn one_that_bears_no_mark_is_not_gone_because_it_is_denied_once() {
     gitlab.no_faults();
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert!(mr.page().contains("Benchmark finished"), "{}", mr.page());
 }
 
 #[test]

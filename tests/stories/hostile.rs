@@ -193,7 +193,7 @@ fn a_branch_is_shown_by_its_name_which_does_nothing() {
         assert_inert_note(outcome, &plain[1]);
         let code = shown(first).code;
         assert_eq!([&code[1], &code[3]], [&safe, &safe]);
-        assert!(outcome.body.contains("Benchmark success"));
+        assert!(outcome.body.contains("Benchmark finished"));
         assert_nothing_happened(&gitlab, mr, &["other"]);
 
         // The job and a machine get the name itself.

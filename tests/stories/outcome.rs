@@ -15,8 +15,8 @@ fn told(mr: &Mr) -> String {
     let [_, reply] = &notes[..] else {
         panic!("{}", mr.page())
     };
-    let text = reply.body.lines().next();
-    text.expect("it has a line").replace(&mr.sha()[..8], "SHA")
+    let (text, _) = reply.body.rsplit_once("\n\n<!--").expect("a marker");
+    text.replace(&mr.sha()[..8], "SHA")
 }
 
 /// The reply to a benchmark that ended so, its jobs arranged before.
@@ -110,40 +110,43 @@ fn the_reply_links_to_the_artifacts_of_the_results_job_and_shows_what_they_say_i
             gitlab.benchmark_leaves(benchmark, "benchmark", SUMMARY, content)
         }
     };
-    let results =
-        "[artifacts of `benchmark`](jobs:2002/artifacts/browse), [pipeline 1002](pipelines:1002).";
+    let artifacts = "[artifacts of `benchmark`](jobs:2002/artifacts/browse)";
+    let pipeline = "[pipeline 1002](pipelines:1002)";
+    let results = format!("Results: {artifacts}.");
     let job = "--results-job benchmark";
-    let success = "✅ **Benchmark success**: commit `SHA`.";
+    let success = format!("🏁 **Benchmark finished**: {pipeline} for commit `SHA` ended with success.");
     assert_eq!(
         reply(
             "success",
             job,
             leaves("  parse: 2.1x faster  \n\nand more\n")
         ),
-        format!("{success} In short: `parse: 2.1x faster`. Results: {results}")
+        format!(
+            "{success} In short: `parse: 2.1x faster`. {results}\n\n<details><summary>All figures</summary>\n\n\
+             `and more`\n\n</details>"
+        )
     );
     assert_eq!(
         reply("canceled", job, leaves("half of it")),
         format!(
-            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {results} To try again, put the \
+            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {artifacts}, {pipeline}. To try again, put the \
              label `benchmarking` on again."
         )
     );
-    for blank in ["", "\nsecond line", "\u{feff}  \r\n"] {
+    for blank in ["", "\u{feff}  \r\n"] {
         assert_eq!(
             reply("success", job, leaves(blank)),
-            format!("{success} Results: {results}")
+            format!("{success} {results}")
         );
     }
     let other_file = |gitlab: &Gitlab, id| gitlab.benchmark_leaves(id, "benchmark", "x.txt", "x");
     assert_eq!(
         reply("success", job, other_file),
-        format!("{success} Results: {results}")
+        format!("{success} {results}")
     );
 
-    let plain = format!("{success} Results: [pipeline 1002](pipelines:1002).");
-    assert_eq!(reply("success", job, |_, _| ()), plain, "no artifacts");
-    assert_eq!(reply("success", "", leaves("2x")), plain, "not asked for");
+    assert_eq!(reply("success", job, |_, _| ()), success, "no artifacts");
+    assert_eq!(reply("success", "", leaves("2x")), success, "not asked for");
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn what_cannot_be_read_of_jobs_does_not_keep_the_outcome_from_being_told() {
             let hit = fault.clone();
             gitlab.fault(move |request| request.path.ends_with(path).then(|| hit.clone()));
             let ran = run(&gitlab, "reconcile --results-job benchmark");
-            assert!(told(&mr).contains("Benchmark success"));
+            assert!(told(&mr).contains("Benchmark finished"));
             assert!(!mr.is_labelled());
             let inert_text = path == SUMMARY && fault == Fault::not_json();
             assert_eq!(ran.stderr.contains(warning), !inert_text, "{}", ran.stderr);
@@ -347,7 +350,7 @@ fn a_refusal_to_resolve_is_said_and_holds_nothing_up() {
         let ran = run(&gitlab, "reconcile --resolve always");
         assert!(
             ran.stderr
-                .contains("!1: the discussion stays unresolved: PUT"),
+                .contains("!1: cannot resolve the discussion: PUT"),
             "{}",
             ran.stderr
         );

@@ -174,12 +174,12 @@ fn a_server_that_does_not_let_the_bot_in() {
         (
             Fault::answer(503, "text/html", unavailable),
             1,
-            "turns requests away just now (503 Service Unavailable)",
+            "is not accepting requests at the moment (503 Service Unavailable)",
         ),
         (
             Fault::answer(200, "text/html", "<h1>Sign in</h1>"),
             1,
-            "does not answer as a GitLab does",
+            "does not respond like a GitLab server",
         ),
         (
             forbidden("Your account has been blocked."),
@@ -220,7 +220,7 @@ fn a_server_that_does_not_let_the_bot_in() {
         (
             Fault::answer(403, json, fine_grained),
             2,
-            "give it the permission that is named there",
+            "give the token the permission that GitLab names",
         ),
     ] {
         let gitlab = Gitlab::start();
@@ -298,7 +298,7 @@ fn a_server_that_is_not_reached_or_is_no_gitlab() {
         .exits(2);
     let line = ran.complaint();
     assert!(
-        line.contains("does not answer as a GitLab does") && line.contains("BENCH_BOT_GITLAB_URL"),
+        line.contains("does not respond like a GitLab server") && line.contains("BENCH_BOT_GITLAB_URL"),
         "{line}"
     );
 }

@@ -182,7 +182,7 @@ fn a_merge_request_that_is_not_there() {
     let elsewhere = "status --mr https://gitlab.example.com/acme/other/-/merge_requests/1";
     let ran = bot(&gitlab, elsewhere).exits(2);
     assert!(
-        ran.complaint().contains("is no merge request of"),
+        ran.complaint().contains("is not a merge request of"),
         "{}",
         ran.stderr
     );

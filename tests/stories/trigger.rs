@@ -155,7 +155,7 @@ fn force_overrides_the_pipeline_and_the_fork_rule() {
     gitlab.benchmark_ends(first.id, "success");
     run(&gitlab, "reconcile");
     assert!(
-        bare.page().contains("Benchmark success"),
+        bare.page().contains("Benchmark finished"),
         "its record can be read back"
     );
 }

@@ -66,10 +66,7 @@ fn waits(live: &Live, mr: &Mr) -> Result<()> {
     let report = live.report("status", 0)?;
     let waits = rows(&report, "in_flight", mr);
     let is_told = waits.iter().any(|row| row["status"] == "manual");
-    live.seen.expect(
-        "status to tell that it is in `manual`",
-        is_told,
-        &report,
-    );
+    live.seen
+        .expect("status to tell that it is in `manual`", is_told, &report);
     Ok(())
 }

@@ -59,7 +59,7 @@ fn a_benchmark_that_cannot_be_read_holds_back_what_it_may_serve() {
         gitlab.benchmark_ends(benchmark, "success");
         run(&gitlab, "reconcile");
         run(&gitlab, "scan --max-in-flight 9");
-        assert_told(&mr, &["success"]);
+        assert_told(&mr, &["finished"]);
         assert_eq!(gitlab.benchmarks().len(), 3);
     }
 }
@@ -182,7 +182,7 @@ fn one_deleted_while_the_list_is_read_is_unknown_until_the_next_run() {
     let ran = bot(&gitlab, "scan").exits(1);
     assert!(
         ran.stderr
-            .contains("GitLab says that it is not there, but lists it"),
+            .contains("GitLab says that it does not exist, but lists it"),
         "{}",
         ran.stderr
     );
