@@ -249,7 +249,9 @@ impl Run {
                     return Ok(Step::GoesOn);
                 }
                 let word = status.word();
-                self.say(&format!("!{mr}: {word}; another run has posted its outcome"));
+                self.say(&format!(
+                    "!{mr}: {word}; another run has posted its outcome"
+                ));
                 *status == Status::Ended(Outcome::Success)
             }
         };

@@ -1,4 +1,4 @@
-//! The words of each note: one function a note.
+//! The texts of the reply with the outcome.
 
 use chrono::TimeDelta;
 
@@ -8,21 +8,21 @@ use crate::gitlab::answer::{Job, Outcome};
 use crate::id::PipelineId;
 use crate::record::Record;
 
-/// How a benchmark came to its end.
+/// How a benchmark ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Pipeline(Outcome),
-    /// Its pipeline passed, though the job that has the results failed.
+    /// Its pipeline passed, but the results job failed.
     ResultsFailed,
-    /// The label was taken off, or put on again, while it ran.
+    /// The label was taken off, or added again, during the benchmark.
     Withdrawn,
     TimedOut,
-    /// All its jobs ended but manual ones, which nobody started.
+    /// All its jobs have ended except manual ones, which nobody started.
     Blocked,
 }
 
 impl End {
-    /// GitLab's word for it, or one of ours.
+    /// GitLab's word, or one of ours.
     pub fn word(self) -> &'static str {
         match self {
             End::Pipeline(outcome) => outcome.word(),
@@ -49,7 +49,7 @@ impl End {
         matches!(self, End::Withdrawn | End::TimedOut | End::Blocked)
     }
 
-    /// GitLab's word for what became of the pipeline, where it has ended.
+    /// GitLab's word for the pipeline's outcome, if it has ended.
     fn status(self) -> Option<&'static str> {
         match self {
             End::Pipeline(outcome) => Some(outcome.word()),
@@ -59,26 +59,26 @@ impl End {
     }
 }
 
-/// What is posted about an ended benchmark besides its outcome.
+/// What a reply says in addition to the outcome.
 #[derive(Debug, Default)]
 pub struct Details {
-    /// The jobs that made the pipeline fail, or those that were to leave results.
+    /// The jobs that made the pipeline fail, or the failed results jobs.
     pub failed: Vec<Job>,
     pub results: Option<Results>,
     pub spent: Option<Spent>,
-    /// The word for its first end, where somebody retried it since.
+    /// The word of its first end, if somebody retried it since.
     pub first_end: Option<String>,
 }
 
-/// What a benchmark that did not end in time spent its time on.
+/// How a benchmark that did not end in time spent its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
     pub waiting: TimeDelta,
-    /// `None` if it never began.
+    /// `None` if it never started.
     pub running: Option<TimeDelta>,
 }
 
-/// The artifacts of the job that has the results.
+/// The artifacts of the results job.
 #[derive(Debug)]
 pub struct Results {
     pub job: Job,
@@ -108,21 +108,21 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         End::ResultsFailed => {
             let failures = failures(details, label);
             format!(
-                "Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}"
+                "Its pipeline passed, but the results job failed, so there are no reliable results. See {artifacts}{pipeline}. {failures}"
             )
         }
         End::Withdrawn => format!(
-            "The label {} was taken off or put on again, so {pipeline} {TO_BE_CANCELLED}.",
+            "The label {} was taken off or added again, so {pipeline} {TO_BE_CANCELLED}.",
             code(label)
         ),
         End::TimedOut => format!(
-            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, put the label {} on again.",
+            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, add the label {} again.",
             too_long(details.spent),
             code(label)
         ),
         End::Blocked => format!(
-            "{summary}All its jobs have ended but manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
-             {}To try again, put the label {} on again.",
+            "{summary}All its jobs have ended except manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
+             {}To try again, add the label {} again.",
             match artifacts.is_empty() {
                 true => String::new(),
                 false => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
@@ -157,7 +157,7 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     marked(&text, &marker)
 }
 
-/// The same reply, once it is known what became of the pipeline that it said is to be cancelled.
+/// The same reply, when the outcome of the pipeline that was to be cancelled is known.
 pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
     let text = note.body.rsplit_once(MARKER.0).map_or("", |(text, _)| text);
     let became = match outcome {
@@ -179,7 +179,7 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
     marked(&text, &marker)
 }
 
-/// Not in inline code, which is text of others and may say the same: what it is replaced by may end the code.
+/// Replaces text outside inline code, which is foreign text that may contain the same words.
 fn replace_own(text: &str, from: &str, to: &str) -> String {
     let (mut replaced, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('`') {
@@ -196,7 +196,7 @@ fn replace_own(text: &str, from: &str, to: &str) -> String {
 }
 
 fn too_long(spent: Option<Spent>) -> String {
-    // Seconds are of no interest after hours.
+    // Nobody needs seconds after hours.
     let lasting = |time: TimeDelta| {
         let minutes = u64::try_from(time.num_minutes()).unwrap_or(0);
         humantime::format_duration(std::time::Duration::from_secs(minutes * 60)).to_string()
@@ -206,7 +206,7 @@ fn too_long(spent: Option<Spent>) -> String {
         Some(Spent {
             waiting,
             running: None,
-        }) => format!("It never began: it waited for {}", lasting(waiting)),
+        }) => format!("It never started: it waited for {}", lasting(waiting)),
         Some(Spent {
             waiting,
             running: Some(running),
@@ -218,7 +218,7 @@ fn too_long(spent: Option<Spent>) -> String {
     }
 }
 
-/// In characters; a longer one is cut off.
+/// In characters. A longer one is cut off.
 const LONGEST_SUMMARY: usize = 200;
 
 fn summary(details: &Details) -> String {
@@ -247,7 +247,7 @@ fn artifacts(details: &Details) -> String {
     })
 }
 
-/// Whose failure a job's is, as far as GitLab's reason tells.
+/// What made a job fail, as far as GitLab's reason shows.
 #[derive(PartialEq)]
 enum FailureCause {
     Script,
@@ -255,8 +255,8 @@ enum FailureCause {
     Unsaid,
 }
 
-/// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
-/// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
+/// Only a failure that may well not happen again counts as the machine's. GitLab's words are listed in its
+/// `app/models/concerns/enums/ci/commit_status.rb`, and each version adds some.
 fn failure_cause(job: &Job) -> FailureCause {
     match job.failure_reason() {
         "script_failure" => FailureCause::Script,
@@ -278,7 +278,7 @@ fn failure_cause(job: &Job) -> FailureCause {
 
 const MAX_JOBS: usize = 5;
 
-/// Which jobs failed and why, and whether it is worth while just to ask again.
+/// Which jobs failed and why, and how to try again.
 fn failures(details: &Details, label: &str) -> String {
     let named = &details.failed[..details.failed.len().min(MAX_JOBS)];
     let mut text = String::new();
@@ -309,20 +309,20 @@ fn failures(details: &Details, label: &str) -> String {
             .iter()
             .all(|job| failure_cause(job) == FailureCause::Machine);
     let again = match machine {
-        true => "Just put",
-        false => "To try again, put",
+        true => "Just add",
+        false => "To try again, add",
     };
-    text + &format!("{again} the label {} on again.", code(label))
+    text + &format!("{again} the label {} again.", code(label))
 }
 
 pub(super) fn link(pipeline: PipelineId, web_url: &str) -> String {
     format!("[pipeline {pipeline}]({web_url})")
 }
 
-/// GitLab's Markdown does not take a longer row of backticks for a fence.
+/// GitLab's Markdown does not accept a longer row of backticks as a fence.
 const LONGEST_FENCE: usize = 80;
 
-/// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
+/// Foreign text as inline code: one line without invisible characters, in a fence longer than any row of backticks in it.
 pub(super) fn code(text: &str) -> String {
     let mut text = crate::sanitize::one_line(text);
     let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);

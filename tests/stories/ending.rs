@@ -28,7 +28,7 @@ fn a_benchmark_that_never_began_is_told_to_have_waited() {
     run(&gitlab, "reconcile");
     let reply = reply(&mr);
     assert!(
-        reply.contains("It never began: it waited for 1day 1h"),
+        reply.contains("It never started: it waited for 1day 1h"),
         "{reply}"
     );
     assert!(!reply.contains("took too long"), "{reply}");
@@ -75,7 +75,9 @@ fn a_pipeline_that_passed_without_its_results_is_no_success() {
         let reply = reply(&mr);
         assert!(reply.starts_with("❌ **Benchmark failed**"), "{reply}");
         assert!(
-            reply.contains("Its pipeline passed, but there are no results to rely on"),
+            reply.contains(
+                "Its pipeline passed, but the results job failed, so there are no reliable results"
+            ),
             "{reply}"
         );
         assert!(reply.contains("job [`benchmark`]"), "{reply}");

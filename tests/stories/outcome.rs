@@ -45,11 +45,11 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
         });
         let start = "❌ **Benchmark failed**: commit `SHA`. See [pipeline 1002](pipelines:1002). ";
         let more = reply.strip_prefix(start).expect(&reply).to_owned();
-        more.replace("label `benchmarking` on again.", "label on.")
+        more.replace("label `benchmarking` again.", "label.")
     };
     assert_eq!(
         failed(&[("measure", "script_failure")]),
-        "The script failed: look at job [`measure`](jobs:2003) (`script_failure`). To try again, put the label on."
+        "The script failed: look at job [`measure`](jobs:2003) (`script_failure`). To try again, add the label."
     );
     assert_eq!(
         failed(&[
@@ -57,7 +57,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
             ("compare", "stuck_or_timeout_failure")
         ]),
         "The machine failed, not the commit: job [`measure`](jobs:2003) (`runner_system_failure`), \
-         job [`compare`](jobs:2004) (`stuck_or_timeout_failure`). Just put the label on."
+         job [`compare`](jobs:2004) (`stuck_or_timeout_failure`). Just add the label."
     );
     assert_eq!(
         failed(&[
@@ -67,7 +67,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
         ]),
         "The script failed: look at job [`c`](jobs:2005) (`script_failure`). \
          The machine failed, not the commit: job [`a`](jobs:2003) (`scheduler_failure`). \
-         Failed: job [`b`](jobs:2004) (`no_matching_runner`). To try again, put the label on."
+         Failed: job [`b`](jobs:2004) (`no_matching_runner`). To try again, add the label."
     );
     let many = failed(&[
         ("a", "api_failure"),
@@ -84,7 +84,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
     );
     assert_eq!(
         failed(&[]),
-        "To try again, put the label on.",
+        "To try again, add the label.",
         "a trigger job, say"
     );
 }
@@ -114,7 +114,8 @@ fn the_reply_links_to_the_artifacts_of_the_results_job_and_shows_what_they_say_i
     let pipeline = "[pipeline 1002](pipelines:1002)";
     let results = format!("Results: {artifacts}.");
     let job = "--results-job benchmark";
-    let success = format!("🏁 **Benchmark finished**: {pipeline} for commit `SHA` ended with success.");
+    let success =
+        format!("🏁 **Benchmark finished**: {pipeline} for commit `SHA` ended with success.");
     assert_eq!(
         reply(
             "success",
@@ -129,8 +130,8 @@ fn the_reply_links_to_the_artifacts_of_the_results_job_and_shows_what_they_say_i
     assert_eq!(
         reply("canceled", job, leaves("half of it")),
         format!(
-            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {artifacts}, {pipeline}. To try again, put the \
-             label `benchmarking` on again."
+            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {artifacts}, {pipeline}. To try again, add the \
+             label `benchmarking` again."
         )
     );
     for blank in ["", "\u{feff}  \r\n"] {

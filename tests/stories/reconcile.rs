@@ -336,8 +336,7 @@ fn a_label_that_gitlab_leaves_on_is_said_and_the_outcome_told_once() {
     for _ in 0..2 {
         let ran = bot(&gitlab, "reconcile").exits(1);
         assert!(
-            ran.stdout
-                .contains("GitLab left the label benchmarking on"),
+            ran.stdout.contains("GitLab left the label benchmarking on"),
             "{}",
             ran.stdout
         );

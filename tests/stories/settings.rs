@@ -298,7 +298,8 @@ fn a_server_that_is_not_reached_or_is_no_gitlab() {
         .exits(2);
     let line = ran.complaint();
     assert!(
-        line.contains("does not respond like a GitLab server") && line.contains("BENCH_BOT_GITLAB_URL"),
+        line.contains("does not respond like a GitLab server")
+            && line.contains("BENCH_BOT_GITLAB_URL"),
         "{line}"
     );
 }

@@ -152,7 +152,7 @@ fn a_benchmark_that_a_person_cancels_is_told_as_canceled() {
     run(&gitlab, "reconcile");
     assert_told(&mr, &["canceled"]);
     assert!(
-        mr.page().contains("put the label `benchmarking` on again"),
+        mr.page().contains("add the label `benchmarking` again"),
         "{}",
         mr.page()
     );

@@ -39,7 +39,7 @@ fn assert_waits(gitlab: &Gitlab, mr: &Mr, word: &str, in_short: &str, sentence: 
     assert_eq!(vouched["detail"], sentence);
     assert_eq!(
         vouched["hint"],
-        "A Developer of acme/engine has to look at the commits, take the label off and put it on again."
+        "A Developer of acme/engine has to look at the commits, take the label off and add it again."
     );
     let refused = bot(gitlab, &format!("trigger --mr {iid}")).exits(1);
     let sentence = sentence.trim_end_matches("the label came");
