@@ -67,6 +67,7 @@ pub enum About {
 pub struct MergeRequest {
     pub iid: Iid,
     pub web_url: String,
+    pub title: Option<String>,
     /// GitLab's word: opened, closed, merged or locked.
     pub state: String,
     pub branch: String,
@@ -86,6 +87,13 @@ pub struct MergeRequest {
     /// Its label events, oldest first.
     pub events: Vec<LabelEvent>,
     pub origin: Origin,
+}
+
+impl MergeRequest {
+    /// Its branch if GitLab does not show the title.
+    pub fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.branch)
+    }
 }
 
 /// The pipeline that GitLab calls the head pipeline. It may lag behind the head.

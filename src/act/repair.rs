@@ -279,7 +279,7 @@ impl Actor<'_> {
         }
     }
 
-    /// Removes 👀. If that fails, nothing is lost: a later run reads the merge request in vain.
+    /// Removes 👀. If that fails, the only cost is that a later run reads the merge request for nothing.
     pub(super) fn unmark(&self, mr: Iid) {
         if let Err(error) = self.gitlab.source.unmark(mr) {
             warn!("!{mr}: cannot remove the reaction 👀: {error}");

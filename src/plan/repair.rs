@@ -256,13 +256,17 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
     since(mr, request, label).next().is_some()
 }
 
-/// The bot itself took the label off. It does so last, so whatever could be posted has been posted.
+/// The bot itself took the label off. It does so last, so whatever could be posted has been posted; unless it added the
+/// label again at once, since it had taken off what another run had just added.
 fn is_label_removed_by_bot(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
-    let next = since(mr, request, label).min_by_key(|event| event.id);
-    next.is_some_and(|event| {
-        let user = event.user.as_ref();
-        event.action == "remove" && user.is_some_and(|user| user.username == bot)
-    })
+    let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
+    later.sort_by_key(|event| event.id);
+    let did = |event: Option<&&LabelEvent>, action: &str| {
+        let by = event.filter(|event| event.action == action);
+        let user = by.and_then(|event| event.user.as_ref());
+        user.is_some_and(|user| user.username == bot)
+    };
+    did(later.first(), "remove") && !did(later.get(1), "add")
 }
 
 /// The events of the label after the request's own, whatever the label is called now.
@@ -371,10 +375,7 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
 
 /// Whether nothing of the bot's is unfinished on the merge request. `false` if its discussions were not read.
 fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
-    // What somebody retries after its outcome was posted is theirs.
-    let in_flight = |record: &Record| {
-        record.task.mr == iid && !record.status.ended() && !is_outcome_posted(snapshot, record)
-    };
+    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };

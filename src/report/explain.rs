@@ -92,13 +92,14 @@ impl About<'_> {
         match condition.name {
             Name::Open => "it is open".to_owned(),
             Name::Labelled => {
-                let at = self.of.request.and_then(|request| request.at);
-                let since = at.map(|at| at.format(" since %-d %b %Y, %H:%M UTC").to_string());
-                format!(
-                    "it has the label {}{}",
-                    self.label(),
-                    since.unwrap_or_default()
-                )
+                let label = self.label();
+                match self.of.request.and_then(|request| request.at) {
+                    Some(at) => format!(
+                        "it has had the label {label} since {}",
+                        at.format("%-d %b %Y, %H:%M UTC")
+                    ),
+                    None => format!("it has the label {label}"),
+                }
             }
             Name::Unserved => "there is no benchmark for it yet".to_owned(),
             Name::AsLabelled => {

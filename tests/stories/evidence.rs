@@ -30,7 +30,7 @@ fn nothing_is_started_beside_a_benchmark_that_a_note_links_to_and_another_user_r
     gitlab.clear_requests();
     for command in ["scan", "trigger --mr 1", "trigger --mr 1 --force"] {
         let ran = bot(&gitlab, command).exits(1);
-        let expected = "which is running and was not started by the bot, so nothing is started: wait for its end or cancel it, and check --bot";
+        let expected = "which is running and was not started by the bot, so nothing is started: wait until it ends or cancel it, and check --bot";
         let said = format!("{} {}", ran.stdout, ran.stderr);
         let said: Vec<&str> = said.split_whitespace().collect();
         assert!(said.join(" ").contains(expected), "{command}: {said:?}");

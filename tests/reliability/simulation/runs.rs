@@ -80,6 +80,10 @@ impl Sim {
         let readings = self.disturb(disturbed);
         self.runs_of(disturbed.by, &command);
         self.people.no_faults();
+        if disturbed.is_disturbed() || self.lags() {
+            let mut looked = self.looked.lock().expect("no panic");
+            looked.remove(&self.number(disturbed.by));
+        }
         self.remember_what_was_meant(disturbed, &before);
         kept(readings.broken())?;
         self.check(disturbed, &command, &before)?;
