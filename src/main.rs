@@ -23,12 +23,11 @@ fn main() -> ExitCode {
         .init();
     let ran = bench_bot::run(cli.command, &Environment::of_process());
     let mut ran = ran.unwrap_or_else(|error| RunOutcome::of_error(&error));
-    // Takes the colours out where there is no terminal, or NO_COLOR is set.
+    // This removes the colours if there is no terminal or NO_COLOR is set.
     match anstream::stdout().write_all(ran.report.as_bytes()) {
-        // Whoever reads has read enough: `bench-bot scan | head`.
+        // The reader has read enough, as in `bench-bot scan | head`.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            ran.errors
-                .push(format!("the report cannot be written: {error}"));
+            ran.errors.push(format!("cannot write the report: {error}"));
             ran.exit = Exit::Failed;
         }
         _ => {}

@@ -1,4 +1,4 @@
-//! From what was typed to what is meant: checked, and with the environment's share.
+//! Turns flags and environment into a checked [`Config`].
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
 use crate::plan::{Resolve, Rules};
 
-/// What is taken from the environment alone: a secret never stands on a command line.
+/// What comes from the environment alone: a command line never holds a secret.
 #[derive(Clone)]
 pub struct Environment {
     pub token: Option<SecretString>,
     pub benchmark_token: Option<SecretString>,
-    /// In a job: the server that it runs for, and the certificates to trust there.
+    /// In a job: the server that runs it, and the certificates to trust there.
     pub server_url: Option<String>,
     pub ca_file: Option<PathBuf>,
-    /// Whether this is a job.
+    /// Whether this runs in a CI job.
     pub is_job: bool,
 }
 
@@ -42,7 +42,7 @@ impl Environment {
     }
 }
 
-/// What a run is given, ready to use.
+/// The checked settings of a run.
 pub struct Config {
     pub connection: Connection,
     pub ref_name: Option<String>,
@@ -67,8 +67,8 @@ impl Settings {
                 Some(token) => bare(token, "BENCH_BOT_TOKEN")?,
                 None => {
                     return Err(WrongSetting(
-                        "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
-                         (a protected CI variable is not there on an unprotected branch)"
+                        "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api \
+                         (an unprotected branch does not get protected CI variables)"
                             .to_owned(),
                     ));
                 }
@@ -134,12 +134,12 @@ impl Settings {
             })?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
             return Err(wrong(
-                "holds more than an address: a token belongs into BENCH_BOT_TOKEN",
+                "contains more than an address: put a token into BENCH_BOT_TOKEN",
             ));
         }
         if url.scheme() == "http" && !self.allow_http && !loopback(&url) {
             return Err(wrong(&format!(
-                "is {url}: the token would travel unencrypted; use https://, or allow it with \
+                "is {url}: the token would be sent unencrypted; use https://, or allow it with \
                  --allow-http (BENCH_BOT_ALLOW_HTTP=true)"
             )));
         }
@@ -165,12 +165,12 @@ fn bare(token: &SecretString, variable: &str) -> Result<SecretString, WrongSetti
     )))
 }
 
-/// GitLab reads some names as words of its own when it is asked for merge requests with a label.
+/// GitLab gives two names a special meaning when it lists merge requests with a label.
 fn check_label(label: &str) -> Result<(), WrongSetting> {
     let setting = "--label (BENCH_BOT_LABEL)";
     if label.is_empty() {
         return Err(WrongSetting(format!(
-            "{label:?} is no label: {setting} takes the name of one, or several with commas"
+            "{label:?} is not a label: {setting} takes one name, or several separated by commas"
         )));
     }
     match ["none", "any"]
@@ -178,8 +178,8 @@ fn check_label(label: &str) -> Result<(), WrongSetting> {
         .any(|word| label.eq_ignore_ascii_case(word))
     {
         true => Err(WrongSetting(format!(
-            "{label:?} is no label that can be asked for: to GitLab it means no label at all, or any; rename it, and \
-             name the new one with {setting}"
+            "{label:?} cannot be used: to GitLab it means no label at all, or any label; rename the label, and give its \
+             new name with {setting}"
         ))),
         false => Ok(()),
     }
@@ -193,8 +193,8 @@ fn bot(names: &str) -> Result<BotNames, WrongSetting> {
         match !name.is_empty() && name.chars().all(allowed) {
             true => Ok(name.to_owned()),
             false => Err(WrongSetting(format!(
-                "--bot (BENCH_BOT_USER) is {names:?}: write a username, or two with a comma: that of the source project, \
-                 then that of the benchmark project"
+                "--bot (BENCH_BOT_USER) is {names:?}: write a username, or two separated by a comma: first the source \
+                 project's, then the benchmark project's"
             ))),
         }
     };
@@ -230,8 +230,8 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
     }
 }
 
-/// A scheduled job is two runs, which have to come to their end before its own time limit does: then they report.
+/// A scheduled job makes two runs. Both have to end and report before the job's own time limit.
 pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// It takes seconds to receive, and no list that people wrote by hand comes near.
+/// Received within seconds, and more than any list that people wrote by hand.
 const MAX_BYTES: u64 = 512 << 20;

@@ -89,7 +89,7 @@ impl Run {
     ) -> RunOutcome {
         self.on_interrupt(format!(
             "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
-             Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
+             Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
             benchmark.web_url
         ));
         let mut following = Following {
@@ -163,7 +163,7 @@ impl Run {
             if !passes || following.untold > MAX_UNTOLD || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
-                    "{url} is not followed any longer, and reconcile tells its outcome"
+                    "{url} is not followed any longer, and reconcile posts its outcome"
                 )));
             }
             if !in_trouble {
@@ -249,7 +249,9 @@ impl Run {
                     return Ok(Step::GoesOn);
                 }
                 let word = status.word();
-                self.say(&format!("!{mr}: {word}; another run has told its outcome"));
+                self.say(&format!(
+                    "!{mr}: {word}; another run has posted its outcome"
+                ));
                 *status == Status::Ended(Outcome::Success)
             }
         };

@@ -1,4 +1,4 @@
-//! How fast the server lets us go, and how fast we went.
+//! Keeps requests within the server's rate limit and counts them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,9 +9,9 @@ use log::{info, warn};
 
 use super::parallel::{MAX_CONCURRENT, Semaphore, lock};
 
-/// With so few requests left until the limit is lifted, the rest of them are spread over that time.
+/// With fewer requests left than this, they are spread over the time until the limit resets.
 const FEW: i64 = 32;
-/// A run that has to wait longer than this for each request had better end, and the next one begin.
+/// Waiting longer than this for each request would be worse than leaving the rest to the next run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub struct RateLimiter {
@@ -21,11 +21,11 @@ pub struct RateLimiter {
     /// How often requests were sent again, by why they failed.
     retries: Mutex<BTreeMap<String, usize>>,
     quota: Mutex<Option<Quota>>,
-    /// Passed one by one, each after a pause, while there are few left.
+    /// Lets one request through at a time, after a pause, while few are left.
     slow: Semaphore,
 }
 
-/// What the server said of its rate limit.
+/// What the server last said about its rate limit.
 #[derive(Clone, Copy)]
 struct Quota {
     left: i64,
@@ -45,7 +45,7 @@ impl Default for RateLimiter {
 }
 
 impl RateLimiter {
-    /// Sends a request when there is room for it, unless it is too late by then.
+    /// Runs the request when there is room for it. Returns `None` if the deadline passes first.
     pub fn run<R>(&self, deadline: Instant, request: impl FnOnce() -> R) -> Option<R> {
         let in_time = || {
             self.slow_down(deadline);
@@ -68,7 +68,7 @@ impl RateLimiter {
         }
     }
 
-    /// What is due before the next request.
+    /// How long to wait before the next request.
     fn pause(&self) -> Duration {
         let Some(Quota { left, reset_at }) = *lock(&self.quota) else {
             return Duration::ZERO;
@@ -81,7 +81,7 @@ impl RateLimiter {
         (until_reset / shares).min(LONGEST_PAUSE)
     }
 
-    /// The server answered that so many requests are left until then.
+    /// Records how many requests the server allows until the reset.
     pub fn update(&self, left: i64, reset_in: Duration) {
         let reset_at = Instant::now().checked_add(reset_in);
         *lock(&self.quota) = reset_at.map(|reset_at| Quota { left, reset_at });
@@ -109,7 +109,7 @@ impl RateLimiter {
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         let left = lock(&self.quota).map_or("unknown".to_owned(), |known| known.left.to_string());
         format!(
-            "{} requests, {} of them repetitions, longest chain {}, {took:.1?}, rate limit left: {left}",
+            "{} requests, {} of them retries, longest chain {}, {took:.1?}, rate limit left: {left}",
             spans.len(),
             lock(&self.retries).values().sum::<usize>(),
             longest_chain(spans),
@@ -117,7 +117,7 @@ impl RateLimiter {
     }
 }
 
-/// Of requests each of which began when the one before it had been answered.
+/// The length of the longest chain of requests that each began after the one before was answered.
 fn longest_chain(mut spans: Vec<(Instant, Instant)>) -> usize {
     spans.sort_by_key(|(_, answered)| *answered);
     let mut last: Option<Instant> = None;

@@ -57,7 +57,7 @@ fn a_developer_sees_what_the_bot_sees() {
         .succeeds()
         .stdout;
     assert!(
-        told.contains("its benchmark is in flight already: running"),
+        told.contains("its benchmark is already in flight: running"),
         "{told}"
     );
     assert!(!told.contains("The next scan starts it"), "{told}");

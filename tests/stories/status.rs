@@ -134,8 +134,8 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
     for (mr, detail, hint) in [
         (
             1,
-            "has ended already: skipped",
-            "tells the outcome and takes the label off",
+            "has already ended: skipped",
+            "posts the outcome and takes the label off",
         ),
         (2, "in flight for too long", "The next reconcile cancels it"),
     ] {
@@ -143,7 +143,7 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
         assert!(told.contains(detail) && told.contains(hint), "{told}");
     }
     let page = run(&gitlab, "status --format html").stdout;
-    assert!(page.contains("Its benchmark has ended already: skipped."));
+    assert!(page.contains("Its benchmark has already ended: skipped."));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_merge_request_that_is_not_there() {
     let elsewhere = "status --mr https://gitlab.example.com/acme/other/-/merge_requests/1";
     let ran = bot(&gitlab, elsewhere).exits(2);
     assert!(
-        ran.complaint().contains("is no merge request of"),
+        ran.complaint().contains("is not a merge request of"),
         "{}",
         ran.stderr
     );
@@ -302,7 +302,7 @@ fn a_time_that_cannot_be_read_is_null_and_the_rest_is_told() {
             .then(Fault::server_error)
     });
     let page = bot(&gitlab, "status --format html").exits(1).stdout;
-    assert!(page.contains("when !1 was labelled cannot be read"));
+    assert!(page.contains("cannot read when !1 was labelled"));
 }
 
 /// Names that Git allows for a branch and some that it does not.

@@ -62,7 +62,7 @@ fn without_one_of_the_head_the_reason_says_what_it_is() {
     let words: Vec<&str> = explained.split_whitespace().collect();
     let words = words.join(" ");
     assert!(
-        words.contains("its pipeline is a merge train's, and the head itself has none"),
+        words.contains("its pipeline belongs to a merge train, and the head itself has none"),
         "{explained}"
     );
     let refused = bot(&gitlab, "trigger --mr 1").exits(1);

@@ -35,7 +35,7 @@ fn a_labelled_one_is_not_taken_for_gone_though_it_slipped_off_the_list() {
         assert_eq!(gitlab.benchmarks().len(), 1);
         gitlab.benchmark_ends(benchmark, "success");
         run(&gitlab, "reconcile");
-        assert_told(&mr, &["success"]);
+        assert_told(&mr, &["finished"]);
         assert!(!mr.is_labelled());
     }
 }
@@ -58,7 +58,7 @@ fn a_list_that_does_not_show_yet_what_was_started_makes_no_second() {
     gitlab.run_background_jobs();
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -77,7 +77,7 @@ fn an_outcome_goes_into_the_discussion_that_a_list_did_not_show() {
     gitlab.no_faults();
     let opens = |write: &Request| write.method == "POST" && write.path.ends_with("/discussions");
     assert!(!gitlab.writes().iter().any(opens), "nor is another opened");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -123,7 +123,7 @@ fn so_does_one_put_on_again_while_its_benchmark_runs() {
     run(&gitlab, "scan");
     gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["withdrawn", "success"]);
+    assert_told(&mr, &["withdrawn", "finished"]);
     assert!(!mr.is_labelled());
 }
 
