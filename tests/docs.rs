@@ -193,6 +193,7 @@ fn the_examples_fit_the_component() {
             let example = text[position..].split("```").next().unwrap_or_default();
             assert!(example.contains(version), "{page:?}");
             assert!(example.contains("results-job: benchmark"), "{page:?}");
+            assert!(example.contains("sha256: \"…\""), "{page:?}");
             let inputs = inputs(example);
             assert!(inputs.len() >= 4, "{page:?}: {inputs:?}");
             for input in inputs {

@@ -10,8 +10,8 @@ use regex::Regex;
 const COMPONENT: &str = include_str!("../../templates/bench-bot.yml");
 
 /// Inputs about the job rather than a setting of the program.
-const JOBS_OWN: [&str; 6] = [
-    "trigger", "releases", "version", "image", "job-name", "stage",
+const JOBS_OWN: [&str; 7] = [
+    "trigger", "releases", "version", "sha256", "image", "job-name", "stage",
 ];
 
 /// Each input with its properties, as they are written.
@@ -114,7 +114,61 @@ fn the_component_runs_the_release_that_it_belongs_to() {
     assert_eq!(inputs()["version"]["default"], env!("CARGO_PKG_VERSION"));
 }
 
-/// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
+/// As they are written in a table: the first cell of each row, and its last.
+fn rows<'a>(page: &'a str, heading: &str) -> BTreeMap<&'a str, &'a str> {
+    let (_, section) = page.split_once(heading).expect("it has the heading");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| {
+        let cells = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        let (name, rest) = cells.split_once(" | ")?;
+        Some((name, rest.rsplit_once(" | ")?.1))
+    });
+    cells.filter(|(name, _)| name.starts_with('`')).collect()
+}
+
+#[test]
+fn the_inputs_about_the_job_are_explained() {
+    let page = include_str!("../../docs/settings.md");
+    let explained = rows(page, "\n### The component's own inputs\n");
+    let inputs = inputs();
+    let own: BTreeMap<String, String> = JOBS_OWN
+        .into_iter()
+        .map(|name| {
+            let default = match inputs[name]["default"] {
+                "\"\"" => "none".to_owned(),
+                default => format!("`{default}`"),
+            };
+            (format!("`{name}`"), default)
+        })
+        .collect();
+    let explained: BTreeMap<String, String> = explained
+        .into_iter()
+        .map(|(name, default)| (name.to_owned(), default.to_owned()))
+        .collect();
+    assert_eq!(explained, own);
+}
+
+#[test]
+fn a_checksum_is_written_as_sha256sum_prints_it() {
+    let checksum = Regex::new(inputs()["sha256"]["regex"]).expect("RE2 has no other syntax");
+    let one = "0123456789abcdef".repeat(4);
+    assert!(checksum.is_match(""), "GitLab checks the default as well");
+    assert!(checksum.is_match(&one));
+    let wrong = [
+        one[1..].to_owned(),
+        format!("{one}0"),
+        format!("{one}\n"),
+        format!(" {one}"),
+        format!("sha256:{one}"),
+        one.to_uppercase(),
+        one.replace('f', "g"),
+        "…".to_owned(),
+    ];
+    for value in wrong {
+        assert!(!checksum.is_match(&value), "{value:?}");
+    }
+}
+
 #[test]
 fn the_job_lasts_as_long_as_its_two_runs_may() {
     let timeout = COMPONENT.lines().find_map(|line| {
@@ -128,6 +182,7 @@ fn the_job_lasts_as_long_as_its_two_runs_may() {
     assert!(minutes * 60 >= 2 * RUN_TIME.as_secs() + fetching);
 }
 
+/// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
 fn trigger() -> Regex {
     Regex::new(inputs()["trigger"]["regex"]).expect("RE2 has no other syntax")
 }
