@@ -195,7 +195,7 @@ fn the_examples_fit_the_component() {
             assert!(example.contains("results-job: benchmark"), "{page:?}");
             let pinned = ["releases: ", "image: "].map(|way| example.contains(way));
             assert_ne!(pinned[0], pinned[1], "{page:?}");
-            let checksum = ["sha256: \"…\"\n", "@sha256:…\n"];
+            let checksum = ["sha256: \"…\"", "@sha256:…"];
             assert!(checksum.iter().any(|one| example.contains(one)), "{page:?}");
             let inputs = inputs(example);
             assert!(inputs.len() >= 4, "{page:?}: {inputs:?}");

@@ -1,6 +1,8 @@
 //! The CI/CD component offers what the program takes; `.ci/run` has it at work.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use bench_bot::cli::{Cli, MrName, RUN_TIME};
 use clap::{Arg, ArgAction, CommandFactory};
@@ -99,9 +101,12 @@ fn every_setting_is_an_input_with_the_same_default_and_values() {
 #[test]
 fn every_input_is_a_setting_or_about_the_job() {
     let settings = settings();
-    for name in inputs().into_keys() {
+    for (name, properties) in inputs() {
         let known = settings.iter().any(|setting| flag(setting) == name);
         assert!(known || JOBS_OWN.contains(&name), "{name}");
+        // The Catalog shows both; without a default GitLab would ask for a value.
+        assert!(properties["description"].len() > 10, "{name}");
+        assert!(properties.contains_key("default"), "{name}");
         assert!(
             COMPONENT.contains(&format!("$[[ inputs.{name} ]]")),
             "{name} has no effect"
@@ -112,6 +117,34 @@ fn every_input_is_a_setting_or_about_the_job() {
 #[test]
 fn the_component_runs_the_release_that_it_belongs_to() {
     assert_eq!(inputs()["version"]["default"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The same release builds and runs the same way later, as far as a tag tells. Tags of buildpack-deps are names of Debian's
+/// releases alone.
+#[test]
+fn images_have_versions() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [".gitlab-ci.yml", "Containerfile", "templates/bench-bot.yml"];
+    let text = files.map(|file| fs::read_to_string(root.join(file)).expect(file));
+    let text = format!("{}\nimage: {}", text.concat(), inputs()["image"]["default"]);
+    let images: Vec<&str> = text
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let image = line
+                .strip_prefix("image: ")
+                .or(line.strip_prefix("FROM "))?;
+            image.split_whitespace().last()
+        })
+        .filter(|image| !image.starts_with(['*', '$']) && *image != "]]")
+        .collect();
+    assert_eq!(images.len(), 4, "{images:?}");
+    let exact = Regex::new(r":v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?(@sha256:[0-9a-f]{64})?$")
+        .expect("it is one");
+    for image in images {
+        let known = exact.is_match(image) || image == "buildpack-deps:bookworm-curl";
+        assert!(known, "{image}");
+    }
 }
 
 /// As they are written in a table: the first cell of each row, and its last.
