@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bench_bot::gitlab::{Error, Kind};
-use bench_bot::plan::{MOST_REFUSALS, RefusedBy, to_retry};
+use bench_bot::gitlab::{Error, ErrorKind};
+use bench_bot::plan::{MAX_REFUSALS, RefusedBy, to_retry};
 use chrono::TimeDelta;
 
 use crate::scene::at;
@@ -11,7 +11,7 @@ use crate::scene::at;
 fn refused(status: u16, message: &str) -> RefusedBy {
     let status = status.try_into().expect("a status");
     RefusedBy::of(&Error {
-        kind: Kind::Refused(status),
+        kind: ErrorKind::Refused(status),
         request: "POST /projects/8/pipeline".to_owned(),
         message: format!("{}: {message}", status.as_u16()),
     })
@@ -77,15 +77,15 @@ fn what_may_lie_in_the_request() {
 
 #[test]
 fn a_few_refused_requests_are_asked_for_again_in_each_run() {
-    for waiting in [0, 1, MOST_REFUSALS - 1, MOST_REFUSALS] {
+    for waiting in [0, 1, MAX_REFUSALS - 1, MAX_REFUSALS] {
         let all: Vec<usize> = (0..waiting).collect();
-        let mut retried = to_retry(all.clone(), MOST_REFUSALS, at(3));
+        let mut retried = to_retry(all.clone(), MAX_REFUSALS, at(3));
         retried.sort_unstable();
         assert_eq!(retried, all, "all of a few");
     }
     assert_eq!(
-        to_retry((0..40).collect::<Vec<_>>(), MOST_REFUSALS, at(3)).len(),
-        MOST_REFUSALS
+        to_retry((0..40).collect::<Vec<_>>(), MAX_REFUSALS, at(3)).len(),
+        MAX_REFUSALS
     );
     assert!(
         to_retry(vec![1], 0, at(3)).is_empty(),
@@ -100,7 +100,7 @@ fn each_has_its_turn() {
         for waiting in 7..40 {
             let runs = (0..300).map(|run| at(0) + TimeDelta::minutes(every) * run);
             let asked: BTreeSet<usize> = runs
-                .flat_map(|now| to_retry((0..waiting).collect(), MOST_REFUSALS, now))
+                .flat_map(|now| to_retry((0..waiting).collect(), MAX_REFUSALS, now))
                 .collect();
             assert_eq!(
                 asked.len(),
