@@ -47,16 +47,15 @@ impl RefusedBy {
     }
 }
 
-/// Which of the requests that GitLab refused in earlier runs are asked for again in this one, after all others: a few,
-/// and others each time, so that each has its turn without any run's asking by the dozen.
+/// In which order the requests that GitLab refused in earlier runs are asked for again in this one, after all others:
+/// others first each time, so that each has its turn though a run is refused only so many.
 ///
 /// Which ones is drawn by lot from the time: counted off, a schedule could come round to the same ones for ever.
-pub fn to_retry<T>(mut refused: Vec<T>, most: usize, now: DateTime<Utc>) -> Vec<T> {
+pub fn to_retry<T>(mut refused: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
     let mut lot = DefaultHasher::new();
     now.timestamp().hash(&mut lot);
     let waiting = u64::try_from(refused.len()).unwrap_or(u64::MAX);
     let from = lot.finish().checked_rem(waiting).unwrap_or(0);
     refused.rotate_left(usize::try_from(from).unwrap_or(0));
-    refused.truncate(most);
     refused
 }
