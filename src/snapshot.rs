@@ -67,6 +67,7 @@ pub enum About {
 pub struct MergeRequest {
     pub iid: Iid,
     pub web_url: String,
+    pub title: Option<String>,
     /// GitLab's word: opened, closed, merged or locked.
     pub state: String,
     pub branch: String,
@@ -86,6 +87,13 @@ pub struct MergeRequest {
     /// What happened to its labels, oldest first.
     pub events: Vec<LabelEvent>,
     pub origin: Origin,
+}
+
+impl MergeRequest {
+    /// Its branch where GitLab does not tell.
+    pub fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.branch)
+    }
 }
 
 /// GitLab's pointer to a pipeline: it may lag behind the head.

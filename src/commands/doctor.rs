@@ -4,7 +4,7 @@ use anyhow::Result;
 use log::info;
 
 use super::rehearse::{rehearse, try_writes};
-use super::{columns, examine, spinner};
+use super::{examine, screen, spinner};
 use crate::cli::{Config, Environment, Format, Settings};
 use crate::gitlab::{ConnectError, Door};
 use crate::report::{self, Checkup};
@@ -47,7 +47,7 @@ pub fn doctor(
         report: match settings.format {
             Format::Json => report::checkup_json(&checkup),
             // Only `status` has a page; elsewhere the word is refused.
-            Format::Text | Format::Html => report::checkup_text(&checkup, columns()),
+            Format::Text | Format::Html => report::checkup_text(&checkup, screen().width),
         },
         warnings: Vec::new(),
         errors: Vec::new(),

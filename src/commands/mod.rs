@@ -30,7 +30,7 @@ use crate::gitlab::answer::Variable;
 use crate::gitlab::{Gitlab, Listing};
 use crate::id::Iid;
 use crate::plan::{self, Plan};
-use crate::report::{self, Report, Status};
+use crate::report::{self, Report, Screen, Status};
 use crate::run_outcome::{Exit, RunOutcome};
 use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
@@ -206,6 +206,7 @@ impl Run {
             source: self.gitlab.source.project(),
             benchmark: self.gitlab.benchmark.project(),
             now: snapshot.now,
+            snapshot,
             labels: &self.config.labels,
             order: self.config.rules.order,
             max_in_flight: self.config.rules.max_in_flight,
@@ -226,7 +227,7 @@ impl Run {
         RunOutcome {
             report: match self.settings.format {
                 Format::Json => report::json(&report),
-                Format::Text => report::text(&report, columns()),
+                Format::Text => report::text(&report, screen()),
                 Format::Html => report::html(&report),
             },
             warnings: texts(elsewhere).chain(overdue).collect(),
@@ -262,11 +263,15 @@ fn check_user(
     Ok(())
 }
 
-/// As wide as the terminal, within reason; 80 elsewhere.
-fn columns() -> usize {
-    match terminal_size::terminal_size() {
-        Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(60, 120),
-        _ => 80,
+/// What standard output is shown on: as wide as the terminal, within reason, and 80 columns elsewhere.
+fn screen() -> Screen {
+    let stdout = std::io::stdout();
+    let terminal = terminal_size::terminal_size().filter(|_| stdout.is_terminal());
+    Screen {
+        width: terminal.map_or(80, |(width, _)| usize::from(width.0).clamp(60, 120)),
+        // Where colours are taken out, links are as well.
+        links: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never
+            && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
     }
 }
 

@@ -39,6 +39,7 @@ pub struct MergeRequest {
     /// Changes with each push, label and note.
     pub updated_at: Option<DateTime<Utc>>,
     pub web_url: String,
+    pub title: Option<String>,
     pub author: Option<User>,
     pub source_branch: String,
     pub target_branch: String,

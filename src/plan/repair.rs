@@ -243,13 +243,17 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
     since(mr, request, label).next().is_some()
 }
 
-/// The bot itself took the label off, which it does last of all: what could be told then was.
+/// The bot itself took the label off, which it does last of all: what could be told then was. Unless it put the label
+/// back at once, since it had taken off what another run had put on anew.
 fn is_put_aside(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
-    let next = since(mr, request, label).min_by_key(|event| event.id);
-    next.is_some_and(|event| {
-        let user = event.user.as_ref();
-        event.action == "remove" && user.is_some_and(|user| user.username == bot)
-    })
+    let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
+    later.sort_by_key(|event| event.id);
+    let did = |event: Option<&&LabelEvent>, action: &str| {
+        let by = event.filter(|event| event.action == action);
+        let user = by.and_then(|event| event.user.as_ref());
+        user.is_some_and(|user| user.username == bot)
+    };
+    did(later.first(), "remove") && !did(later.get(1), "add")
 }
 
 /// What happened to the label after it was put on for that request, whatever it is called now.

@@ -8,10 +8,59 @@ use textwrap::core::Word;
 use textwrap::{Options, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
+use crate::sanitize::one_line;
+
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const RED: Style = AnsiColor::Red.on_default();
+
+/// What a report for people is shown on.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// In columns.
+    pub width: usize,
+    /// Whether it makes links of words; else addresses have lines of their own.
+    pub links: bool,
+}
+
+/// A piece of a line.
+pub struct Cell<'a> {
+    pub text: String,
+    pub style: Style,
+    pub link: Option<&'a str>,
+}
+
+impl<'a> Cell<'a> {
+    pub fn of(text: impl Into<String>) -> Self {
+        Self {
+            text: one_line(&text.into()),
+            style: Style::new(),
+            link: None,
+        }
+    }
+
+    pub fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+
+    pub fn linked(self, url: &'a str) -> Self {
+        let link = Some(url);
+        Self { link, ..self }
+    }
+
+    /// As wide as that at least.
+    pub fn shown(&self, width: usize, screen: Screen) -> String {
+        let Self { text, style, .. } = self;
+        let padding = " ".repeat(width.saturating_sub(text.width()));
+        match self.link.filter(|_| screen.links).map(one_line) {
+            None => format!("{style}{text}{style:#}{padding}"),
+            Some(url) => {
+                format!("\x1b]8;;{url}\x1b\\{style}{text}{style:#}\x1b]8;;\x1b\\{padding}")
+            }
+        }
+    }
+}
 
 pub fn line(out: &mut String, style: Style, text: &str) {
     // Writing to a String cannot fail.
@@ -30,10 +79,6 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let text: Vec<&str> = text.split_whitespace().collect();
     let lines = textwrap::wrap(&text.join(" "), options).join("\n");
     lines.replace('\n', &format!("\n{:indent$}", ""))
-}
-
-pub fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// At most so many columns.

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::doctor::{Checkup, checkup_json, checkup_text};
 pub use self::html::html;
 pub use self::json::json;
+pub use self::layout::{Screen, wrapped};
 pub use self::text::{refusal, text};
 
 use crate::act::Action;
@@ -29,6 +30,7 @@ pub struct Report<'a> {
     pub source: &'a Project,
     pub benchmark: &'a Project,
     pub now: DateTime<Utc>,
+    pub snapshot: &'a Snapshot,
     /// That this run is about: where there are several, each request is shown with its own.
     pub labels: &'a [String],
     pub order: Order,

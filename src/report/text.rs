@@ -4,19 +4,20 @@ mod status;
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::Report;
 use super::explain::unvouched;
-use super::layout::{BOLD, DIM, GREEN, RED, ago, line, padded, shortened};
-use crate::act::Effect;
-use crate::plan::{InFlight, Order, Place, Refusal, Unvouched, Verdict, Waiting};
+use super::layout::{BOLD, Cell, DIM, GREEN, RED, Screen, ago, line, paragraph, shortened};
+use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
+use crate::plan::{InFlight, Order, Place, Queued, Refusal, Unvouched, Verdict, Waiting};
 use crate::record::Record;
 use crate::sanitize::one_line;
 use crate::snapshot::MergeRequest;
 
-/// In colour; whoever prints it takes the colours out where there is no terminal. `width` is in columns.
-pub fn text(report: &Report, width: usize) -> String {
+/// In colour; whoever prints it takes the colours out where there is no terminal.
+pub fn text(report: &Report, screen: Screen) -> String {
     let mut out = String::new();
     let dry = if report.dry_run {
         "  (dry run: nothing is written)"
@@ -30,25 +31,36 @@ pub fn text(report: &Report, width: usize) -> String {
     line(&mut out, BOLD, &format!("{source} → {benchmark}{dry}"));
     if let Some(status) = &report.status {
         if let Some(explained) = &status.explained {
-            status::explanation(&mut out, report, status, explained, width);
+            status::explanation(&mut out, report, status, explained, screen);
         } else {
-            in_flight(&mut out, report, width);
-            queue(&mut out, report, width);
-            waiting(&mut out, report, width);
+            in_flight(&mut out, report, screen);
+            queue(&mut out, report, screen);
+            waiting(&mut out, report, screen);
         }
-        status::ended(&mut out, report, status, width);
+        status::ended(&mut out, report, status, screen);
         return out;
     }
-    in_flight(&mut out, report, width);
+    in_flight(&mut out, report, screen);
     if report.command == "scan" {
-        queue(&mut out, report, width);
-        waiting(&mut out, report, width);
+        queue(&mut out, report, screen);
+        waiting(&mut out, report, screen);
     }
     actions(&mut out, report);
     out
 }
 
-fn in_flight(out: &mut String, report: &Report, width: usize) {
+/// Those that this run has started, and not read again since.
+fn started<'a>(report: &'a Report) -> impl Iterator<Item = (&'a Action, &'a BenchmarkPipeline)> {
+    let actions = report.actions.iter();
+    let started =
+        actions.filter(|action| action.verb == Verb::Start && action.effect == Effect::Done);
+    let started = started.filter_map(|action| Some((action, action.pipeline.as_ref()?)));
+    let records = &report.snapshot.records;
+    started.filter(|(_, pipeline)| records.iter().all(|record| record.pipeline != pipeline.id))
+}
+
+/// As this run leaves it.
+fn in_flight(out: &mut String, report: &Report, screen: Screen) {
     let plan = report.plan;
     let others = plan.in_flight.iter();
     let others = others.filter(|found| found.place != Place::Taken).count();
@@ -62,30 +74,47 @@ fn in_flight(out: &mut String, report: &Report, width: usize) {
         .collect();
     let head = format!(
         "\nIn flight: {} of {}{more}",
-        plan.taken(),
+        plan.taken() + started(report).count(),
         report.max_in_flight
     );
     line(out, BOLD, &head);
-    in_flight_rows(out, report, width);
+    in_flight_rows(out, report, screen);
 }
 
-fn in_flight_rows(out: &mut String, report: &Report, width: usize) {
-    let rows = report.plan.in_flight.iter().map(|found| {
+fn in_flight_rows(out: &mut String, report: &Report, screen: Screen) {
+    let known = report.plan.in_flight.iter().map(|found| {
         let record = found.record;
         Row {
             cells: vec![
-                mr_of(record, report),
-                record.task.sha.short().to_owned(),
-                ago(report.now, record.created_at),
-                state(found),
+                Cell::of(mr_of(record, report)).linked(&record.task.mr_url),
+                Cell::of(record.task.sha.short()),
+                Cell::of(ago(report.now, record.created_at)),
+                Cell::of(state(found)).linked(&record.web_url),
             ],
             label: &record.task.label,
-            branch: &record.task.branch,
-            links: vec![&record.web_url],
+            title: title_of(record, report),
+            address: Some(&record.web_url),
         }
     });
+    let new = started(report).map(|(action, pipeline)| {
+        let mr = report.snapshot.merge_requests.get(&action.mr);
+        let head = mr.and_then(|mr| mr.head.as_ref());
+        let number = Cell::of(format!("!{}", action.mr));
+        Row {
+            cells: vec![
+                mr.map_or(number, |mr| linked_number(mr)),
+                Cell::of(head.map_or("-", |head| head.short())),
+                Cell::of("just now"),
+                Cell::of("started").linked(&pipeline.web_url),
+            ],
+            label: &action.label,
+            title: mr.map_or("", MergeRequest::title),
+            address: Some(&pipeline.web_url),
+        }
+    });
+    let rows = known.chain(new).collect();
     let titles = &["MR", "COMMIT", "BEGUN", "STATE"];
-    table(out, report, width, titles, rows.collect());
+    table(out, report, screen, titles, rows);
 }
 
 /// GitLab's word for it, and whether it holds up others.
@@ -105,44 +134,61 @@ pub fn mr_of(record: &Record, report: &Report) -> String {
     }
 }
 
-fn queue(out: &mut String, report: &Report, width: usize) {
-    let queue = &report.plan.queue;
+fn linked_number(mr: &MergeRequest) -> Cell<'_> {
+    Cell::of(format!("!{}", mr.iid)).linked(&mr.web_url)
+}
+
+/// Its branch where the title was not read.
+fn title_of<'a>(record: &'a Record, report: &'a Report) -> &'a str {
+    let ours = record.task.project == report.source.id;
+    let mrs = &report.snapshot.merge_requests;
+    let mr = mrs.get(&record.task.mr).filter(|_| ours);
+    mr.map_or(&record.task.branch, MergeRequest::title)
+}
+
+fn queue(out: &mut String, report: &Report, screen: Screen) {
+    let is_started = |queued: &Queued| {
+        let mut started = started(report);
+        started
+            .any(|(action, _)| action.mr == queued.mr.iid && action.label == queued.request.label)
+    };
+    let queue = report.plan.queue.iter().enumerate();
+    let queue: Vec<_> = queue.filter(|(_, queued)| !is_started(queued)).collect();
     let order = match report.order {
         Order::Pipeline => "oldest pipeline first",
         Order::Request => "oldest label first",
     };
-    line(
-        out,
-        BOLD,
-        &format!("\nQueue: {} ready, {order}", queue.len()),
-    );
-    let rows = queue.iter().enumerate().map(|(index, queued)| Row {
-        cells: vec![
-            format!("{}.", index + 1),
-            format!("!{}", queued.mr.iid),
-            queued.head.short().to_owned(),
-            ago(report.now, queued.pipeline.began_at()),
-            queued
-                .request
-                .at
-                .map_or("?".to_owned(), |at| ago(report.now, at)),
-            match (index < report.plan.free, report.status.is_some()) {
-                (true, false) => "goes now".to_owned(),
-                (true, true) => "goes next".to_owned(),
-                (false, _) if queued.again => "ready, again".to_owned(),
-                (false, _) => "ready".to_owned(),
-            },
-        ],
-        label: &queued.request.label,
-        branch: &queued.mr.branch,
-        links: vec![&queued.mr.web_url, &queued.pipeline.web_url],
+    let head = format!("\nQueue: {} ready, {order}", queue.len());
+    line(out, BOLD, &head);
+    let rows = queue.iter().enumerate().map(|(place, (index, queued))| {
+        let labelled = queued.request.at;
+        let state = match *index < report.plan.free {
+            true if report.status.is_some() => Cell::of("goes next"),
+            true if report.dry_run => Cell::of("goes now"),
+            _ if queued.again => Cell::of("ready, again"),
+            _ => Cell::of("ready"),
+        };
+        Row {
+            cells: vec![
+                Cell::of(format!("{}.", place + 1)),
+                linked_number(queued.mr),
+                Cell::of(queued.head.short()),
+                Cell::of(ago(report.now, queued.pipeline.began_at()))
+                    .linked(&queued.pipeline.web_url),
+                Cell::of(labelled.map_or("?".to_owned(), |at| ago(report.now, at))),
+                state.styled(GREEN),
+            ],
+            label: &queued.request.label,
+            title: queued.mr.title(),
+            address: Some(&queued.mr.web_url),
+        }
     });
     let titles = &["#", "MR", "COMMIT", "PIPELINE", "LABELLED", "STATE"];
-    table(out, report, width, titles, rows.collect());
+    table(out, report, screen, titles, rows.collect());
 }
 
 /// Those in flight have been shown already.
-fn waiting(out: &mut String, report: &Report, width: usize) {
+fn waiting(out: &mut String, report: &Report, screen: Screen) {
     let all = report.plan.waiting.iter();
     let waiting: Vec<&Waiting> = all
         .filter(|waiting| waiting.verdict != Verdict::InFlight)
@@ -152,20 +198,44 @@ fn waiting(out: &mut String, report: &Report, width: usize) {
         let mr = waiting.mr;
         let head = mr.and_then(|mr| mr.head.as_ref());
         let labelled = waiting.requested_at();
+        let number = Cell::of(format!("!{}", waiting.iid));
+        let style = match waiting.verdict {
+            Verdict::PipelineUnsuccessful => RED,
+            _ => Style::new(),
+        };
         Row {
             cells: vec![
-                format!("!{}", waiting.iid),
-                head.map_or("-", |head| head.short()).to_owned(),
-                labelled.map_or("?".to_owned(), |at| ago(report.now, at)),
-                why(waiting.verdict, mr),
+                mr.map_or(number, linked_number),
+                Cell::of(head.map_or("-", |head| head.short())),
+                Cell::of(labelled.map_or("?".to_owned(), |at| ago(report.now, at))),
+                Cell::of(why(waiting.verdict, mr)).styled(style),
             ],
             label: waiting.label.unwrap_or("?"),
-            branch: mr.map_or("?", |mr| &mr.branch),
-            links: mr.map(|mr| mr.web_url.as_str()).into_iter().collect(),
+            title: mr.map_or("?", MergeRequest::title),
+            address: mr.map(|mr| mr.web_url.as_str()),
         }
     });
     let titles = &["MR", "COMMIT", "LABELLED", "STATE"];
-    table(out, report, width, titles, rows.collect());
+    table(out, report, screen, titles, rows.collect());
+    for label in unused_labels(report) {
+        let hint = format!("No open merge request is labelled {}.", one_line(label));
+        let _ = writeln!(out);
+        paragraph(out, &hint, screen.width);
+    }
+}
+
+/// Somebody may have mistyped them.
+fn unused_labels<'a>(report: &'a Report) -> impl Iterator<Item = &'a String> {
+    let missing = &report.snapshot.missing_labels;
+    let unknown = &report.snapshot.unknown_labels;
+    let labels = report.labels.iter();
+    let labels = labels.filter(|label| !missing.contains(label) && !unknown.contains(label));
+    labels.filter(|label| {
+        let mut queue = report.plan.queue.iter();
+        let mut waiting = report.plan.waiting.iter();
+        !queue.any(|queued| queued.request.label == **label)
+            && !waiting.any(|waiting| waiting.label.is_none_or(|on| on == label.as_str()))
+    })
 }
 
 /// The state of a merge request in words.
@@ -268,73 +338,58 @@ fn in_flight_already(report: &Report) -> bool {
 }
 
 struct Row<'a> {
-    /// Without the branch, which stands before the commit and takes the room that is left.
-    cells: Vec<String>,
+    /// Without the title, which stands before the commit and takes the room that is left.
+    cells: Vec<Cell<'a>>,
     label: &'a str,
-    branch: &'a str,
-    links: Vec<&'a str>,
+    title: &'a str,
+    /// Where it is looked up, on a line of its own where no links can be made.
+    address: Option<&'a str>,
 }
 
-/// Aligned columns under their titles; links on lines of their own, so that they can be clicked and copied whole.
-fn table(out: &mut String, report: &Report, width: usize, titles: &[&str], rows: Vec<Row>) {
+/// Aligned columns under their titles.
+fn table<'a>(
+    out: &mut String,
+    report: &Report,
+    screen: Screen,
+    titles: &[&str],
+    mut rows: Vec<Row<'a>>,
+) {
     if rows.is_empty() {
         return;
     }
     const INDENT: usize = 2;
-    let mut titles = titles.to_vec();
-    let mut rows = rows;
+    let mut titles: Vec<Cell> = titles.iter().map(|title| Cell::of(*title)).collect();
+    let before = titles.iter().position(|title| title.text == "COMMIT");
+    let before = before.unwrap_or(0);
     if report.shows_labels() {
-        titles.push("LABEL");
+        titles.push(Cell::of("LABEL"));
         for row in &mut rows {
-            row.cells.push(row.label.to_owned());
+            row.cells.push(Cell::of(row.label));
         }
     }
-    let mut lines = vec![
-        titles
-            .iter()
-            .map(|title| title.to_string())
-            .collect::<Vec<_>>(),
-    ];
-    lines.extend(
-        rows.iter()
-            .map(|row| row.cells.iter().map(|cell| one_line(cell)).collect()),
-    );
-    let widths: Vec<usize> = (0..titles.len())
-        .map(|column| {
-            lines
-                .iter()
-                .map(|cells| cells[column].width())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let longest = rows
-        .iter()
-        .map(|row| one_line(row.branch).width())
-        .max()
-        .unwrap_or(0)
-        .max("BRANCH".len());
-    let taken = widths.iter().map(|width| width + INDENT).sum::<usize>() + INDENT;
-    let room = width.saturating_sub(taken).max(8).min(longest);
-    let commit = titles
-        .iter()
-        .position(|title| *title == "COMMIT")
-        .unwrap_or(0);
-    let shown = |cells: &[String], branch: &str| {
-        let mut shown = String::new();
-        for (column, cell) in cells.iter().enumerate() {
-            if column == commit {
-                let _ = write!(shown, "  {}", padded(&shortened(branch, room), room));
-            }
-            let _ = write!(shown, "  {}", padded(cell, widths[column]));
-        }
-        shown.trim_end().to_owned()
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row.cells[column].text.width());
+        cells.fold(titles[column].text.width(), usize::max)
     };
-    line(out, DIM, &shown(&lines[0], "BRANCH"));
-    for (row, cells) in rows.iter().zip(&lines[1..]) {
-        let _ = writeln!(out, "{}", shown(cells, &one_line(row.branch)));
-        for link in &row.links {
-            line(out, DIM, &format!("      {}", one_line(link)));
+    let mut widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    let taken = widths.iter().map(|width| width + INDENT).sum::<usize>() + INDENT;
+    let longest = rows.iter().map(|row| one_line(row.title).width());
+    let longest = longest.fold("TITLE".len(), usize::max);
+    let room = screen.width.saturating_sub(taken).max(8).min(longest);
+    widths.insert(before, room);
+    titles.insert(before, Cell::of("TITLE"));
+    let shown = |cells: &[Cell]| {
+        let cells = cells.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| cell.shown(*width, screen));
+        format!("  {}", cells.collect::<Vec<_>>().join("  "))
+    };
+    line(out, DIM, shown(&titles).trim_end());
+    for mut row in rows {
+        let title = shortened(&one_line(row.title), room);
+        row.cells.insert(before, Cell::of(title));
+        let _ = writeln!(out, "{}", shown(&row.cells).trim_end());
+        if let Some(address) = row.address.filter(|_| !screen.links) {
+            line(out, DIM, &format!("      {}", one_line(address)));
         }
     }
 }

@@ -105,6 +105,7 @@ fn assembled(mr: answer::MergeRequest, pipeline: Option<HeadPipeline>) -> MergeR
     MergeRequest {
         iid: mr.iid,
         web_url: mr.web_url,
+        title: mr.title,
         state: mr.state,
         branch: mr.source_branch,
         target_branch: mr.target_branch,

@@ -1,5 +1,6 @@
 //! What reconcile does about a record that ended.
 
+use bench_bot::gitlab::answer::LabelEvent;
 use bench_bot::id::{NoteId, PipelineId, RequestId};
 use bench_bot::note::{OutcomeNote, Thread};
 use bench_bot::plan::{self, Resolve};
@@ -29,6 +30,10 @@ fn what_reconcile_does_about_one_that_ended() {
         let mut mr = put_aside(&[]);
         mr.events[1].action = "add".to_owned();
         mr
+    };
+    let back = LabelEvent {
+        user: Some(user(20, "bench-bot")),
+        ..event(160, "add", Some(LABEL))
     };
     let pushed = with(1, |mr| mr.head = Some(sha("e")));
     for (case, mr, record, thread, expected) in [
@@ -157,6 +162,13 @@ fn what_reconcile_does_about_one_that_ended() {
             ends("success"),
             linked(),
             "",
+        ),
+        (
+            "taken off and put back by the bot",
+            put_aside(&[back]),
+            ends("success"),
+            linked(),
+            "9 finish success untold, label gone",
         ),
         (
             "put on anew by the bot",

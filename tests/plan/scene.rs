@@ -126,6 +126,7 @@ pub fn mr(iid: u64) -> MergeRequest {
             parents: Vec::new(),
             is_of_train: false,
         }),
+        title: None,
         has_notes: false,
         requests: vec![request(100 + iid, LABEL)],
         unexplained: Vec::new(),

@@ -2,13 +2,19 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use chrono::TimeDelta;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Row, in_flight_rows, mr_of, table};
-use crate::report::layout::{BOLD, DIM, GREEN, RED, ago, lasting, line, paragraph, shortened};
+use super::{Row, in_flight_rows, mr_of, table, title_of};
+use crate::report::layout::{
+    BOLD, Cell, DIM, GREEN, RED, Screen, ago, lasting, line, paragraph, shortened,
+};
 use crate::report::{Explained, Report, Status, explain, timeline};
 use crate::sanitize::one_line;
+
+/// Of what has ended; JSON has it all.
+const SHOWN: usize = 10;
 
 /// One merge request, rule by rule.
 pub fn explanation(
@@ -16,8 +22,9 @@ pub fn explanation(
     report: &Report,
     status: &Status,
     explained: &Explained,
-    width: usize,
+    screen: Screen,
 ) {
+    let width = screen.width;
     if let Some(mr) = explained.mr {
         let head = mr.head.as_ref().map_or("no commit", |head| head.short());
         let taken = format!("!{}  {head}", mr.iid).width() + 2;
@@ -47,7 +54,7 @@ pub fn explanation(
     }
     if !report.plan.in_flight.is_empty() {
         line(out, BOLD, "\nIn flight");
-        in_flight_rows(out, report, width);
+        in_flight_rows(out, report, screen);
     }
     line(out, BOLD, "\nNext");
     for sentences in &requests {
@@ -57,31 +64,42 @@ pub fn explanation(
     }
 }
 
-pub fn ended(out: &mut String, report: &Report, status: &Status, width: usize) {
-    let since = lasting(status.since);
+pub fn ended(out: &mut String, report: &Report, status: &Status, screen: Screen) {
+    let (since, all) = (lasting(status.since), status.ended.len());
+    let latest = match all > SHOWN {
+        true => format!(", the latest {SHOWN}"),
+        false => String::new(),
+    };
     line(
         out,
         BOLD,
-        &format!("\nEnded in the last {since}: {}", status.ended.len()),
+        &format!("\nEnded in the last {since}: {all}{latest}"),
     );
     let or_unknown = |time: Option<TimeDelta>| time.map_or("-".to_owned(), lasting);
-    let rows = status.ended.iter().map(|(record, milestones)| Row {
-        cells: vec![
-            mr_of(record, report),
-            record.task.sha.short().to_owned(),
-            milestones
-                .ended_at
-                .map_or("?".to_owned(), |at| ago(report.now, at)),
-            or_unknown(milestones.waited()),
-            or_unknown(milestones.ran()),
-            record.status.word().to_owned(),
-        ],
-        label: &record.task.label,
-        branch: &record.task.branch,
-        links: vec![&record.web_url],
+    let rows = status.ended.iter().take(SHOWN).map(|(record, milestones)| {
+        let ended_at = milestones.ended_at;
+        let outcome = record.status.word();
+        let style = match outcome {
+            "success" => GREEN,
+            "failed" => RED,
+            _ => Style::new(),
+        };
+        Row {
+            cells: vec![
+                Cell::of(mr_of(record, report)).linked(&record.task.mr_url),
+                Cell::of(record.task.sha.short()),
+                Cell::of(ended_at.map_or("?".to_owned(), |at| ago(report.now, at))),
+                Cell::of(or_unknown(milestones.waited())),
+                Cell::of(or_unknown(milestones.ran())),
+                Cell::of(outcome).styled(style).linked(&record.web_url),
+            ],
+            label: &record.task.label,
+            title: title_of(record, report),
+            address: Some(&record.web_url),
+        }
     });
     let titles = &["MR", "COMMIT", "ENDED", "WAITED", "RAN", "OUTCOME"];
-    table(out, report, width, titles, rows.collect());
+    table(out, report, screen, titles, rows.collect());
     if status.explained.is_some() {
         return;
     }
@@ -98,6 +116,6 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, width: usize) {
     });
     for told in [timeline::typical(status), waited].into_iter().flatten() {
         let _ = writeln!(out);
-        paragraph(out, &told, width);
+        paragraph(out, &told, screen.width);
     }
 }

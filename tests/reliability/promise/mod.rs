@@ -240,7 +240,13 @@ fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
     let marked = reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
     let titles = gitlab.world().titles(&mr.labels);
     let waits = mr.state == "opened" && titles.iter().any(|title| asks(title));
-    (marked && !waits).then(|| format!("!{}: 👀 is left on it", mr.iid))
+    // Whoever ends what hangs is told how it ended: the mark leads a run there.
+    let hangs = by_request(gitlab).iter().any(|(asked, benchmarks)| {
+        let mut benchmarks = benchmarks.iter();
+        (asked.project, asked.iid) == (mr.project_id, mr.iid)
+            && benchmarks.any(|found| !found.has_ended())
+    });
+    (marked && !waits && !hangs).then(|| format!("!{}: 👀 is left on it", mr.iid))
 }
 
 /// With `--resolve always`: each discussion in which an outcome is told.

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use bench_bot::{Exit, RunOutcome};
-use chrono::TimeDelta;
 use in_memory_gitlab::{BENCH_BOT, LabelAction};
 
 use super::Sim;
@@ -27,8 +26,8 @@ impl Sim {
     pub fn runs_of(&self, installation: usize, command: &str) -> RunOutcome {
         let mut options = self.setup.settings();
         let reconciles = command.starts_with("reconcile");
-        if reconciles && !self.has_looked_lately(installation) {
-            options += " --since 7days";
+        if reconciles {
+            options += &self.since(installation);
         }
         let begun = self.people.now();
         let command = format!("{command}{options}");
@@ -41,10 +40,14 @@ impl Sim {
     }
 
     /// After an outage, and where runs are rare, the documentation asks to look further back.
-    fn has_looked_lately(&self, installation: usize) -> bool {
+    fn since(&self, installation: usize) -> String {
         let looked = self.looked.lock().expect("no panic");
         let last = looked.get(&self.number(installation));
-        last.is_some_and(|&last| self.people.now() - last < TimeDelta::hours(2))
+        match last.map(|&last| (self.people.now() - last).num_hours()) {
+            Some(0 | 1) => String::new(),
+            Some(hours) => format!(" --since {}h", hours + 1),
+            None => " --since 1year".to_owned(),
+        }
     }
 
     /// Of each installation.
@@ -77,6 +80,10 @@ impl Sim {
         let readings = self.disturb(disturbed);
         self.runs_of(disturbed.by, &command);
         self.people.no_faults();
+        if disturbed.is_disturbed() || self.lags() {
+            let mut looked = self.looked.lock().expect("no panic");
+            looked.remove(&self.number(disturbed.by));
+        }
         self.remember_what_was_meant(disturbed, &before);
         kept(readings.broken())?;
         self.check(disturbed, &command, &before)?;

@@ -199,7 +199,7 @@ fn times_are_told_by_gitlabs_clock() {
     gitlab.later(HOUR * 3);
     let report = run(&gitlab, "scan").stdout;
     for row in [
-        "speed-up  54333a1d  3h ago  running",
+        "speed up  54333a1d  3h ago  running",
         "4h ago    3h ago    ready",
     ] {
         assert!(report.contains(row), "{report}");
