@@ -10,7 +10,7 @@ mod words;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::first_note::{Gone, closed, opening, refused, started};
+pub use self::first_note::{CloseReason, closed, opening, refused, started};
 pub use self::words::{Details, End, Results, Spent, cancelled, outcome};
 use crate::gitlab::answer::{Discussion, Note};
 use crate::id::{DiscussionId, NoteId, PipelineId, ProjectId, RequestId, Sha};
@@ -30,8 +30,8 @@ enum Marker {
         sha: Option<Sha>,
         /// The benchmark project.
         project: Option<ProjectId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        meant: Option<Meant>,
+        #[serde(rename = "meant", skip_serializing_if = "Option::is_none")]
+        triggered: Option<Triggered>,
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<Unstarted>,
     },
@@ -52,7 +52,7 @@ enum Marker {
 /// Whoever triggered a benchmark meant that very commit, which a later run starts where the first was hindered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Meant {
+pub enum Triggered {
     /// Whichever fork it is from.
     Commit,
     /// That, and whatever became of its pipeline.
@@ -92,7 +92,7 @@ pub struct OpeningNote {
     /// The benchmark project. Older notes do not name it.
     pub project: Option<ProjectId>,
     pub linked: Option<PipelineId>,
-    pub meant: Option<Meant>,
+    pub triggered: Option<Triggered>,
     pub state: Option<Unstarted>,
 }
 
@@ -172,7 +172,7 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                 label,
                 sha,
                 project,
-                meant,
+                triggered,
                 state,
             } if thread.opening.is_none() => {
                 thread.opening = Some(OpeningNote {
@@ -183,7 +183,7 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                     sha,
                     project,
                     linked: pipeline,
-                    meant,
+                    triggered,
                     state,
                 });
             }

@@ -14,19 +14,20 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
-pub use self::discussions::{finished_elsewhere, redundant_notes, unlinked, unresolved};
+pub use self::discussions::{is_last_unfinished, redundant_notes, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
-pub use self::refusal::{MOST_REFUSALS, RefusedBy, to_retry};
+pub use self::refusal::{MAX_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, Repair, Reply, What, is_past_cancelling, is_renamed, is_told, reconcile,
+    Closing, RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed,
+    reconcile,
 };
 pub use self::requests::{
-    concerns, is_still_asked, is_still_stuck, passed, readiness, record_of, standing_for,
+    concerns, is_still_asked, is_still_stuck, passed, primary_record, readiness, record_of,
 };
 pub use self::trigger::{Refusal, Trigger, trigger};
 
-use self::requests::standing;
+use self::requests::judge;
 use crate::id::{Iid, Sha};
 use crate::record::Record;
 use crate::snapshot::{HeadPipeline, MergeRequest, Request, Snapshot};
@@ -176,7 +177,7 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
         .filter(|mr| mr.state == "opened")
     {
         for request in &mr.requests {
-            match standing(snapshot, mr, request, rules) {
+            match judge(snapshot, mr, request, rules) {
                 Ok(queued) => plan.queue.push(queued),
                 Err(verdict) => plan.waiting.push(Waiting {
                     iid: mr.iid,
@@ -245,7 +246,7 @@ fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
 pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
     let is_seen_to = |record: &Record| {
         plan.repairs.iter().any(|repair| {
-            matches!(repair, Repair::Of(of, what) if of.pipeline == record.pipeline && !matches!(what, What::Link | What::Cancel))
+            matches!(repair, Repair::Record(of, what) if of.pipeline == record.pipeline && !matches!(what, RecordRepair::Link | RecordRepair::Cancel))
         })
     };
     let records = snapshot.records.iter().filter_map(|record| {

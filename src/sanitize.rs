@@ -3,12 +3,12 @@
 /// One line without control characters, and without those that reorder text or cannot be seen.
 pub fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if acts(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
 /// Whether a character does something, or hides, where a person expects to read it.
-pub fn acts(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::gitlab::answer::{LabelEvent, Status, User, Version};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::milestones::Milestones;
-use crate::note::{Meant, Thread};
+use crate::note::{Thread, Triggered};
 use crate::record::Record;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -129,14 +129,14 @@ pub struct Request {
     /// Who asked, as far as GitLab tells.
     pub by: Option<User>,
     /// Which commit somebody meant who triggered it.
-    pub meant: Option<(Sha, Meant)>,
+    pub triggered: Option<(Sha, Triggered)>,
 }
 
 impl Request {
     /// Whether that commit was meant.
-    pub fn meant_for(&self, head: Option<&Sha>) -> Option<Meant> {
-        let (sha, meant) = self.meant.as_ref()?;
-        (Some(sha) == head).then_some(*meant)
+    pub fn triggered_for(&self, head: Option<&Sha>) -> Option<Triggered> {
+        let (sha, triggered) = self.triggered.as_ref()?;
+        (Some(sha) == head).then_some(*triggered)
     }
 }
 

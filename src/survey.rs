@@ -14,9 +14,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::merge_request::{
     Newest, newest_request, read_again, removed_by, stands_for, threads,
 };
-pub use self::records::{Linked, follow};
+pub use self::records::{LinkTarget, follow};
 use crate::gitlab::answer::Pipeline;
-use crate::gitlab::{Error, Gitlab, Listing, both, by_id, side_by_side};
+use crate::gitlab::{Error, Gitlab, Listing, both, by_id, parallel_map};
 use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
 use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
@@ -28,11 +28,11 @@ pub enum Scope {
     Queue,
     /// Whatever there may be to repair, and not the queue: records in flight, those that ended so lately, and merge
     /// requests where the bot has unfinished business.
-    Records { aftercare: TimeDelta },
+    Records { ended_within: TimeDelta },
     /// One merge request, labelled or not.
     One(Iid),
     /// That, and whatever its records ask for: those in flight, and those that ended so lately.
-    Ending { iid: Iid, aftercare: TimeDelta },
+    Ending { iid: Iid, ended_within: TimeDelta },
     /// The open labelled merge requests, and the milestones of what is in flight or ended since: of all, or of one
     /// merge request, labelled or not.
     Status { since: TimeDelta, of: Option<Iid> },
@@ -52,9 +52,11 @@ impl Scope {
     }
 
     /// How lately a benchmark must have ended to matter though nobody asks for it any more.
-    fn aftercare(self) -> Option<TimeDelta> {
+    fn ended_within(self) -> Option<TimeDelta> {
         match self {
-            Scope::Records { aftercare } | Scope::Ending { aftercare, .. } => Some(aftercare),
+            Scope::Records { ended_within } | Scope::Ending { ended_within, .. } => {
+                Some(ended_within)
+            }
             Scope::Status { since, .. } => Some(since),
             Scope::Queue | Scope::One(_) => None,
         }
@@ -126,10 +128,10 @@ pub fn survey(
         || survey.first_merge_requests(since),
         || both(|| survey.own_pipelines(since), || survey.unseen_labels()),
     );
-    let (listed, marked, pieces) = merge_requests?;
+    let (listed, marked, fetched) = merge_requests?;
     survey.listed = listed;
     survey.snapshot.marked = marked;
-    survey.add(pieces);
+    survey.add(fetched);
     let (pipelines, variables) = pipelines?;
     survey.pipelines_since = (pipelines.len() >= records::WHOLE_PAGE).then_some(since);
     survey.pipelines = pipelines
@@ -141,7 +143,7 @@ pub fn survey(
     survey.read_concerned();
     survey.follow_links();
     survey.read_concerned();
-    survey.add_what_was_meant();
+    survey.add_triggered();
     let mut snapshot = survey.snapshot;
     snapshot.records.sort_by_key(|record| record.pipeline);
     for (label, found) in missing {
@@ -164,7 +166,7 @@ pub fn survey(
 }
 
 /// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
-enum Piece {
+enum Fetched {
     MergeRequest(Iid, Result<Option<Box<MergeRequest>>, Error>),
     Threads(Iid, Result<Vec<Thread>, Error>),
 }
@@ -193,52 +195,52 @@ impl Survey<'_> {
     }
 
     fn recent(&self) -> Option<DateTime<Utc>> {
-        let aftercare = self.scope.aftercare()?;
-        Some(self.snapshot.now - aftercare)
+        let ended_within = self.scope.ended_within()?;
+        Some(self.snapshot.now - ended_within)
     }
 
-    fn read(&self, merge_requests: &BTreeSet<Iid>, threads: &BTreeSet<Iid>) -> Vec<Piece> {
+    fn read(&self, merge_requests: &BTreeSet<Iid>, threads: &BTreeSet<Iid>) -> Vec<Fetched> {
         let source = &self.gitlab.source;
         let now = self.snapshot.now;
-        let pieces = merge_requests
+        let fetched = merge_requests
             .iter()
             .map(|iid| (*iid, true))
             .chain(threads.iter().map(|iid| (*iid, false)));
-        side_by_side(pieces.collect(), |(iid, whole)| match whole {
+        parallel_map(fetched.collect(), |(iid, whole)| match whole {
             true => {
                 let labels = &self.snapshot.labels;
                 let read = merge_request::read(source, labels, iid, now, self.scope.is_of_queue());
-                Piece::MergeRequest(iid, read.map(|mr| mr.map(Box::new)))
+                Fetched::MergeRequest(iid, read.map(|mr| mr.map(Box::new)))
             }
-            false => Piece::Threads(iid, merge_request::threads(source, iid)),
+            false => Fetched::Threads(iid, merge_request::threads(source, iid)),
         })
     }
 
-    fn add(&mut self, pieces: Vec<Piece>) {
-        let is_mr = |piece: &Piece| matches!(piece, Piece::MergeRequest(..));
-        let (merge_requests, threads): (Vec<_>, Vec<_>) = pieces.into_iter().partition(is_mr);
+    fn add(&mut self, fetched: Vec<Fetched>) {
+        let is_mr = |piece: &Fetched| matches!(piece, Fetched::MergeRequest(..));
+        let (merge_requests, threads): (Vec<_>, Vec<_>) = fetched.into_iter().partition(is_mr);
         for piece in merge_requests.into_iter().chain(threads) {
             match piece {
-                Piece::MergeRequest(iid, Ok(Some(mr))) => {
+                Fetched::MergeRequest(iid, Ok(Some(mr))) => {
                     self.snapshot.merge_requests.insert(iid, *mr);
                 }
-                Piece::MergeRequest(iid, Ok(None)) => match self.is_gone(iid) {
+                Fetched::MergeRequest(iid, Ok(None)) => match self.is_gone(iid) {
                     Ok(()) => drop(self.snapshot.gone.insert(iid)),
                     Err(why) => self.could_not_be_read(iid, &why),
                 },
-                Piece::MergeRequest(iid, Err(error)) => {
+                Fetched::MergeRequest(iid, Err(error)) => {
                     self.could_not_be_read(iid, &error.to_string());
                 }
-                Piece::Threads(iid, Ok(threads)) => {
+                Fetched::Threads(iid, Ok(threads)) => {
                     self.snapshot.threads.insert(iid, threads);
                 }
-                Piece::Threads(iid, Err(error))
+                Fetched::Threads(iid, Err(error))
                     if error.not_found()
                         && (self.snapshot.gone.contains(&iid) || self.is_gone(iid).is_ok()) =>
                 {
                     self.snapshot.gone.insert(iid);
                 }
-                Piece::Threads(iid, Err(error)) => {
+                Fetched::Threads(iid, Err(error)) => {
                     let text = format!("!{iid}: its discussions cannot be read: {error}");
                     self.trouble(About::MergeRequest(iid), text);
                 }
@@ -288,12 +290,12 @@ impl Survey<'_> {
             .into_iter()
             .filter(|iid| !snapshot.threads.contains_key(iid))
             .collect();
-        let pieces = self.read(&missing, &threads);
-        self.add(pieces);
+        let fetched = self.read(&missing, &threads);
+        self.add(fetched);
     }
 
     /// Where a run that was triggered was hindered, its note says which commit was meant.
-    fn add_what_was_meant(&mut self) {
+    fn add_triggered(&mut self) {
         let Snapshot {
             merge_requests,
             threads,
@@ -302,11 +304,11 @@ impl Survey<'_> {
         for mr in merge_requests.values_mut() {
             let threads = threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
             for request in &mut mr.requests {
-                let mut meant = threads.iter().filter_map(|thread| {
+                let mut triggered = threads.iter().filter_map(|thread| {
                     let opening = thread.opened_for(request.id, &request.label)?;
-                    opening.sha.clone().zip(opening.meant)
+                    opening.sha.clone().zip(opening.triggered)
                 });
-                request.meant = meant.next();
+                request.triggered = triggered.next();
             }
         }
     }

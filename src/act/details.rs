@@ -11,13 +11,13 @@ use crate::record::Record;
 /// The file among the results whose first line stands in the reply.
 const SUMMARY: &str = "bench-summary.md";
 /// A line that says it in short lies well within.
-const MOST_BYTES: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 impl Actor<'_> {
     /// How it ended, which is no success where the job that has the results failed.
     pub(super) fn details(&self, record: &Record, outcome: Outcome) -> (End, Details) {
         let failed = outcome == Outcome::Failed;
-        let end = End::Of(outcome);
+        let end = End::Pipeline(outcome);
         if !failed && self.results_job.is_none() {
             return (end, Details::default());
         }
@@ -112,7 +112,7 @@ impl Actor<'_> {
             warn!("{} has no job {name}: {hint}", record.web_url);
         }
         let job = found.find(|job| job.artifacts_file.is_some())?;
-        let summary = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MOST_BYTES) {
+        let summary = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MAX_BYTES) {
             Ok(beginning) => first_line(&beginning),
             Err(error) if error.not_found() => None,
             Err(error) => {

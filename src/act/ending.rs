@@ -22,9 +22,9 @@ impl Actor<'_> {
         details: &Details,
     ) -> anyhow::Result<Option<OutcomeNote>> {
         let thread = match reply {
-            Reply::Made => return Ok(None),
+            Reply::Posted => return Ok(None),
             Reply::Due(thread) => Some(thread),
-            Reply::DueAnew => None,
+            Reply::DueInNewThread => None,
         };
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let text = note::outcome(record, end, label, details);
@@ -66,7 +66,7 @@ impl Actor<'_> {
         note::started(&record.task, project, record.pipeline, &record.web_url)
     }
 
-    pub(super) fn cancel_and_say(
+    pub(super) fn cancel_and_report(
         &self,
         record: &Record,
         note: Option<OutcomeNote>,

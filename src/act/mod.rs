@@ -13,7 +13,7 @@ use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
 use crate::note::End;
-use crate::plan::{Plan, Queued, Repair, Resolve, Trigger, What};
+use crate::plan::{Plan, Queued, RecordRepair, Repair, Resolve, Trigger};
 use crate::record::Record;
 
 pub struct Actor<'a> {
@@ -109,7 +109,7 @@ impl Action {
     /// `None` for what nobody needs to hear of.
     fn repair(repair: &Repair, effect: Effect) -> Option<Self> {
         let (record, what) = match repair {
-            Repair::Of(record, what) => (record, what),
+            Repair::Record(record, what) => (record, what),
             Repair::Close(closing) => {
                 return Some(Self {
                     verb: Verb::Close,
@@ -119,13 +119,13 @@ impl Action {
             Repair::Unmark(_) | Repair::Mark(_) => return None,
         };
         let (verb, end) = match what {
-            What::Link => (Verb::Link, None),
-            What::Finish { outcome, .. } | What::Amend(outcome, _) => {
-                (Verb::Finish, Some(End::Of(*outcome)))
+            RecordRepair::Link => (Verb::Link, None),
+            RecordRepair::Finish { outcome, .. } | RecordRepair::Amend(outcome, _) => {
+                (Verb::Finish, Some(End::Pipeline(*outcome)))
             }
-            What::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
-            What::TimeOut { .. } => (Verb::Cancel, Some(End::TimedOut)),
-            What::Cancel => (Verb::Cancel, None),
+            RecordRepair::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
+            RecordRepair::TimeOut { .. } => (Verb::Cancel, Some(End::TimedOut)),
+            RecordRepair::Cancel => (Verb::Cancel, None),
         };
         Some(Self {
             verb,

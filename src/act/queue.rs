@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use log::error;
 
-use super::start::{CreationOrder, CreationSlot, Found, Start, actions_of};
+use super::start::{CreationOrder, CreationSlot, Preflight, Start, actions_of};
 use super::{Action, Actor};
-use crate::gitlab::side_by_side;
+use crate::gitlab::parallel_map;
 use crate::note::Unstarted;
-use crate::plan::{self, MOST_REFUSALS, Plan, Queued, RefusedBy};
+use crate::plan::{self, MAX_REFUSALS, Plan, Queued, RefusedBy};
 
 impl Actor<'_> {
     /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
@@ -53,12 +53,13 @@ impl Starting<'_> {
         before: Before,
     ) -> Vec<&'q Queued<'q>> {
         let mut set_aside = Vec::new();
-        while !self.stopped && self.free > 0 && self.refusals < MOST_REFUSALS && !queue.is_empty() {
-            let most = self.free.min(MOST_REFUSALS - self.refusals);
+        while !self.stopped && self.free > 0 && self.refusals < MAX_REFUSALS && !queue.is_empty() {
+            let most = self.free.min(MAX_REFUSALS - self.refusals);
             let batch: Vec<&Queued> = queue.drain(..most.min(queue.len())).collect();
-            let look = |queued: &'q Queued| (queued, self.actor.look(queued.mr, queued.request));
-            let mut batch = side_by_side(batch, look);
-            let state = |(queued, found): &(&Queued, Found)| {
+            let preflight =
+                |queued: &'q Queued| (queued, self.actor.preflight(queued.mr, queued.request));
+            let mut batch = parallel_map(batch, preflight);
+            let state = |(queued, found): &(&Queued, Preflight)| {
                 let mut threads = found.threads.iter().flatten();
                 threads.find_map(|thread| {
                     let request = queued.request;
@@ -83,10 +84,10 @@ impl Starting<'_> {
         set_aside
     }
 
-    fn start_batch(&mut self, batch: Vec<(&Queued, Found)>) {
+    fn start_batch(&mut self, batch: Vec<(&Queued, Preflight)>) {
         let order = CreationOrder::default();
         let places = batch.into_iter().enumerate().collect();
-        let started = side_by_side(places, |(place, (queued, found))| {
+        let started = parallel_map(places, |(place, (queued, found))| {
             let slot = CreationSlot::new(&order, place);
             let start = self
                 .actor
@@ -96,8 +97,8 @@ impl Starting<'_> {
         for (queued, start) in started {
             match &start {
                 Start::Started(..) | Start::Unclear(_) => self.free -= 1,
-                Start::Overtaken | Start::Failed(_) => {}
-                Start::Hindered { .. } => self.stopped = true,
+                Start::Stale | Start::Failed(_) => {}
+                Start::Transient { .. } => self.stopped = true,
                 Start::Refused(RefusedBy::Request, _) => self.refusals += 1,
                 Start::Refused(RefusedBy::Project, refusal) => {
                     self.stopped = true;

@@ -8,10 +8,10 @@ use log::{debug, warn};
 
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::Outcome;
-use crate::gitlab::{Error, both, side_by_side};
+use crate::gitlab::{Error, both, parallel_map};
 use crate::id::Iid;
 use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
-use crate::plan::{self, Closing, Repair, Reply, What};
+use crate::plan::{self, Closing, RecordRepair, Repair, Reply};
 use crate::record::Record;
 use crate::snapshot::Request;
 use crate::survey;
@@ -48,7 +48,7 @@ impl Actor<'_> {
         for repair in repairs {
             by_mr.entry(repair.mr()).or_default().push(repair);
         }
-        let done = side_by_side(by_mr.into_values().collect(), |repairs| {
+        let done = parallel_map(by_mr.into_values().collect(), |repairs| {
             repairs
                 .into_iter()
                 .filter_map(|repair| self.repair(repair))
@@ -61,7 +61,7 @@ impl Actor<'_> {
     pub fn repair(&self, repair: &Repair) -> Option<Action> {
         let mut end = None;
         let done = match repair {
-            Repair::Of(record, what) => self.carry_out(record, what, &mut end),
+            Repair::Record(record, what) => self.carry_out(record, what, &mut end),
             Repair::Close(closing) => self.close(closing).map(|()| true),
             Repair::Unmark(iid) => {
                 self.unmark(*iid);
@@ -88,34 +88,34 @@ impl Actor<'_> {
     fn carry_out(
         &self,
         record: &Record,
-        what: &What,
+        what: &RecordRepair,
         end: &mut Option<End>,
     ) -> anyhow::Result<bool> {
         let mut refusals = Refusals::default();
         match what {
-            What::Link => {
+            RecordRepair::Link => {
                 let threads = self.threads_of(record)?;
-                self.mend(record, &threads)?;
+                self.repair_thread(record, &threads)?;
             }
-            What::Finish {
+            RecordRepair::Finish {
                 outcome,
                 reply,
                 labelled,
             } => {
                 let (posted, details) = match reply {
-                    Reply::Made => (End::Of(*outcome), Details::default()),
+                    Reply::Posted => (End::Pipeline(*outcome), Details::default()),
                     _ => self.details(record, *outcome),
                 };
                 *end = Some(posted);
                 if labelled.is_none() {
-                    self.resolve_first(record, *reply, posted == End::Of(Outcome::Success))?;
+                    self.resolve_first(record, *reply, posted == End::Pipeline(Outcome::Success))?;
                 }
                 let label = labelled.map_or(&record.task.label, |request| &request.label);
                 let replied = self.reply(record, label, *reply, posted, &details);
                 refusals.tolerate(replied.map(drop))?;
-                self.put_aside(record, *labelled, &mut refusals)?;
+                self.finish_request(record, *labelled, &mut refusals)?;
             }
-            What::Amend(outcome, note) => {
+            RecordRepair::Amend(outcome, note) => {
                 let text = match (&note.status, &note.end) {
                     (None, _) => note::cancelled(note, *outcome),
                     (Some(_), first) => {
@@ -135,20 +135,20 @@ impl Actor<'_> {
                     .edit_note(record.task.mr, note.note, &text);
                 edited.context("the reply still says otherwise")?;
             }
-            What::Withdraw(reply) => {
+            RecordRepair::Withdraw(reply) => {
                 self.resolve_first(record, *reply, false)?;
                 let (label, details) = (&record.task.label, Details::default());
                 let posted = self.reply(record, label, *reply, End::Withdrawn, &details);
-                let note = self.noted(posted, &mut refusals)?;
+                let note = self.tolerate_reply(posted, &mut refusals)?;
                 let threads = self.threads_of(record)?;
-                refusals.tolerate(self.mend(record, &threads))?;
-                self.cancel_and_say(record, note, &mut refusals)?;
-                if plan::finished_elsewhere(&threads, record) {
+                refusals.tolerate(self.repair_thread(record, &threads))?;
+                self.cancel_and_report(record, note, &mut refusals)?;
+                if plan::is_last_unfinished(&threads, record) {
                     self.unmark(record.task.mr);
                 }
             }
-            What::Cancel => self.cancel(record).map(drop)?,
-            What::TimeOut { reply, labelled } => {
+            RecordRepair::Cancel => self.cancel(record).map(drop)?,
+            RecordRepair::TimeOut { reply, labelled } => {
                 return self.time_out(record, *reply, *labelled, end);
             }
         }
@@ -173,14 +173,14 @@ impl Actor<'_> {
         *end = Some(posted);
         let label = labelled.map_or(&record.task.label, |request| &request.label);
         let replied = self.reply(record, label, reply, posted, &details);
-        let note = self.noted(replied, &mut refusals)?;
-        let cancelled = self.cancel_and_say(record, note, &mut refusals);
+        let note = self.tolerate_reply(replied, &mut refusals)?;
+        let cancelled = self.cancel_and_report(record, note, &mut refusals);
         refusals.tolerate(cancelled)?;
-        self.put_aside(record, labelled, &mut refusals)?;
+        self.finish_request(record, labelled, &mut refusals)?;
         refusals.reported().map(|()| true)
     }
 
-    fn noted(
+    fn tolerate_reply(
         &self,
         replied: anyhow::Result<Option<OutcomeNote>>,
         refusals: &mut Refusals,
@@ -198,7 +198,7 @@ impl Actor<'_> {
 
     /// Puts in the link that is missing, takes out what another run said at the same time, or an earlier one without
     /// knowing, and resolves what is posted where that is asked for.
-    fn mend(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
+    fn repair_thread(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         if let Some(opening) = plan::unlinked(threads, record) {
             let text = self.started(record);
@@ -242,7 +242,7 @@ impl Actor<'_> {
     /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A
     /// label put on again meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
     /// in just before the removal is put back.
-    fn put_aside(
+    fn finish_request(
         &self,
         record: &Record,
         labelled: Option<&Request>,
@@ -251,13 +251,13 @@ impl Actor<'_> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         let mended = || {
             let threads = self.threads_of(record)?;
-            let mended = self.mend(record, &threads);
+            let mended = self.repair_thread(record, &threads);
             anyhow::Ok((threads, mended))
         };
         let (mended, events) = both(mended, || source.label_events(mr));
         let (threads, mended) = mended?;
         refusals.tolerate(mended)?;
-        let at_rest = plan::finished_elsewhere(&threads, record);
+        let at_rest = plan::is_last_unfinished(&threads, record);
         let (events, task) = (events?, &record.task);
         match labelled {
             Some(request) if survey::stands_for(&events, request) => {

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use log::{info, warn};
 
 use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
-use crate::gitlab::{Count, Error, Kind, both};
+use crate::gitlab::{Count, Error, ErrorKind, both};
 use crate::id::{DiscussionId, Iid, NoteId};
-use crate::note::{self, Meant, OpeningNote, Thread, Unstarted};
+use crate::note::{self, OpeningNote, Thread, Triggered, Unstarted};
 use crate::plan::{self, RefusedBy, Trigger};
 use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
-use crate::survey::{self, Linked};
+use crate::survey::{self, LinkTarget};
 
 /// What is there of a merge request right before it is started.
-pub(super) struct Found {
+pub(super) struct Preflight {
     /// The bot's discussions.
     pub(super) threads: Result<Vec<Thread>, Error>,
     /// `None` where it was not read again.
@@ -24,14 +24,14 @@ pub(super) struct Found {
 /// What became of a start.
 pub(super) enum Start {
     Started(BenchmarkPipeline, Result<(), Error>),
-    /// The merge request has changed since it was surveyed, or another start was hindered: the next run sees to it.
-    Overtaken,
+    /// The merge request has changed since it was surveyed, or another start was halted: the next run sees to it.
+    Stale,
     /// There is no benchmark, and that lies in this merge request.
     Failed(Error),
     /// GitLab refuses the pipeline.
     Refused(RefusedBy, Error),
     /// There is none, and another would fare no better just now.
-    Hindered {
+    Transient {
         error: Error,
         /// Its discussion tells a later run what was meant.
         opened: bool,
@@ -53,12 +53,12 @@ impl Actor<'_> {
         let label = request.map_or(self.label, |request| &request.label);
         let failed = |message| vec![Action::start(mr.iid, label, Effect::Failed(message), None)];
         // Whoever triggers means the head that was surveyed, which may be a fork's.
-        let meant = |meant| mr.head.clone().map(|head| (head, meant));
+        let at_head = |triggered| mr.head.clone().map(|head| (head, triggered));
         let unforced = match request {
             Some(request) if trigger.finish.is_none() => request.clone(),
             _ => match self.put_label_on(mr.iid, label) {
                 Ok(request) => Request {
-                    meant: meant(Meant::Commit),
+                    triggered: at_head(Triggered::Commit),
                     ..request
                 },
                 Err(error) => return [actions, failed(format!("{error:#}"))].concat(),
@@ -66,17 +66,17 @@ impl Actor<'_> {
         };
         let request = match force {
             true => Request {
-                meant: meant(Meant::Forced),
+                triggered: at_head(Triggered::Forced),
                 ..unforced.clone()
             },
             false => unforced.clone(),
         };
         let order = CreationOrder::default();
-        let found = self.look(mr, &request);
+        let found = self.preflight(mr, &request);
         let started = self.start(mr, &request, found, force, CreationSlot::new(&order, 0));
         actions.extend(match started {
-            Start::Overtaken => failed("it has changed meanwhile; try again".to_owned()),
-            Start::Hindered { error, opened } if !self.is_kept(mr, &request, opened) => {
+            Start::Stale => failed("it has changed meanwhile; try again".to_owned()),
+            Start::Transient { error, opened } if !self.is_kept(mr, &request, opened) => {
                 failed(format!("{error}; try again later"))
             }
             started => actions_of(mr.iid, label, started),
@@ -90,7 +90,7 @@ impl Actor<'_> {
         let by_bot = request.by.as_ref().is_some_and(|user| user.username == bot);
         let as_noted = request.clone();
         let by_rules = Request {
-            meant: None,
+            triggered: None,
             ..request.clone()
         };
         let request = if opened && by_bot { as_noted } else { by_rules };
@@ -99,18 +99,18 @@ impl Actor<'_> {
 
     /// Where anybody has written anything, the bot may have a discussion; and while that is looked for, so is whether the
     /// request is still there, lest a discussion is opened in vain.
-    pub(super) fn look(&self, mr: &MergeRequest, request: &Request) -> Found {
+    pub(super) fn preflight(&self, mr: &MergeRequest, request: &Request) -> Preflight {
         let source = &self.gitlab.source;
         if !mr.has_notes {
             let threads = Ok(Vec::new());
-            return Found { threads, mr: None };
+            return Preflight { threads, mr: None };
         }
         let (threads, mr) = both(
             || survey::threads(source, mr.iid),
             || survey::read_again(source, mr, request),
         );
         let mr = Some(mr);
-        Found { threads, mr }
+        Preflight { threads, mr }
     }
 
     /// Discussion first, so that the record can name it; then the pipeline; then the link to it. The merge
@@ -120,7 +120,7 @@ impl Actor<'_> {
         &self,
         mr: &MergeRequest,
         request: &Request,
-        found: Found,
+        found: Preflight,
         forced: bool,
         slot: CreationSlot,
     ) -> Start {
@@ -128,7 +128,7 @@ impl Actor<'_> {
         let is_asked =
             |fresh: &MergeRequest| plan::is_still_asked(mr, fresh, request, source.bot(), forced);
         let threads = match (found.threads, found.mr.transpose()) {
-            (Ok(_), Ok(Some(fresh))) if !is_asked(&fresh) => return Start::overtaken(mr),
+            (Ok(_), Ok(Some(fresh))) if !is_asked(&fresh) => return Start::stale(mr),
             (Ok(threads), Ok(_)) => threads,
             (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
@@ -155,12 +155,12 @@ impl Actor<'_> {
             .task(&fresh, request, &opened)
             .filter(|_| is_asked(&fresh));
         let Some(task) = task else {
-            return Start::overtaken(mr);
+            return Start::stale(mr);
         };
         let variables = [task.variables(), self.variables.to_vec()].concat();
         slot.wait_to_create();
-        if slot.order.hindered.load(Ordering::SeqCst) {
-            return Start::Overtaken;
+        if slot.order.halted.load(Ordering::SeqCst) {
+            return Start::Stale;
         }
         let created = self
             .gitlab
@@ -171,17 +171,17 @@ impl Actor<'_> {
             Err(error) if error.refused().is_some() => {
                 Err(Start::Refused(RefusedBy::of(&error), error))
             }
-            Err(error) if error.kind == Kind::Passing => Err(Start::Hindered {
+            Err(error) if error.kind == ErrorKind::Transient => Err(Start::Transient {
                 error,
                 opened: true,
             }),
             Err(error) => Err(Start::Unclear(error)),
         };
-        let hindered = matches!(
+        let halted = matches!(
             start,
-            Err(Start::Hindered { .. } | Start::Refused(RefusedBy::Project, _))
+            Err(Start::Transient { .. } | Start::Refused(RefusedBy::Project, _))
         );
-        slot.order.hindered.fetch_or(hindered, Ordering::SeqCst);
+        slot.order.halted.fetch_or(halted, Ordering::SeqCst);
         drop(slot);
         match start {
             Ok(pipeline) => {
@@ -208,15 +208,15 @@ impl Actor<'_> {
         let pipeline = opening.linked?;
         let unclear = |message| {
             Start::Failed(Error {
-                kind: Kind::Unclear,
+                kind: ErrorKind::Unclear,
                 request: format!("pipeline {pipeline}"),
                 message,
             })
         };
         match survey::follow(self.gitlab, opening, pipeline) {
-            Ok(Linked::Over) => None,
-            Ok(Linked::Elsewhere(why)) => Some(unclear(why)),
-            Ok(Linked::Benchmark(..)) => Some(unclear(format!(
+            Ok(LinkTarget::Inactive) => None,
+            Ok(LinkTarget::Foreign(why)) => Some(unclear(why)),
+            Ok(LinkTarget::Benchmark(..)) => Some(unclear(format!(
                 "serves !{mr} already, though no list shows it yet: the next run looks again"
             ))),
             Err(error) => Some(Start::not_begun(error)),
@@ -315,7 +315,7 @@ pub(super) struct CreationOrder {
     creating: Count,
     created: Count,
     /// Those that follow would fare no better.
-    hindered: AtomicBool,
+    halted: AtomicBool,
 }
 
 /// A place in that order, kept until it is dropped.
@@ -355,18 +355,20 @@ struct Opened {
 }
 
 impl Start {
-    fn overtaken(mr: &MergeRequest) -> Self {
+    fn stale(mr: &MergeRequest) -> Self {
         info!("!{} has changed since it was surveyed", mr.iid);
-        Start::Overtaken
+        Start::Stale
     }
 
     fn not_begun(error: Error) -> Self {
         match error.kind {
-            Kind::Passing => Start::Hindered {
+            ErrorKind::Transient => Start::Transient {
                 error,
                 opened: false,
             },
-            Kind::Refused(_) | Kind::NotGitlab(_) | Kind::Unclear => Start::Failed(error),
+            ErrorKind::Refused(_) | ErrorKind::NotGitlab(_) | ErrorKind::Unclear => {
+                Start::Failed(error)
+            }
         }
     }
 }
@@ -383,9 +385,9 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
             let started = Action::start(mr, label, Effect::Done, Some(pipeline));
             [Some(started), link].into_iter().flatten().collect()
         }
-        Start::Overtaken => Vec::new(),
+        Start::Stale => Vec::new(),
         Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),
-        Start::Hindered { error, .. } => failed(format!("{error}; the next run tries again")),
+        Start::Transient { error, .. } => failed(format!("{error}; the next run tries again")),
         Start::Unclear(error) => failed(format!(
             "{error}; it may have started: the next run looks it up"
         )),

@@ -79,7 +79,7 @@ impl Settings {
                 http_timeout: self.http_timeout,
                 retries: self.retries,
                 run_time: RUN_TIME,
-                most_bytes: MOST_BYTES,
+                max_bytes: MAX_BYTES,
                 ca_file: environment.ca_file.clone(),
             },
         };
@@ -210,4 +210,4 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
 pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// It takes seconds to receive, and no list that people wrote by hand comes near.
-const MOST_BYTES: u64 = 512 << 20;
+const MAX_BYTES: u64 = 512 << 20;

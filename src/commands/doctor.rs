@@ -6,7 +6,7 @@ use log::info;
 use super::rehearse::{rehearse, try_writes};
 use super::{examine, screen, spinner};
 use crate::cli::{Config, Environment, Format, Settings};
-use crate::gitlab::{ConnectError, Door};
+use crate::gitlab::{ConnectError, ProjectAccess};
 use crate::report::{self, Checkup};
 use crate::run_outcome::{Exit, RunOutcome};
 use crate::setup::checks;
@@ -51,7 +51,7 @@ pub fn doctor(
         },
         warnings: Vec::new(),
         errors: Vec::new(),
-        exit: match checks.iter().any(|check| check.verdict.hinders()) {
+        exit: match checks.iter().any(|check| check.verdict.is_blocking()) {
             true => Exit::Failed,
             false => Exit::Done,
         },
@@ -60,7 +60,7 @@ pub fn doctor(
 
 /// `given` tells whether there is any token.
 pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
-    let (source, benchmark) = Door::both(&config.connection)?;
+    let (source, benchmark) = ProjectAccess::both(&config.connection)?;
     let mut findings = examine::read(&source, &benchmark, config, given);
     if writes.fix {
         create_labels(&source, &mut findings);
@@ -69,11 +69,11 @@ pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings,
         findings.tried = try_writes(&source, &findings);
         findings.rehearsal = rehearse(benchmark, &findings);
     }
-    info!("{}", source.figures());
+    info!("{}", source.stats());
     Ok(findings)
 }
 
-fn create_labels(source: &Door, findings: &mut Findings) {
+fn create_labels(source: &ProjectAccess, findings: &mut Findings) {
     let Ok(settings) = &findings.source.settings else {
         return;
     };

@@ -2,17 +2,24 @@
 
 use crate::cli::Config;
 use crate::gitlab::answer::{Pipeline, User};
-use crate::gitlab::{Door, Error, ProjectSettings, Role, both, side_by_side};
-use crate::setup::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
+use crate::gitlab::{Error, ProjectAccess, ProjectSettings, Role, both, parallel_map};
+use crate::setup::findings::{
+    CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
+};
 
 /// Reads all of it in two round trips: who and where, then what is there.
-pub fn read(source: &Door, benchmark: &Door, config: &Config, given: bool) -> Findings {
+pub fn read(
+    source: &ProjectAccess,
+    benchmark: &ProjectAccess,
+    config: &Config,
+    given: bool,
+) -> Findings {
     let two_tokens = config.connection.benchmark_token.is_some();
     let ((version, token), (benchmark_token, (source_settings, benchmark_settings))) = both(
-        || both(|| source.version(), || Identity::of(source, given)),
+        || both(|| source.version(), || TokenFindings::of(source, given)),
         || {
             both(
-                || two_tokens.then(|| Identity::of(benchmark, true)),
+                || two_tokens.then(|| TokenFindings::of(benchmark, true)),
                 || both(|| source.project(), || benchmark.project()),
             )
         },
@@ -31,8 +38,8 @@ pub fn read(source: &Door, benchmark: &Door, config: &Config, given: bool) -> Fi
         version,
         token,
         benchmark_token,
-        source: Place::at(source, source_settings),
-        benchmark: Place::at(benchmark, benchmark_settings),
+        source: ProjectFindings::at(source, source_settings),
+        benchmark: ProjectFindings::at(benchmark, benchmark_settings),
         labels: Vec::new(),
         ref_found: None,
         ci_file: None,
@@ -71,11 +78,11 @@ pub fn read(source: &Door, benchmark: &Door, config: &Config, given: bool) -> Fi
     findings
 }
 
-impl Identity {
-    fn of(door: &Door, given: bool) -> Self {
-        let (user, details) = both(|| door.user(), || door.token_details());
+impl TokenFindings {
+    fn of(access: &ProjectAccess, given: bool) -> Self {
+        let (user, details) = both(|| access.user(), || access.token_details());
         Self {
-            variable: door.variable,
+            variable: access.variable,
             given,
             user,
             details,
@@ -83,29 +90,37 @@ impl Identity {
     }
 }
 
-impl Place {
-    fn at(door: &Door, settings: Result<ProjectSettings, Error>) -> Self {
+impl ProjectFindings {
+    fn at(access: &ProjectAccess, settings: Result<ProjectSettings, Error>) -> Self {
         Self {
-            name: door.name.to_string(),
-            setting: door.setting,
+            name: access.name.to_string(),
+            setting: access.setting,
             settings,
             role: None,
         }
     }
 
-    fn role(&self, door: &Door, user: &Result<User, Error>) -> Option<Result<Option<Role>, Error>> {
+    fn role(
+        &self,
+        access: &ProjectAccess,
+        user: &Result<User, Error>,
+    ) -> Option<Result<Option<Role>, Error>> {
         match (&self.settings, user) {
-            (Ok(settings), Ok(user)) => Some(door.role(settings.project.id, user.id)),
+            (Ok(settings), Ok(user)) => Some(access.role(settings.project.id, user.id)),
             _ => None,
         }
     }
 }
 
-fn find_labels(source: &Door, findings: &Findings, labels: &[String]) -> Vec<(String, LabelFound)> {
+fn find_labels(
+    source: &ProjectAccess,
+    findings: &Findings,
+    labels: &[String],
+) -> Vec<(String, LabelFound)> {
     let Ok(settings) = &findings.source.settings else {
         return Vec::new();
     };
-    side_by_side(labels.iter().collect(), |label: &String| {
+    parallel_map(labels.iter().collect(), |label: &String| {
         let found = match source.label_exists(settings.project.id, label) {
             Ok(true) => LabelFound::There,
             Ok(false) => LabelFound::Missing,
@@ -116,18 +131,20 @@ fn find_labels(source: &Door, findings: &Findings, labels: &[String]) -> Vec<(St
 }
 
 fn pipelines(
-    benchmark: &Door,
+    benchmark: &ProjectAccess,
     settings: &ProjectSettings,
     user: &Result<User, Error>,
 ) -> Option<Result<Vec<Pipeline>, Error>> {
     let user = user.as_ref().ok()?.clone();
-    let project = benchmark.clone().opened(user, settings.project.clone());
+    let project = benchmark
+        .clone()
+        .into_benchmark_project(user, settings.project.clone());
     Some(project.newest())
 }
 
 /// The ref, and the CI file there.
 fn code(
-    benchmark: &Door,
+    benchmark: &ProjectAccess,
     settings: &ProjectSettings,
     ref_name: Option<&str>,
 ) -> (Option<RefFound>, Option<CiFile>) {
@@ -157,7 +174,7 @@ fn code(
 
 impl CiFile {
     /// `ci_config_path` names a file of the repository, `file@group/project`, or an address.
-    fn at(benchmark: &Door, settings: &ProjectSettings, ref_name: &str) -> Self {
+    fn at(benchmark: &ProjectAccess, settings: &ProjectSettings, ref_name: &str) -> Self {
         let configured = settings.ci_config_path.as_deref().unwrap_or_default();
         if configured.contains('@') || configured.contains("://") {
             return Self::Elsewhere(configured.to_owned());

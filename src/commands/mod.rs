@@ -199,7 +199,7 @@ impl Run {
         status: Option<Status>,
     ) -> RunOutcome {
         self.progress.finish_and_clear();
-        log::info!("{}", self.gitlab.figures());
+        log::info!("{}", self.gitlab.stats());
         let report = Report {
             command: self.command,
             dry_run: self.dry_run,
@@ -246,7 +246,7 @@ fn check_user(
     writes: bool,
 ) -> Result<(), WrongSetting> {
     let (user, bot) = (&gitlab.user.username, gitlab.source.bot());
-    if gitlab.is_guest && writes {
+    if gitlab.is_observer && writes {
         return Err(WrongSetting(format!(
             "the token in BENCH_BOT_TOKEN is not {bot}'s, and only {bot} may write (--bot, BENCH_BOT_USER): add --dry-run to \
              look, set BENCH_BOT_TOKEN to {bot}'s token, or run the pipeline of the project that runs bench-bot, whose \

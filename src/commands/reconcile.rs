@@ -13,7 +13,7 @@ use crate::survey::Scope;
 
 /// How long after a benchmark ends its outcome is still posted if the label is already gone and the merge request is not
 /// marked: longer than the interval of an hourly schedule, and short enough to concern few.
-pub(super) const AFTERCARE: TimeDelta = TimeDelta::hours(2);
+pub(super) const ENDED_WITHIN: TimeDelta = TimeDelta::hours(2);
 
 pub fn reconcile(
     settings: Settings,
@@ -22,8 +22,8 @@ pub fn reconcile(
     environment: &Environment,
 ) -> Result<RunOutcome> {
     let since = since.and_then(|since| TimeDelta::from_std(since).ok());
-    let aftercare = since.unwrap_or_default().max(AFTERCARE);
-    let scope = Scope::Records { aftercare };
+    let ended_within = since.unwrap_or_default().max(ENDED_WITHIN);
+    let scope = Scope::Records { ended_within };
     let run = Run {
         dry_run,
         ..Run::begin("reconcile", settings, environment, Some(scope), !dry_run)?

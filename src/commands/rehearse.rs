@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::gitlab::answer::Status;
-use crate::gitlab::{BenchmarkProject, Door, Error, both};
+use crate::gitlab::{BenchmarkProject, Error, ProjectAccess, both};
 use crate::id::PipelineId;
 use crate::record;
 use crate::setup::checks::rehearsal::CANCELING;
@@ -19,7 +19,7 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// Whether the token may write in the source project, where its scopes do not say.
-pub fn try_writes(source: &Door, findings: &Findings) -> Option<Result<(), Error>> {
+pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<(), Error>> {
     let settings = findings.source.settings.as_ref().ok()?;
     let token = &findings.token;
     let untold = token.user.is_ok() && (token.fine_grained() || token.details.is_err());
@@ -27,14 +27,14 @@ pub fn try_writes(source: &Door, findings: &Findings) -> Option<Result<(), Error
 }
 
 /// Whether a pipeline with variables is let through, read back and cancelled.
-pub fn rehearse(benchmark: Door, findings: &Findings) -> Option<Rehearsal> {
+pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehearsal> {
     let user = findings.benchmark_identity().user.as_ref().ok()?;
     let settings = findings.benchmark.settings.as_ref().ok()?;
     let found = findings.ref_found.as_ref()?;
     if let (Ok(None), Ok(None)) = (&found.branch, &found.tag) {
         return None;
     }
-    let benchmark = benchmark.opened(user.clone(), settings.project.clone());
+    let benchmark = benchmark.into_benchmark_project(user.clone(), settings.project.clone());
     let variables = [record::rehearsal()];
     let pipeline = match benchmark.create_pipeline(&found.name, &variables) {
         Ok(pipeline) => pipeline,

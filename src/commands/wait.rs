@@ -9,7 +9,7 @@ use indicatif::ProgressStyle;
 use log::debug;
 
 use super::Run;
-use super::reconcile::AFTERCARE;
+use super::reconcile::ENDED_WITHIN;
 use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
 use crate::gitlab::answer::{Job, Outcome, Status};
 use crate::gitlab::{Error, Gitlab};
@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 
 /// Reconcile posts the outcome when that can be read again.
-const MOST_UNTOLD: usize = 5;
+const MAX_UNTOLD: usize = 5;
 
 /// A benchmark that is waited for.
 struct Following {
@@ -160,7 +160,7 @@ impl Run {
                 Some(error) => error.refused().is_none(),
                 None => true,
             };
-            if !passes || following.untold > MOST_UNTOLD || self.over_time(following) {
+            if !passes || following.untold > MAX_UNTOLD || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
                     "{url} is not followed any longer, and reconcile tells its outcome"
@@ -180,7 +180,7 @@ impl Run {
     }
 
     fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
-        let gitlab = self.gitlab.anew(0);
+        let gitlab = self.gitlab.with_new_deadline(0);
         let seen = match look(&gitlab, following) {
             Ok(seen) => seen,
             Err(error) if error.not_found() => {
@@ -203,11 +203,13 @@ impl Run {
 
     /// Does what reconcile would do about the merge request's benchmarks.
     fn close(&mut self, following: &mut Following, seen: &Seen) -> Result<Step> {
-        self.gitlab = self.gitlab.anew(self.config.connection.limits.retries);
+        self.gitlab = self
+            .gitlab
+            .with_new_deadline(self.config.connection.limits.retries);
         let (mr, followed) = (following.mr, following.benchmark.id);
         let ending = Scope::Ending {
             iid: mr,
-            aftercare: AFTERCARE,
+            ended_within: ENDED_WITHIN,
         };
         let snapshot = self.survey(None, ending)?;
         let mut repairs = plan::reconcile(&snapshot, &self.config.rules).repairs;
@@ -217,16 +219,16 @@ impl Run {
 
         let mut records = snapshot.records.iter();
         let record = records.find(|record| record.pipeline == followed);
-        let standing = record.map(|record| plan::standing_for(&snapshot, record));
-        let id = standing.map_or(followed, |standing| standing.pipeline);
-        let status = standing.map_or(&seen.status, |standing| &standing.status);
+        let primary = record.map(|record| plan::primary_record(&snapshot, record));
+        let id = primary.map_or(followed, |primary| primary.pipeline);
+        let status = primary.map_or(&seen.status, |primary| &primary.status);
         let of_it = |action: &&Action| action.pipeline.as_ref().is_some_and(|of| of.id == id);
         let action = done.iter().find(of_it);
         let failed = done
             .iter()
             .any(|action| matches!(action.effect, Effect::Failed(_)));
         let success = match action.map(|action| (action.end, action.verb)) {
-            Some((Some(end), _)) => end == End::Of(Outcome::Success),
+            Some((Some(end), _)) => end == End::Pipeline(Outcome::Success),
             // Its merge request has been deleted.
             Some((None, Verb::Cancel)) => false,
             _ if failed => false,
@@ -238,9 +240,9 @@ impl Run {
                 }
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
                 // Somebody may have retried it when its outcome had been posted.
-                let retried = standing.is_some_and(|record| plan::was_retried(&snapshot, record));
+                let retried = primary.is_some_and(|record| plan::was_retried(&snapshot, record));
                 if !ended && !retried {
-                    if let Some(first) = standing.filter(|first| first.pipeline != followed) {
+                    if let Some(first) = primary.filter(|first| first.pipeline != followed) {
                         following.benchmark = BenchmarkPipeline::from(first);
                         self.begin_showing(following);
                     }

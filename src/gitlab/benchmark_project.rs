@@ -3,13 +3,13 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
-use super::Access;
+use super::ProjectClient;
 use super::answer::{Job, Pipeline, Project, Variable};
 use super::error::Result;
 use super::http::PER_PAGE;
 use crate::id::{JobId, PipelineId, ProjectId};
 
-pub struct BenchmarkProject(pub(super) Access);
+pub struct BenchmarkProject(pub(super) ProjectClient);
 
 impl BenchmarkProject {
     pub fn project(&self) -> &Project {
@@ -137,13 +137,13 @@ impl BenchmarkProject {
     /// The pipeline as it stands then. GitLab says yes also where this has no effect, and where it has one only later.
     pub fn cancel(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}/cancel", self.pipelines_path());
-        self.0.http.post_repeatable(&self.0.token, &path, None)
+        self.0.http.post_idempotent(&self.0.token, &path, None)
     }
 
     /// The job as it stands then. A manual job, which cancelling its pipeline leaves alone, is cancelled as well.
     pub fn cancel_job(&self, job: JobId) -> Result<Job> {
         let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
-        self.0.http.post_repeatable(&self.0.token, &path, None)
+        self.0.http.post_idempotent(&self.0.token, &path, None)
     }
 }
 

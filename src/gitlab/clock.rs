@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use super::side_by_side::lock;
+use super::parallel::lock;
 
 /// Each answer tells the time, but one may be of a machine whose clock is wrong. So what counts is the median of what
 /// they tell: a single answer decides nothing, not even the first.
@@ -28,7 +28,7 @@ impl Default for Clock {
 impl Clock {
     /// This machine's, as long as there is no answer.
     pub fn now(&self) -> DateTime<Utc> {
-        let ours = self.ours();
+        let ours = self.local_now();
         let ahead = median(&lock(&self.ahead)).unwrap_or_default();
         // GitLab tells whole seconds.
         ours.checked_add_signed(ahead)
@@ -37,20 +37,20 @@ impl Clock {
     }
 
     /// An answer that came just now bears this date.
-    pub fn heed(&self, date: DateTime<Utc>) {
-        let ahead = date - self.ours();
+    pub fn observe(&self, date: DateTime<Utc>) {
+        let ahead = date - self.local_now();
         let mut known = lock(&self.ahead);
         let place = known.partition_point(|other| *other < ahead);
         known.insert(place, ahead);
     }
 
     /// From here on, all answers so far count as one: clocks are set, and machines sleep.
-    pub fn settle(&self) {
+    pub fn merge_samples(&self) {
         let mut known = lock(&self.ahead);
         *known = median(&known).into_iter().collect();
     }
 
-    fn ours(&self) -> DateTime<Utc> {
+    fn local_now(&self) -> DateTime<Utc> {
         let (instant, time) = self.begun;
         TimeDelta::from_std(instant.elapsed()).map_or(time, |passed| time + passed)
     }

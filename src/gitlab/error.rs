@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{request}: {message}")]
 pub struct Error {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// Method and path, without query.
     pub request: String,
     pub message: String,
@@ -15,39 +15,41 @@ pub struct Error {
 
 /// What an error means for whoever made the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// GitLab said no, and will say so again until somebody changes something.
     Refused(StatusCode),
     /// Something between us and GitLab said no in its place, a proxy that reloads for instance: it says nothing about
     /// what is there, nor about what took effect.
     NotGitlab(StatusCode),
     /// Nothing happened, and it may go through later: rate limits, locks, no connection.
-    Passing,
+    Transient,
     /// It may have taken effect or not: a time-out, a broken connection, a server error, an unreadable answer.
     Unclear,
 }
 
 /// What keeps the bot out of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum AccessProblem {
     /// The token is refused, or the account that it belongs to; and the way out, where GitLab names the reason.
-    Refused(Option<&'static str>),
+    TokenRefused(Option<&'static str>),
     /// It lets in again by itself: rate limits, maintenance.
-    ForNow,
+    Unavailable,
     /// What answers is no GitLab.
-    Foreign,
+    NotGitlab,
     /// Nothing answers.
-    Silent,
+    NoAnswer,
 }
 
 impl Error {
-    pub fn closed(&self) -> Closed {
+    pub fn access_problem(&self) -> AccessProblem {
         match (self.kind, self.status()) {
-            (Kind::Refused(_), Some(401 | 403)) => Closed::Refused(way_in(&self.message)),
-            (Kind::Refused(_) | Kind::NotGitlab(_), _) => Closed::Foreign,
-            (_, Some(_)) => Closed::ForNow,
-            _ if self.message.starts_with("answered, but unreadable") => Closed::Foreign,
-            _ => Closed::Silent,
+            (ErrorKind::Refused(_), Some(401 | 403)) => {
+                AccessProblem::TokenRefused(way_in(&self.message))
+            }
+            (ErrorKind::Refused(_) | ErrorKind::NotGitlab(_), _) => AccessProblem::NotGitlab,
+            (_, Some(_)) => AccessProblem::Unavailable,
+            _ if self.message.starts_with("answered, but unreadable") => AccessProblem::NotGitlab,
+            _ => AccessProblem::NoAnswer,
         }
     }
 
@@ -65,8 +67,8 @@ impl Error {
 
     pub fn refused(&self) -> Option<StatusCode> {
         match self.kind {
-            Kind::Refused(status) => Some(status),
-            Kind::NotGitlab(_) | Kind::Passing | Kind::Unclear => None,
+            ErrorKind::Refused(status) => Some(status),
+            ErrorKind::NotGitlab(_) | ErrorKind::Transient | ErrorKind::Unclear => None,
         }
     }
 

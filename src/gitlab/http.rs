@@ -16,16 +16,16 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 
 use self::body::LONGEST_TEXT;
-use self::call::{Call, Repeat};
+use self::call::{Call, Retry};
 use super::ConnectError;
 use super::clock::Clock;
-use super::error::{Kind, Result, cause};
-use super::pace::Pace;
+use super::error::{ErrorKind, Result, cause};
+use super::rate_limit::RateLimiter;
 
 /// GitLab cuts larger pages to this.
 pub const PER_PAGE: usize = 100;
 /// Of one list. People have far fewer of anything that is listed.
-const MOST_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// A token as it goes over the wire, and nowhere else: marked so that no log of headers shows it.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ pub struct Limits {
     /// For all requests together, repetitions and pauses included.
     pub run_time: Duration,
     /// For one answer, or all pages of a list.
-    pub most_bytes: u64,
+    pub max_bytes: u64,
     /// A file of PEM certificates to trust besides the system's.
     pub ca_file: Option<std::path::PathBuf>,
 }
@@ -60,9 +60,9 @@ pub struct Http {
     http_timeout: Duration,
     retries: usize,
     run_time: Duration,
-    most_bytes: u64,
+    max_bytes: u64,
     deadline: Instant,
-    pace: Arc<Pace>,
+    rate_limiter: Arc<RateLimiter>,
     clock: Arc<Clock>,
 }
 
@@ -96,25 +96,25 @@ impl Http {
             http_timeout: limits.http_timeout,
             retries: limits.retries,
             run_time: limits.run_time,
-            most_bytes: limits.most_bytes,
+            max_bytes: limits.max_bytes,
             deadline: Instant::now() + limits.run_time,
-            pace: Arc::default(),
+            rate_limiter: Arc::default(),
             clock: Arc::default(),
         })
     }
 
     /// The same server, with a run's time before it, and so many repetitions of a request.
-    pub fn anew(&self, retries: usize) -> Self {
-        self.clock.settle();
+    pub fn with_new_deadline(&self, retries: usize) -> Self {
+        self.clock.merge_samples();
         Self {
             client: self.client.clone(),
             api: self.api.clone(),
             http_timeout: self.http_timeout,
             retries,
             run_time: self.run_time,
-            most_bytes: self.most_bytes,
+            max_bytes: self.max_bytes,
             deadline: Instant::now() + self.run_time,
-            pace: self.pace.clone(),
+            rate_limiter: self.rate_limiter.clone(),
             clock: self.clock.clone(),
         }
     }
@@ -134,8 +134,8 @@ impl Http {
     }
 
     /// How the run went: requests, repetitions, chain, time.
-    pub fn figures(&self) -> String {
-        self.pace.figures()
+    pub fn stats(&self) -> String {
+        self.rate_limiter.stats()
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {
@@ -159,7 +159,7 @@ impl Http {
         path: &str,
         query: &[(&str, String)],
     ) -> Result<T> {
-        let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        let mut call = Call::new(self, token, Method::GET, path, Retry::Safe);
         call.query = query.to_vec();
         call.longest_text = longest;
         call.send()
@@ -167,7 +167,7 @@ impl Http {
 
     /// The first bytes of what is no JSON; more are not even received.
     pub fn get_beginning(&self, token: &Token, path: &str, most: u64) -> Result<Vec<u8>> {
-        let call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        let call = Call::new(self, token, Method::GET, path, Retry::Safe);
         call.receive_beginning(most)
     }
 
@@ -178,7 +178,7 @@ impl Http {
         query: &[(&'a str, String)],
         page: usize,
     ) -> Call<'a> {
-        let mut call = Call::new(self, token, Method::GET, path, Repeat::Safe);
+        let mut call = Call::new(self, token, Method::GET, path, Retry::Safe);
         call.query = query.to_vec();
         call.query.push(("per_page", PER_PAGE.to_string()));
         call.query.push(("page", page.to_string()));
@@ -229,9 +229,9 @@ impl Http {
     ) -> Result<Vec<T>> {
         let mut rows = Vec::new();
         let (mut page, mut bytes) = (1, 0);
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let mut call = self.page_call(token, path, query, page);
-            call.most_bytes -= bytes;
+            call.max_bytes -= bytes;
             let answer = call.receive(read)?;
             bytes += answer.bytes;
             let last = enough(&answer.value);
@@ -246,39 +246,39 @@ impl Http {
                 Some((_, Ok(next))) if next > page => next,
                 _ => {
                     let message = format!("page {page} does not say which page follows it");
-                    return Err(call.error(Kind::Unclear, message));
+                    return Err(call.error(ErrorKind::Unclear, message));
                 }
             };
         }
         let call = self.page_call(token, path, query, page);
-        let message = format!("answered, but unreadable: it is larger than {MOST_PAGES} pages");
-        Err(call.error(Kind::Unclear, message))
+        let message = format!("answered, but unreadable: it is larger than {MAX_PAGES} pages");
+        Err(call.error(ErrorKind::Unclear, message))
     }
 
     pub fn put<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
-        let call = Call::new(self, token, Method::PUT, path, Repeat::Safe);
+        let call = Call::new(self, token, Method::PUT, path, Retry::Safe);
         call.with(body).send()
     }
 
     pub fn delete(&self, token: &Token, path: &str) -> Result<()> {
-        let call = Call::new(self, token, Method::DELETE, path, Repeat::Safe);
+        let call = Call::new(self, token, Method::DELETE, path, Retry::Safe);
         call.send()
     }
 
     /// Sent once, unless it is certain that nothing came of it.
     pub fn post<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
-        let call = Call::new(self, token, Method::POST, path, Repeat::Never);
+        let call = Call::new(self, token, Method::POST, path, Retry::Never);
         call.with(body).send()
     }
 
     /// A POST that does the same when it is done twice.
-    pub fn post_repeatable<T: DeserializeOwned>(
+    pub fn post_idempotent<T: DeserializeOwned>(
         &self,
         token: &Token,
         path: &str,
         body: Option<&Value>,
     ) -> Result<T> {
-        let mut call = Call::new(self, token, Method::POST, path, Repeat::Safe);
+        let mut call = Call::new(self, token, Method::POST, path, Retry::Safe);
         call.body = body;
         call.send()
     }

@@ -11,9 +11,9 @@ mod clock;
 mod discussions;
 mod error;
 mod http;
-mod pace;
+mod parallel;
+mod rate_limit;
 mod setup;
-mod side_by_side;
 mod source_project;
 
 use std::fmt;
@@ -25,12 +25,12 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 pub use self::benchmark_project::{BenchmarkProject, by_id};
-pub use self::error::{Closed, Error, GRANT, Kind};
+pub use self::error::{AccessProblem, Error, ErrorKind, GRANT};
 pub use self::http::Limits;
+pub use self::parallel::{Count, both, parallel_map};
 pub use self::setup::{
     AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
 };
-pub use self::side_by_side::{Count, both, side_by_side};
 pub use self::source_project::{Listed, Listing, SourceProject};
 pub use reqwest::Url;
 
@@ -88,7 +88,7 @@ pub struct BotNames {
 
 /// A project, and the token that opens it.
 #[derive(Clone)]
-struct Access {
+struct ProjectClient {
     http: Arc<Http>,
     token: Token,
     project: Project,
@@ -104,8 +104,8 @@ pub struct Gitlab {
     /// Whose token reads the source project.
     pub user: User,
     /// The token is another user's than the bot's: nothing may be written, and not everything is shown.
-    pub is_guest: bool,
-    early: Vec<Result<Vec<Listed>, Error>>,
+    pub is_observer: bool,
+    prefetched: Vec<Result<Vec<Listed>, Error>>,
 }
 
 /// Why the work cannot even begin.
@@ -121,8 +121,8 @@ pub enum ConnectError {
 impl Gitlab {
     /// Finds out who the tokens belong to and which projects are meant. What will be listed anyway is asked for at the
     /// same time, which saves a round trip.
-    pub fn connect(connection: &Connection, early: &[Listing]) -> Result<Self, ConnectError> {
-        let (source, benchmark) = Door::both(connection)?;
+    pub fn connect(connection: &Connection, prefetched: &[Listing]) -> Result<Self, ConnectError> {
+        let (source, benchmark) = ProjectAccess::both(connection)?;
         let http = source.http.clone();
         let two_users = connection.benchmark_token.is_some();
         let of_source = || both(|| source.user(), || source.project());
@@ -132,13 +132,14 @@ impl Gitlab {
                 || benchmark.project(),
             )
         };
-        let (early, ((source_user, source_project), (benchmark_user, benchmark_project))) = both(
-            || side_by_side(early.to_vec(), |listing| source.list(listing)),
-            || both(of_source, of_benchmark),
-        );
-        let user = source_user.map_err(|error| source.closed(&error))?;
+        let (prefetched, ((source_user, source_project), (benchmark_user, benchmark_project))) =
+            both(
+                || parallel_map(prefetched.to_vec(), |listing| source.list(listing)),
+                || both(of_source, of_benchmark),
+            );
+        let user = source_user.map_err(|error| source.connect_error(&error))?;
         let benchmark_user = match benchmark_user {
-            Some(user) => user.map_err(|error| benchmark.closed(&error))?,
+            Some(user) => user.map_err(|error| benchmark.connect_error(&error))?,
             None => user.clone(),
         };
         let (source_bot, benchmark_bot) = match &connection.bot {
@@ -148,48 +149,48 @@ impl Gitlab {
                 benchmark.username(&bot.benchmark, &benchmark_user)?,
             ),
         };
-        let is_guest = source_bot != user.username || benchmark_bot != benchmark_user.username;
-        let source = source.access(&user, source_project, source_bot)?;
-        let benchmark = benchmark.access(&benchmark_user, benchmark_project, benchmark_bot)?;
+        let is_observer = source_bot != user.username || benchmark_bot != benchmark_user.username;
+        let source = source.into_client(&user, source_project, source_bot)?;
+        let benchmark = benchmark.into_client(&benchmark_user, benchmark_project, benchmark_bot)?;
         Ok(Self {
             http,
             source: SourceProject(source),
             benchmark: BenchmarkProject(benchmark),
             user,
-            is_guest,
-            early,
+            is_observer,
+            prefetched,
         })
     }
 
     /// These lists, unless they were asked for already.
     pub fn list_all(&self, listings: &[Listing]) -> Vec<Result<Vec<Listed>, Error>> {
-        match self.early.len() == listings.len() {
-            true => self.early.clone(),
-            false => side_by_side(listings.to_vec(), |listing| self.source.list(listing)),
+        match self.prefetched.len() == listings.len() {
+            true => self.prefetched.clone(),
+            false => parallel_map(listings.to_vec(), |listing| self.source.list(listing)),
         }
     }
 
     /// The same, with a run's time before it, and so many repetitions of a request: waiting for hours counts neither as
     /// a run's time nor as a failure.
-    pub fn anew(&self, retries: usize) -> Self {
-        let http = Arc::new(self.http.anew(retries));
-        let access = |access: &Access| Access {
+    pub fn with_new_deadline(&self, retries: usize) -> Self {
+        let http = Arc::new(self.http.with_new_deadline(retries));
+        let renewed = |client: &ProjectClient| ProjectClient {
             http: http.clone(),
-            ..access.clone()
+            ..client.clone()
         };
         Self {
-            source: SourceProject(access(&self.source.0)),
-            benchmark: BenchmarkProject(access(&self.benchmark.0)),
+            source: SourceProject(renewed(&self.source.0)),
+            benchmark: BenchmarkProject(renewed(&self.benchmark.0)),
             http,
             user: self.user.clone(),
-            is_guest: self.is_guest,
-            early: Vec::new(),
+            is_observer: self.is_observer,
+            prefetched: Vec::new(),
         }
     }
 
     /// How the run went: requests, repetitions, chain, time.
-    pub fn figures(&self) -> String {
-        self.http.figures()
+    pub fn stats(&self) -> String {
+        self.http.stats()
     }
 
     /// Waits so long, but no longer than the run may take.
@@ -205,7 +206,7 @@ impl Gitlab {
 
 /// A project as the settings name it, and the token that is to open it.
 #[derive(Clone)]
-pub struct Door {
+pub struct ProjectAccess {
     http: Arc<Http>,
     gitlab_url: Url,
     token: Token,
@@ -222,7 +223,7 @@ fn token(secret: &SecretString, variable: &str) -> Result<Token, ConnectError> {
     })
 }
 
-impl Door {
+impl ProjectAccess {
     /// Those of the source project and of the benchmark project, whether or not they open.
     pub fn both(connection: &Connection) -> Result<(Self, Self), ConnectError> {
         let source = Self {
@@ -271,7 +272,7 @@ impl Door {
         }
         let query = [("username", name.to_owned())];
         let found: Result<Vec<User>, Error> = self.http.get_with(&self.token, "users", &query);
-        let found = found.map_err(|error| self.closed(&error))?;
+        let found = found.map_err(|error| self.connect_error(&error))?;
         let found = found
             .into_iter()
             .find(|found| found.username.eq_ignore_ascii_case(name));
@@ -287,21 +288,21 @@ impl Door {
         format!("projects/{}", self.name.0.replace('/', "%2F"))
     }
 
-    fn access(
+    fn into_client(
         self,
         user: &User,
         project: Result<Project, Error>,
         bot: String,
-    ) -> Result<Access, ConnectError> {
+    ) -> Result<ProjectClient, ConnectError> {
         let project = project.map_err(|error| match error.not_found() {
             true => ConnectError::Setting(format!(
                 "project {} is not there, or {} may not see it: check {}, \
                  or make {1} a member of the project",
                 self.name, user.username, self.setting
             )),
-            false => self.closed(&error),
+            false => self.connect_error(&error),
         })?;
-        Ok(Access {
+        Ok(ProjectClient {
             http: self.http,
             token: self.token,
             project,
@@ -310,26 +311,26 @@ impl Door {
     }
 
     /// Why the server does not let the bot in.
-    fn closed(&self, error: &Error) -> ConnectError {
+    fn connect_error(&self, error: &Error) -> ConnectError {
         let (url, variable, message) = (&self.gitlab_url, self.variable, &error.message);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
-        match error.closed() {
-            Closed::Refused(way) => ConnectError::Setting(format!(
+        match error.access_problem() {
+            AccessProblem::TokenRefused(way) => ConnectError::Setting(format!(
                 "{url} refuses the token in {variable} ({message}): {}",
                 way.unwrap_or("it must be valid, and have the scope api")
             )),
-            Closed::ForNow => ConnectError::Unreachable(format!(
+            AccessProblem::Unavailable => ConnectError::Unreachable(format!(
                 "{url} turns requests away just now ({message}): the next run tries again; if it stays so, ask whoever \
                  runs the server"
             )),
-            Closed::Foreign => {
+            AccessProblem::NotGitlab => {
                 let said = format!("{url} does not answer as a GitLab does ({error}): {check_url}");
                 match error.kind {
-                    Kind::Refused(_) | Kind::NotGitlab(_) => ConnectError::Setting(said),
-                    Kind::Passing | Kind::Unclear => ConnectError::Unreachable(said),
+                    ErrorKind::Refused(_) | ErrorKind::NotGitlab(_) => ConnectError::Setting(said),
+                    ErrorKind::Transient | ErrorKind::Unclear => ConnectError::Unreachable(said),
                 }
             }
-            Closed::Silent => ConnectError::Unreachable(format!(
+            AccessProblem::NoAnswer => ConnectError::Unreachable(format!(
                 "{url} cannot be reached ({message}): {check_url} and the network"
             )),
         }

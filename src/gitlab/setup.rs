@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::{Label, Project, User};
 use super::error::Result;
 use super::http::{Http, Token};
-use super::{Access, BenchmarkProject, Door};
+use super::{BenchmarkProject, ProjectAccess, ProjectClient};
 use crate::id::{ProjectId, UserId};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -126,14 +126,14 @@ pub struct AccessLevel {
 /// In base64: GitLab itself takes no longer configuration than 2 MB.
 const LONGEST_FILE: usize = 4 << 20;
 
-impl Door {
+impl ProjectAccess {
     /// What time it is by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
         self.http.now()
     }
 
-    pub fn figures(&self) -> String {
-        self.http.figures()
+    pub fn stats(&self) -> String {
+        self.http.stats()
     }
 
     pub fn version(&self) -> Result<Version> {
@@ -235,8 +235,8 @@ impl Door {
     }
 
     /// To act there, once both are known.
-    pub fn opened(self, user: User, project: Project) -> BenchmarkProject {
-        BenchmarkProject(Access {
+    pub fn into_benchmark_project(self, user: User, project: Project) -> BenchmarkProject {
+        BenchmarkProject(ProjectClient {
             http: self.http,
             token: self.token,
             project,

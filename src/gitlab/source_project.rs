@@ -4,18 +4,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Access;
+use super::ProjectClient;
 use super::answer::{
     AwardEmoji, Commit, Discussion, LabelEvent, MergeRequest, Note, Project, SourcePipeline,
     Version,
 };
 use super::discussions::with_texts_of;
-use super::error::{Error, Kind, Result};
+use super::error::{Error, ErrorKind, Result};
 use super::http::{Http, Token};
 use super::setup::label_exists;
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, Sha};
 
-pub struct SourceProject(pub(super) Access);
+pub struct SourceProject(pub(super) ProjectClient);
 
 /// Which merge requests to list.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +176,7 @@ impl SourceProject {
         let body = json!({ "resolved": true });
         let resolved = self.0.http.put::<Resolved>(&self.0.token, &path, &body);
         let gone = |error: &Error| {
-            (error.not_found() || error.kind == Kind::Unclear) && {
+            (error.not_found() || error.kind == ErrorKind::Unclear) && {
                 let found = self.0.http.get::<Resolved>(&self.0.token, &path);
                 found.is_err_and(|error| error.not_found())
             }
@@ -194,7 +194,7 @@ impl SourceProject {
         match self
             .0
             .http
-            .post_repeatable::<AwardEmoji>(&self.0.token, &path, Some(&body))
+            .post_idempotent::<AwardEmoji>(&self.0.token, &path, Some(&body))
         {
             // That is what GitLab answers where it is there already.
             Err(error) if error.not_found() && error.message.contains("taken") => Ok(()),

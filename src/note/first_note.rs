@@ -19,7 +19,7 @@ pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option
         label: Some(request.label.clone()),
         sha: head.cloned(),
         project: Some(project),
-        meant: request.meant_for(head),
+        triggered: request.triggered_for(head),
         state: None,
     };
     marked(&text, &marker)
@@ -50,7 +50,7 @@ pub fn refused(
         label: Some(task.label.clone()),
         sha: Some(task.sha.clone()),
         project: Some(project),
-        meant: request.meant_for(Some(&task.sha)),
+        triggered: request.triggered_for(Some(&task.sha)),
         state: Some(state),
     };
     marked(&text, &marker)
@@ -58,7 +58,7 @@ pub fn refused(
 
 /// Why a request went away before its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub enum CloseReason {
     Unlabelled,
     Merged,
     Closed,
@@ -66,12 +66,12 @@ pub enum Gone {
 
 /// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
 /// that somebody deleted, or that ended where this run does not look.
-pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
+pub fn closed(opening: &OpeningNote, label: &str, why: CloseReason) -> String {
     let label = code(label);
     let why = match why {
-        Gone::Unlabelled => format!("the label {label} was taken off"),
-        Gone::Merged => "the merge request was merged".to_owned(),
-        Gone::Closed => "the merge request was closed".to_owned(),
+        CloseReason::Unlabelled => format!("the label {label} was taken off"),
+        CloseReason::Merged => "the merge request was merged".to_owned(),
+        CloseReason::Closed => "the merge request was closed".to_owned(),
     };
     let text = match opening.linked {
         None => format!("**Benchmark not started**: {why} before its turn."),
@@ -86,7 +86,7 @@ pub fn closed(opening: &OpeningNote, label: &str, why: Gone) -> String {
         label: opening.label.clone(),
         sha: opening.sha.clone(),
         project: opening.project,
-        meant: None,
+        triggered: None,
         state: Some(Unstarted::Closed),
     };
     marked(&text, &marker)
@@ -116,7 +116,7 @@ pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &
         label: Some(task.label.clone()),
         sha: Some(task.sha.clone()),
         project: Some(project),
-        meant: None,
+        triggered: None,
         state: None,
     };
     marked(&text, &marker)

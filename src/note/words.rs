@@ -10,7 +10,7 @@ use crate::record::Record;
 /// How a benchmark came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    Of(Outcome),
+    Pipeline(Outcome),
     /// Its pipeline passed, though the job that has the results failed.
     ResultsFailed,
     /// The label was taken off, or put on again, while it ran.
@@ -24,7 +24,7 @@ impl End {
     /// GitLab's word for it, or one of ours.
     pub fn word(self) -> &'static str {
         match self {
-            End::Of(outcome) => outcome.word(),
+            End::Pipeline(outcome) => outcome.word(),
             End::ResultsFailed => Outcome::Failed.word(),
             End::Withdrawn => "withdrawn",
             End::TimedOut => "timed out",
@@ -34,10 +34,10 @@ impl End {
 
     fn sign(self) -> &'static str {
         match self {
-            End::Of(Outcome::Success) => "✅",
-            End::Of(Outcome::Failed) | End::ResultsFailed => "❌",
-            End::Of(Outcome::Canceled) => "🚫",
-            End::Of(Outcome::Skipped) => "⏭️",
+            End::Pipeline(Outcome::Success) => "✅",
+            End::Pipeline(Outcome::Failed) | End::ResultsFailed => "❌",
+            End::Pipeline(Outcome::Canceled) => "🚫",
+            End::Pipeline(Outcome::Skipped) => "⏭️",
             End::Withdrawn => "↩️",
             End::TimedOut => "⌛",
             End::Blocked => "✋",
@@ -51,7 +51,7 @@ impl End {
     /// GitLab's word for what became of the pipeline, where it has ended.
     fn status(self) -> Option<&'static str> {
         match self {
-            End::Of(outcome) => Some(outcome.word()),
+            End::Pipeline(outcome) => Some(outcome.word()),
             End::ResultsFailed => Some(Outcome::Success.word()),
             End::Withdrawn | End::TimedOut | End::Blocked => None,
         }
@@ -93,8 +93,8 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     let pipeline = link(record.pipeline, &record.web_url);
     let (summary, artifacts) = (summary(details), artifacts(details));
     let mut more = match end {
-        End::Of(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
-        End::Of(_) => {
+        End::Pipeline(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
+        End::Pipeline(_) => {
             let failures = failures(details, label);
             format!("{summary}See {artifacts}{pipeline}. {failures}")
         }
@@ -260,11 +260,11 @@ fn failure_cause(job: &Job) -> FailureCause {
     }
 }
 
-const MOST_JOBS: usize = 5;
+const MAX_JOBS: usize = 5;
 
 /// Which jobs failed and why, and whether it is worth while just to ask again.
 fn failures(details: &Details, label: &str) -> String {
-    let named = &details.failed[..details.failed.len().min(MOST_JOBS)];
+    let named = &details.failed[..details.failed.len().min(MAX_JOBS)];
     let mut text = String::new();
     for (whose, lead) in [
         (FailureCause::Script, "The script failed: look at"),

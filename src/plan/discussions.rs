@@ -7,7 +7,7 @@ use crate::note::{self, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
 
 /// Whether, once that record is finished, nothing else of the bot's is unfinished on its merge request.
-pub fn finished_elsewhere(threads: &[Thread], record: &Record) -> bool {
+pub fn is_last_unfinished(threads: &[Thread], record: &Record) -> bool {
     let task = &record.task;
     let mut others =
         note::unfinished(threads).filter(|opening| !opening.is_about(task.request, &task.label));
@@ -23,7 +23,7 @@ pub(super) fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'
 }
 
 /// The outcome that is posted is that of another record, which no list may show any more.
-pub(super) fn is_told_of_another(threads: &[Thread], record: &Record) -> bool {
+pub(super) fn is_other_outcome_posted(threads: &[Thread], record: &Record) -> bool {
     let of = |(_, note): (&Thread, &OutcomeNote)| note.pipeline;
     let told: Vec<_> = outcomes(threads, record).filter_map(of).collect();
     !told.is_empty() && !told.contains(&record.pipeline)
@@ -31,7 +31,7 @@ pub(super) fn is_told_of_another(threads: &[Thread], record: &Record) -> bool {
 
 /// The first note of the record's discussion, if it does not link to the record's pipeline.
 pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a OpeningNote> {
-    if is_told_of_another(threads, record) {
+    if is_other_outcome_posted(threads, record) {
         return None;
     }
     let task = &record.task;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Rules;
-use super::requests::stands;
+use super::requests::is_primary;
 use crate::gitlab::answer::Status;
 use crate::record::Record;
 use crate::snapshot::{Snapshot, Unreadable};
@@ -39,7 +39,7 @@ pub(super) fn of_record(snapshot: &Snapshot, record: &Record, rules: &Rules) -> 
 
 /// One that does not stand for its request is cancelled however often somebody retries it.
 pub(super) fn in_flight_since(snapshot: &Snapshot, record: &Record) -> DateTime<Utc> {
-    match stands(snapshot, record) {
+    match is_primary(snapshot, record) {
         true => record.created_at,
         false => record.updated_at,
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::gitlab::Error;
 
 /// So many refusals in one run are enough: what else there is to ask is left to the next.
-pub const MOST_REFUSALS: usize = 6;
+pub const MAX_REFUSALS: usize = 6;
 
 /// What a refusal lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

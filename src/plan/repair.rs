@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::discussions::{is_told_of_another, outcomes, redundant_notes, thread_of, unlinked};
+use super::discussions::{is_other_outcome_posted, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
-use super::requests::{is_stuck, may_be_second, stands, unserved};
+use super::requests::{is_primary, is_stuck, may_be_duplicate, unserved};
 use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, RequestId};
-use crate::note::{self, Gone, OpeningNote, OutcomeNote, Thread};
+use crate::note::{self, CloseReason, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
 
@@ -19,7 +19,7 @@ use crate::snapshot::{MergeRequest, Request, Snapshot};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Repair<'a> {
     /// About a record.
-    Of(&'a Record, What<'a>),
+    Record(&'a Record, RecordRepair<'a>),
     /// A request went away before it had a record.
     Close(Closing<'a>),
     /// The bot's mark says that something is unfinished there, and nothing is.
@@ -29,7 +29,7 @@ pub enum Repair<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum What<'a> {
+pub enum RecordRepair<'a> {
     /// Put the link into the discussion's first note, and take out what is one too many.
     Link,
     /// Post the outcome, then take the label off where it still is on.
@@ -54,10 +54,10 @@ pub enum What<'a> {
 /// Whether the discussion has the one reply with the outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reply<'a> {
-    Made,
+    Posted,
     Due(&'a Thread),
     /// A person deleted the discussion.
-    DueAnew,
+    DueInNewThread,
 }
 
 /// A request that has neither a record nor a future.
@@ -67,7 +67,7 @@ pub struct Closing<'a> {
     /// Its discussion, where there is one.
     pub discussion: Option<(&'a Thread, &'a OpeningNote)>,
     pub label: String,
-    pub why: Gone,
+    pub why: CloseReason,
     /// Its label is still on.
     pub labelled: Option<&'a Request>,
     /// Nothing else of the bot's is unfinished there.
@@ -94,7 +94,9 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
         let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
         repairs.extend(at_rest.map(|iid| Repair::Unmark(*iid)));
         let in_flight = snapshot.own_records().filter(|record| {
-            !record.status.ended() && stands(snapshot, record) && !is_told(snapshot, record)
+            !record.status.ended()
+                && is_primary(snapshot, record)
+                && !is_outcome_posted(snapshot, record)
         });
         let read = in_flight.filter(|record| snapshot.threads.contains_key(&record.task.mr));
         let unmarked: BTreeSet<Iid> = read.map(|record| record.task.mr).collect();
@@ -112,7 +114,7 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
 impl Repair<'_> {
     pub fn mr(&self) -> Iid {
         match self {
-            Repair::Of(record, _) => record.task.mr,
+            Repair::Record(record, _) => record.task.mr,
             Repair::Close(closing) => closing.mr.iid,
             Repair::Unmark(iid) | Repair::Mark(iid) => *iid,
         }
@@ -121,7 +123,10 @@ impl Repair<'_> {
     /// The mark goes with it.
     fn ends_something(&self) -> bool {
         match self {
-            Repair::Of(_, what) => !matches!(what, What::Link | What::Amend(..) | What::Cancel),
+            Repair::Record(_, what) => !matches!(
+                what,
+                RecordRepair::Link | RecordRepair::Amend(..) | RecordRepair::Cancel
+            ),
             Repair::Close(_) | Repair::Unmark(_) => true,
             Repair::Mark(_) => false,
         }
@@ -134,71 +139,78 @@ pub(super) fn repair<'a>(
     rules: &Rules,
 ) -> Option<Repair<'a>> {
     let what = what(snapshot, record, rules)?;
-    Some(Repair::Of(record, what))
+    Some(Repair::Record(record, what))
 }
 
-fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<What<'a>> {
+fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<RecordRepair<'a>> {
     let task = &record.task;
     let cancelling = record.status.word() == "canceling";
     // Where nothing is posted that would tell since when it is being cancelled.
     let cancel_in_silence = || {
         let age = snapshot.now - places::in_flight_since(snapshot, record);
         let is_lost = age > rules.timeout + CANCELLING_IN_SILENCE;
-        (!record.status.ended() && !cancelling && !is_lost).then_some(What::Cancel)
+        (!record.status.ended() && !cancelling && !is_lost).then_some(RecordRepair::Cancel)
     };
     // Whatever else is known: no two may go on for one request.
-    if snapshot.gone.contains(&task.mr) || !stands(snapshot, record) {
+    if snapshot.gone.contains(&task.mr) || !is_primary(snapshot, record) {
         return cancel_in_silence();
     }
     let mr = snapshot.merge_requests.get(&task.mr)?;
     let threads = snapshot.threads.get(&task.mr)?;
-    if !record.status.ended() && is_told_of_another(threads, record) {
+    if !record.status.ended() && is_other_outcome_posted(threads, record) {
         return cancel_in_silence();
     }
-    if may_be_second(snapshot, mr, record) {
+    if may_be_duplicate(snapshot, mr, record) {
         return None;
     }
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
     let reply = match thread {
-        _ if posted.is_some() => Reply::Made,
+        _ if posted.is_some() => Reply::Posted,
         Some(thread) => Reply::Due(thread),
-        None => Reply::DueAnew,
+        None => Reply::DueInNewThread,
     };
     let labelled = snapshot.request_of(record);
     let is_on = labelled.is_some();
     // GitLab took no word of it then, or a person has deleted it since.
-    let is_put_aside = is_put_aside(mr, task.request, &task.label, &snapshot.bot);
+    let is_label_removed_by_bot =
+        is_label_removed_by_bot(mr, task.request, &task.label, &snapshot.bot);
     let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
-    let link = (!mended).then_some(What::Link);
+    let link = (!mended).then_some(RecordRepair::Link);
     match &record.status {
         // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
-        Status::Ended(outcome) if is_on || (matches!(reply, Reply::Due(_)) && !is_put_aside) => {
-            Some(What::Finish {
+        Status::Ended(outcome)
+            if is_on || (matches!(reply, Reply::Due(_)) && !is_label_removed_by_bot) =>
+        {
+            Some(RecordRepair::Finish {
                 outcome: *outcome,
                 reply,
                 labelled,
             })
         }
         Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
-            Some(note) => Some(What::Amend(*outcome, note)),
+            Some(note) => Some(RecordRepair::Amend(*outcome, note)),
             // A run stopped when it had posted the outcome, and then the label went.
             None if posted.is_some() => link,
             None => None,
         },
         Status::Alive(_) if !is_on && posted.is_some() => match posted {
-            Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => Some(What::Cancel),
+            Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => {
+                Some(RecordRepair::Cancel)
+            }
             // It is canceling, a person has to deal with it, or somebody retried it: that is theirs to end.
             _ => None,
         },
         Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => match reply {
-            Reply::DueAnew => cancel_in_silence(),
+            Reply::DueInNewThread => cancel_in_silence(),
             // It timed out.
-            _ if is_put_aside && is_stuck(snapshot, record, rules) => cancel_in_silence(),
-            reply => Some(What::Withdraw(reply)),
+            _ if is_label_removed_by_bot && is_stuck(snapshot, record, rules) => {
+                cancel_in_silence()
+            }
+            reply => Some(RecordRepair::Withdraw(reply)),
         },
         Status::Alive(_) if is_stuck(snapshot, record, rules) => {
-            Some(What::TimeOut { reply, labelled })
+            Some(RecordRepair::TimeOut { reply, labelled })
         }
         Status::Alive(_) => link,
     }
@@ -211,16 +223,16 @@ fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
 
 /// It has been said that this is cancelled, and it is not known to have been. Older notes do not tell.
 fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
-    note.cancels && note.status.is_none() && is_of_late(snapshot, note)
+    note.cancels && note.status.is_none() && is_recent(snapshot, note)
 }
 
-fn is_of_late(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
+fn is_recent(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
     let posted_at = note.posted_at;
     posted_at.is_some_and(|at| snapshot.now - at <= CANCELLING)
 }
 
 /// Whether its outcome is posted.
-pub fn is_told(snapshot: &Snapshot, record: &Record) -> bool {
+pub fn is_outcome_posted(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr);
     threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
 }
@@ -245,7 +257,7 @@ fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
 
 /// The bot itself took the label off, which it does last of all: what could be told then was. Unless it put the label
 /// back at once, since it had taken off what another run had put on anew.
-fn is_put_aside(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
+fn is_label_removed_by_bot(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
     let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
     later.sort_by_key(|event| event.id);
     let did = |event: Option<&&LabelEvent>, action: &str| {
@@ -281,8 +293,8 @@ pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> boo
 /// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
 fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
     let left = match mr.state.as_str() {
-        "merged" => Some(Gone::Merged),
-        "closed" => Some(Gone::Closed),
+        "merged" => Some(CloseReason::Merged),
+        "closed" => Some(CloseReason::Closed),
         _ => None,
     };
     let threads = snapshot.threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
@@ -300,11 +312,11 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
             label: label.clone(),
             at: event.map(|event| event.created_at),
             by: None,
-            meant: None,
+            triggered: None,
         };
         // Whoever asks again gets a discussion of their own: another run may be at work in this one.
         let unlabelled = withdrawn(mr, request.id, label);
-        let why = left.or(unlabelled.then_some(Gone::Unlabelled));
+        let why = left.or(unlabelled.then_some(CloseReason::Unlabelled));
         let thread = threads
             .iter()
             .find(|thread| thread.opening.as_ref() == Some(opening));
@@ -377,7 +389,7 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
     // What was put aside untold stays so.
     let mut unfinished = note::unfinished(threads).filter(|opening| {
         let label = opening.label.as_deref().unwrap_or_default();
-        !is_put_aside(mr, opening.request, label, &snapshot.bot)
+        !is_label_removed_by_bot(mr, opening.request, label, &snapshot.bot)
     });
     unfinished.next().is_none()
         && mr.requests.is_empty()

@@ -5,12 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Queued, Rules, Unvouched, Verdict};
 use crate::gitlab::answer::{Outcome, Pipeline, Status, User, Version};
 use crate::id::{Iid, Sha};
-use crate::note::Meant;
+use crate::note::Triggered;
 use crate::record::Record;
 use crate::snapshot::{About, HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 
 /// A labelled merge request is ready, or waits for this reason.
-pub(super) fn standing<'a>(
+pub(super) fn judge<'a>(
     snapshot: &Snapshot,
     mr: &'a MergeRequest,
     request: &'a Request,
@@ -67,7 +67,7 @@ pub(super) fn may_serve(
 }
 
 /// Whether another record, of a lower id, may stand for the same request: one that could not be read.
-pub(super) fn may_be_second(snapshot: &Snapshot, mr: &MergeRequest, record: &Record) -> bool {
+pub(super) fn may_be_duplicate(snapshot: &Snapshot, mr: &MergeRequest, record: &Record) -> bool {
     let task = &record.task;
     let event = mr.events.iter().find(|event| event.id == task.request);
     let request = Request {
@@ -75,7 +75,7 @@ pub(super) fn may_be_second(snapshot: &Snapshot, mr: &MergeRequest, record: &Rec
         label: task.label.clone(),
         at: event.map(|event| event.created_at),
         by: None,
-        meant: None,
+        triggered: None,
     };
     let lower = |found: &&Unreadable| found.pipeline < record.pipeline;
     let mut unreadable = snapshot.unreadable.iter().filter(lower);
@@ -84,8 +84,8 @@ pub(super) fn may_be_second(snapshot: &Snapshot, mr: &MergeRequest, record: &Rec
 }
 
 /// The lowest of those that serve the same request stands for it; the others are cancelled.
-pub(super) fn stands(snapshot: &Snapshot, record: &Record) -> bool {
-    standing_for(snapshot, record).pipeline == record.pipeline
+pub(super) fn is_primary(snapshot: &Snapshot, record: &Record) -> bool {
+    primary_record(snapshot, record).pipeline == record.pipeline
 }
 
 /// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
@@ -100,7 +100,7 @@ pub fn record_of<'a>(
 }
 
 /// The record that stands for the same request as this one.
-pub fn standing_for<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
+pub fn primary_record<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
     of_same_request(snapshot, record).next().unwrap_or(record)
 }
 
@@ -146,12 +146,12 @@ pub fn readiness<'a>(
     request: &'a Request,
     bot: &str,
 ) -> Result<Queued<'a>, Verdict> {
-    let meant = request.meant_for(mr.head.as_ref());
-    if meant.is_none() {
+    let triggered = request.triggered_for(mr.head.as_ref());
+    if triggered.is_none() {
         vouched(mr, request, bot)?;
     }
-    let (head, pipeline) = match (meant, &mr.head, &mr.pipeline) {
-        (Some(Meant::Forced), Some(head), Some(pipeline)) => (head, pipeline),
+    let (head, pipeline) = match (triggered, &mr.head, &mr.pipeline) {
+        (Some(Triggered::Forced), Some(head), Some(pipeline)) => (head, pipeline),
         _ => passed(mr)?,
     };
     Ok(Queued {

@@ -1,7 +1,7 @@
 //! One merge request ahead of the queue.
 
-use super::repair::{Repair, What, repair};
-use super::requests::{passed, record_of, standing};
+use super::repair::{RecordRepair, Repair, repair};
+use super::requests::{judge, passed, record_of};
 use super::{Rules, Verdict};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Snapshot};
@@ -45,14 +45,14 @@ pub fn trigger<'a>(
         return Err(Refusal::Unknown);
     }
     let request = mr.requests.first();
-    let standing = request.map(|request| standing(snapshot, mr, request, rules));
+    let judged = request.map(|request| judge(snapshot, mr, request, rules));
     let record = request.and_then(|request| record_of(snapshot, mr, request));
     let in_flight = record.filter(|record| !record.status.ended());
-    let ready = match (standing, record) {
+    let ready = match (judged, record) {
         (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
         // The label comes on now, by somebody who means the present head.
         (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
-        (Some(standing), None) => standing.map(|_| ()),
+        (Some(judged), None) => judged.map(|_| ()),
     };
     match ready {
         Err(verdict) if !force && in_flight.is_none() => {
@@ -69,7 +69,7 @@ pub fn trigger<'a>(
         .filter(|record| record.task.mr == mr.iid);
     let cancels = of_mr
         .filter_map(|record| repair(snapshot, record, rules))
-        .filter(|repair| matches!(repair, Repair::Of(_, What::Cancel)));
+        .filter(|repair| matches!(repair, Repair::Record(_, RecordRepair::Cancel)));
     Ok(Trigger {
         finish,
         cancels: cancels.collect(),

@@ -49,7 +49,7 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
     let fails = any(|verdict| verdict == Verdict::Fails);
     let (style, head) = match fails {
         true => (RED, "Not ready"),
-        false if any(Verdict::hinders) => (YELLOW, "Not known to be ready"),
+        false if any(Verdict::is_blocking) => (YELLOW, "Not known to be ready"),
         false => (GREEN, "Ready"),
     };
     out.push('\n');
@@ -106,12 +106,12 @@ pub fn checkup_json(checkup: &Checkup) -> String {
         dry_run: checkup.dry_run,
         project: checkup.source,
         benchmark_project: checkup.benchmark,
-        checks: checkup.checks.iter().map(told).collect(),
+        checks: checkup.checks.iter().map(checked).collect(),
     };
     printed(&json)
 }
 
-fn told(check: &Check) -> Checked<'_> {
+fn checked(check: &Check) -> Checked<'_> {
     Checked {
         name: check.name,
         ok: match check.verdict {

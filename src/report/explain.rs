@@ -213,7 +213,7 @@ impl About<'_> {
              posted, the next reconcile says so in the reply."
         } else if plan::is_past_cancelling(snapshot, record) {
             "A person has to cancel or delete its pipeline, which bench-bot could not."
-        } else if plan::is_told(snapshot, record) {
+        } else if plan::is_outcome_posted(snapshot, record) {
             "Its pipeline is to be cancelled: reconcile says so in the reply when it has ended."
         } else {
             "The label has gone: if it was taken off, the next reconcile says so and cancels the benchmark in flight."

@@ -12,7 +12,7 @@ use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::milestones::Milestones;
 use crate::plan::{self, Queued};
 use crate::record::Record;
-use crate::sanitize::acts;
+use crate::sanitize::is_unsafe;
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -162,7 +162,7 @@ pub(super) fn printed(json: &impl Serialize) -> String {
 fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        if acts(c) && c != '\n' {
+        if is_unsafe(c) && c != '\n' {
             let units = c
                 .encode_utf16(&mut [0; 2])
                 .iter()

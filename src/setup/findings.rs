@@ -18,11 +18,11 @@ pub struct Findings {
     pub max_in_flight: usize,
     pub resolve: Resolve,
     pub version: Result<Version, Error>,
-    pub token: Identity,
+    pub token: TokenFindings,
     /// Where the benchmark project has a token of its own.
-    pub benchmark_token: Option<Identity>,
-    pub source: Place,
-    pub benchmark: Place,
+    pub benchmark_token: Option<TokenFindings>,
+    pub source: ProjectFindings,
+    pub benchmark: ProjectFindings,
     /// Each by its name; none where they were not looked for.
     pub labels: Vec<(String, LabelFound)>,
     /// `None` as well for an empty repository.
@@ -36,7 +36,7 @@ pub struct Findings {
 }
 
 /// A token, and whose it is.
-pub struct Identity {
+pub struct TokenFindings {
     pub variable: &'static str,
     /// Whether there is a token at all.
     pub given: bool,
@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 /// A project, and what the bot is there.
-pub struct Place {
+pub struct ProjectFindings {
     pub name: String,
     /// Where the name came from.
     pub setting: &'static str,
@@ -90,7 +90,7 @@ pub enum Rehearsal {
 
 impl Findings {
     /// Who acts in the benchmark project.
-    pub fn benchmark_identity(&self) -> &Identity {
+    pub fn benchmark_identity(&self) -> &TokenFindings {
         self.benchmark_token.as_ref().unwrap_or(&self.token)
     }
 
@@ -103,7 +103,7 @@ impl Findings {
     }
 }
 
-impl Place {
+impl ProjectFindings {
     /// The project's path, or how it was named.
     pub fn path(&self) -> &str {
         match &self.settings {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Piece, Scope, Survey};
-use crate::gitlab::{Error, Listed, Listing, side_by_side};
+use super::{Fetched, Scope, Survey};
+use crate::gitlab::{Error, Listed, Listing, parallel_map};
 use crate::id::Iid;
 
 /// How long ago a merge request may have been merged or closed with a label on that is still taken off, however rarely a
@@ -13,20 +13,20 @@ use crate::id::Iid;
 const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
 
 /// Merge requests that are there, those that bear the bot's mark, and what was read of them.
-type FirstLook = (
+type FirstRead = (
     BTreeMap<Iid, Vec<String>>,
     Option<BTreeSet<Iid>>,
-    Vec<Piece>,
+    Vec<Fetched>,
 );
 
 impl Survey<'_> {
-    pub(super) fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstLook, Error> {
+    pub(super) fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstRead, Error> {
         let labels = &self.snapshot.labels;
-        let is_guest = self.gitlab.is_guest;
+        let is_observer = self.gitlab.is_observer;
         let lists = match self.scope {
             // A guest's reactions are not the bot's, so that the queue has to do.
-            Scope::Records { .. } if is_guest => {
-                side_by_side(Scope::Queue.listings(labels), |listing| {
+            Scope::Records { .. } if is_observer => {
+                parallel_map(Scope::Queue.listings(labels), |listing| {
                     self.gitlab.source.list(listing)
                 })
             }
@@ -40,19 +40,19 @@ impl Survey<'_> {
             Scope::Status { of, .. } => iids.extend(of),
             Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
             Scope::Records { .. } => {
-                marked = (!is_guest).then_some(iids);
+                marked = (!is_observer).then_some(iids);
                 rows.extend(self.left_labelled(since)?);
                 threads = rows.iter().map(|row| row.iid).collect();
                 let waits = |row: &&Listed| {
                     row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
                 };
-                let away = rows.iter().filter(|row| is_guest || !waits(row));
+                let away = rows.iter().filter(|row| is_observer || !waits(row));
                 iids = away.map(|row| row.iid).collect();
             }
         }
-        let pieces = self.read(&iids, &threads);
+        let fetched = self.read(&iids, &threads);
         let listed = rows.into_iter().map(|row| (row.iid, row.labels));
-        Ok((listed.collect(), marked, pieces))
+        Ok((listed.collect(), marked, fetched))
     }
 
     /// Merge requests that were merged or closed with a label on.
@@ -65,7 +65,7 @@ impl Survey<'_> {
                 since,
             })
         });
-        let lists = side_by_side(listings.collect(), |listing| {
+        let lists = parallel_map(listings.collect(), |listing| {
             self.gitlab.source.list(listing)
         });
         Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
@@ -87,7 +87,7 @@ impl Survey<'_> {
             Scope::One(_) => all.first().cloned().into_iter().collect(),
             Scope::Ending { .. } => Vec::new(),
         };
-        side_by_side(labels, |label| {
+        parallel_map(labels, |label| {
             let found = source.has_label(&label);
             (label, found)
         })

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::gitlab::answer::{self, LabelEvent, SourcePipeline, User};
-use crate::gitlab::{Error, Kind, SourceProject, both};
+use crate::gitlab::{Error, ErrorKind, SourceProject, both};
 use crate::id::{Iid, RequestId, Sha};
 use crate::note::{self, Thread};
 use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request};
@@ -39,7 +39,7 @@ pub fn read(
                     label: label.clone(),
                     at: None,
                     by: None,
-                    meant: None,
+                    triggered: None,
                 });
             }
             Newest::NoEvent | Newest::NotYet => unexplained.push(label.clone()),
@@ -138,7 +138,7 @@ pub fn newest_request(events: &[LabelEvent], label: &str) -> Newest {
             label: label.to_owned(),
             at: Some(event.created_at),
             by: event.user.clone(),
-            meant: None,
+            triggered: None,
         }),
         Some(_) => Newest::NotYet,
         // An event without label is of one since deleted, or of one that may not be seen.
@@ -226,7 +226,7 @@ pub fn threads(source: &SourceProject, iid: Iid) -> Result<Vec<Thread>, Error> {
     let threads = discussions.iter();
     let threads = threads.map(|discussion| note::read(discussion, source.bot()));
     threads.collect::<Option<_>>().ok_or_else(|| Error {
-        kind: Kind::Unclear,
+        kind: ErrorKind::Unclear,
         request: format!("the discussions of !{iid}"),
         message: "a note does not say who wrote it".to_owned(),
     })

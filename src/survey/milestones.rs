@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::gitlab::{Error, Gitlab, both, side_by_side};
+use crate::gitlab::{Error, Gitlab, both, parallel_map};
 use crate::id::Iid;
 use crate::milestones::Milestones;
 use crate::record::Record;
@@ -51,13 +51,13 @@ pub fn add(
         },
     );
     let mut troubles = Vec::new();
-    let benchmarks = told(benchmarks, &mut troubles, |id| {
+    let benchmarks = collect_known(benchmarks, &mut troubles, |id| {
         format!("when benchmark pipeline {id} started")
     });
-    let labelled = told(labelled, &mut troubles, |iid| {
+    let labelled = collect_known(labelled, &mut troubles, |iid| {
         format!("when !{iid} was labelled")
     });
-    let pipelines = told(pipelines, &mut troubles, |id| {
+    let pipelines = collect_known(pipelines, &mut troubles, |id| {
         format!("when pipeline {id} passed")
     });
     for (record, milestones) in &mut milestones {
@@ -115,11 +115,11 @@ fn read<K: Copy + Send, T: Send>(
     keys: BTreeSet<K>,
     ask: impl Fn(K) -> Result<T, Error> + Sync,
 ) -> Read<K, T> {
-    side_by_side(keys.into_iter().collect(), |key| (key, ask(key)))
+    parallel_map(keys.into_iter().collect(), |key| (key, ask(key)))
 }
 
 /// What is gone is not worth a word; anything else that cannot be read is.
-fn told<K: Copy + Ord, T>(
+fn collect_known<K: Copy + Ord, T>(
     read: Read<K, T>,
     troubles: &mut Vec<String>,
     what: impl Fn(K) -> String,

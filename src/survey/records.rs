@@ -9,7 +9,7 @@ use log::{debug, warn};
 
 use super::{Scope, Survey};
 use crate::gitlab::answer::{Pipeline, Variable};
-use crate::gitlab::{Error, Gitlab, both, side_by_side};
+use crate::gitlab::{Error, Gitlab, both, parallel_map};
 use crate::id::{DiscussionId, Iid, PipelineId, RequestId};
 use crate::note::{OpeningNote, Thread};
 use crate::record::{Record, Task};
@@ -32,7 +32,7 @@ struct Link {
 
 impl Survey<'_> {
     pub(super) fn variables(&self, pipelines: Vec<Pipeline>) -> Vec<Read> {
-        side_by_side(pipelines, |pipeline| {
+        parallel_map(pipelines, |pipeline| {
             let variables = self.gitlab.benchmark.variables(pipeline.id);
             (pipeline, variables)
         })
@@ -73,7 +73,9 @@ impl Survey<'_> {
         variables: Result<Vec<Variable>, Error>,
     ) -> Result<(), Unknown> {
         let variables = match variables {
-            Err(error) if error.forbidden() && self.gitlab.is_guest => return Err(Unknown::Hidden),
+            Err(error) if error.forbidden() && self.gitlab.is_observer => {
+                return Err(Unknown::Hidden);
+            }
             variables => variables.map_err(Unknown::Error)?,
         };
         let first = self.snapshot.labels.first().map_or("", String::as_str);
@@ -147,12 +149,12 @@ impl Survey<'_> {
         }
         threads.retain(|iid| !self.snapshot.threads.contains_key(iid));
         let few = few.iter().filter_map(|id| self.pipelines.get(id).cloned());
-        let (read, pieces) = both(
+        let (read, fetched) = both(
             || self.variables(few.collect()),
             || self.read(&BTreeSet::new(), &threads),
         );
         self.add_records(read);
-        self.add(pieces);
+        self.add(fetched);
     }
 
     /// Somebody triggered it, and the bot's note says which commit was meant.
@@ -184,12 +186,12 @@ impl Survey<'_> {
     /// Looks at the pipelines that the bot's discussions link to where those are not known yet.
     pub(super) fn follow_links(&mut self) {
         let links = self.links();
-        let read = side_by_side(links, |link| {
+        let read = parallel_map(links, |link| {
             let listed = self.pipelines.get(&link.pipeline).cloned();
             let found = match listed {
                 Some(pipeline) => {
                     let variables = self.gitlab.benchmark.variables(link.pipeline);
-                    Ok(Linked::Benchmark(pipeline, variables))
+                    Ok(LinkTarget::Benchmark(pipeline, variables))
                 }
                 None => follow(self.gitlab, &link.opening, link.pipeline),
             };
@@ -199,12 +201,12 @@ impl Survey<'_> {
             let id = link.pipeline;
             let (request, mr) = (link.opening.request, link.mr);
             let (pipeline, variables) = match found {
-                Ok(Linked::Benchmark(pipeline, variables)) => (pipeline, variables),
-                Ok(Linked::Over) => {
+                Ok(LinkTarget::Benchmark(pipeline, variables)) => (pipeline, variables),
+                Ok(LinkTarget::Inactive) => {
                     self.snapshot.lost.insert(id);
                     continue;
                 }
-                Ok(Linked::Elsewhere(why)) => {
+                Ok(LinkTarget::Foreign(why)) => {
                     self.snapshot.uncertain.insert((mr, request));
                     self.trouble(About::MergeRequest(mr), format!("!{mr}: {why}"));
                     continue;
@@ -219,7 +221,7 @@ impl Survey<'_> {
                 }
             };
             self.followed.insert(mr);
-            let hidden = variables.as_ref().is_err_and(Error::forbidden) && self.gitlab.is_guest;
+            let hidden = variables.as_ref().is_err_and(Error::forbidden) && self.gitlab.is_observer;
             let added = match hidden {
                 true => {
                     let task = self.task_of(&link);
@@ -306,25 +308,25 @@ impl Survey<'_> {
 }
 
 /// The pipeline that a note of the bot's links to, though no list of the bot's benchmarks shows it.
-pub enum Linked {
+pub enum LinkTarget {
     /// It is gone, or it has ended and is none of the bot's benchmarks.
-    Over,
+    Inactive,
     Benchmark(Pipeline, Result<Vec<Variable>, Error>),
     /// It goes on, started by another user or in another project, as a sentence tells.
-    Elsewhere(String),
+    Foreign(String),
 }
 
 pub fn follow(
     gitlab: &Gitlab,
     opening: &OpeningNote,
     pipeline: PipelineId,
-) -> Result<Linked, Error> {
+) -> Result<LinkTarget, Error> {
     let benchmark = &gitlab.benchmark;
     let ours = benchmark.project().id;
     let project = opening.project.unwrap_or(ours);
     let elsewhere = |found: Pipeline, of: &str, check: &str| match found.ended() {
-        true => Linked::Over,
-        false => Linked::Elsewhere(format!(
+        true => LinkTarget::Inactive,
+        false => LinkTarget::Foreign(format!(
             "its discussion links to {}, which is {} and {of}, so nothing is started: wait for its end or cancel it, and \
              check {check}",
             found.web_url,
@@ -336,7 +338,7 @@ pub fn follow(
         let setting = "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)";
         return match benchmark.pipeline_in(project, pipeline) {
             Ok(Some(found)) => Ok(elsewhere(found, in_project, setting)),
-            Ok(None) => Ok(Linked::Over),
+            Ok(None) => Ok(LinkTarget::Inactive),
             Err(error) => Err(error),
         };
     }
@@ -350,10 +352,10 @@ pub fn follow(
             "was not started by the bot",
             "--bot (BENCH_BOT_USER) and BENCH_BOT_BENCHMARK_TOKEN",
         )),
-        Ok(found) => Ok(Linked::Benchmark(found, variables)),
+        Ok(found) => Ok(LinkTarget::Benchmark(found, variables)),
         // That has to be said twice: no list shows it either, but lists may lag behind.
         Err(error) if error.not_found() => match variables {
-            Err(second) if second.not_found() => Ok(Linked::Over),
+            Err(second) if second.not_found() => Ok(LinkTarget::Inactive),
             Err(second) => Err(second),
             Ok(_) => Err(error),
         },

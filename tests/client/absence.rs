@@ -1,6 +1,6 @@
 //! That something is not there is GitLab's to say, and nobody else's.
 
-use bench_bot::gitlab::{Error, Kind};
+use bench_bot::gitlab::{Error, ErrorKind};
 use bench_bot::id::{Iid, PipelineId};
 use mockito::{Mock, ServerGuard};
 
@@ -50,7 +50,7 @@ fn a_refusal_that_is_not_gitlabs_proves_nothing_and_is_asked_again() {
         let proves = (error.not_found(), error.forbidden(), error.refused());
         assert_eq!(proves, (false, false, None), "{refusal:?}");
         assert!(
-            matches!(error.kind, Kind::NotGitlab(status) if usize::from(status.as_u16()) == refusal.0)
+            matches!(error.kind, ErrorKind::NotGitlab(status) if usize::from(status.as_u16()) == refusal.0)
         );
         assert!(
             error.message.ends_with(", but not in GitLab's words"),
@@ -96,7 +96,7 @@ fn a_creation_that_others_refuse_is_not_repeated_nor_taken_for_refused() {
             .expect(1)
             .create();
         let error = create(&gitlab);
-        assert!(matches!(error.kind, Kind::NotGitlab(_)), "{error}");
+        assert!(matches!(error.kind, ErrorKind::NotGitlab(_)), "{error}");
         mock.assert();
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bench_bot::act::{Actor, Effect};
-use bench_bot::gitlab::{Connection, Gitlab, Limits, side_by_side};
+use bench_bot::gitlab::{Connection, Gitlab, Limits, parallel_map};
 use bench_bot::id::Iid;
 use bench_bot::plan::{self, Order, Resolve, Rules};
 use bench_bot::survey::{Scope, survey};
@@ -27,7 +27,7 @@ fn connect(server: &Server, retries: usize) -> Gitlab {
             http_timeout: Duration::from_secs(60),
             retries,
             run_time: RUN_TIME,
-            most_bytes: 1 << 20,
+            max_bytes: 1 << 20,
             ca_file: None,
         },
     };
@@ -94,7 +94,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
 
 /// More than may be under way at once.
 fn ask_side_by_side(gitlab: &Gitlab) -> Vec<String> {
-    let asked = side_by_side((1..=48).map(Iid).collect(), |iid| {
+    let asked = parallel_map((1..=48).map(Iid).collect(), |iid| {
         gitlab.source.merge_request(iid)
     });
     let asked = asked.into_iter().map(|answer| answer.map(|mr| mr.iid));

@@ -9,7 +9,7 @@ mod time;
 use std::time::Duration;
 
 use bench_bot::gitlab::answer::Variable;
-use bench_bot::gitlab::{Connection, Error, Gitlab, Kind, Limits, Listing};
+use bench_bot::gitlab::{Connection, Error, ErrorKind, Gitlab, Limits, Listing};
 use bench_bot::id::{Iid, JobId, PipelineId, Sha};
 use mockito::{Matcher, Mock, Server, ServerGuard};
 use secrecy::SecretString;
@@ -39,7 +39,7 @@ fn connect_for(
             http_timeout,
             retries,
             run_time,
-            most_bytes: 2 << 20,
+            max_bytes: 2 << 20,
             ca_file: None,
         },
     };
@@ -94,9 +94,9 @@ fn the_token_goes_into_the_authorization_header() {
 #[test]
 fn reads_are_repeated_as_often_as_is_set() {
     for (status, kind) in [
-        (500, Kind::Unclear),
-        (502, Kind::Unclear),
-        (429, Kind::Passing),
+        (500, ErrorKind::Unclear),
+        (502, ErrorKind::Unclear),
+        (429, ErrorKind::Transient),
     ] {
         let (mut server, gitlab) = gitlab(1);
         let mock = answer(&mut server, VARIABLES, "<html>")
@@ -157,7 +157,7 @@ fn a_creation_that_may_have_taken_effect_is_not_repeated() {
         let (mut server, gitlab) = gitlab(3);
         let mock = server.mock("POST", "/api/v4/projects/8/pipeline");
         let mock = mock.with_status(status).with_body(body).expect(1).create();
-        assert_eq!(create(&gitlab).kind, Kind::Unclear, "{status} {body}");
+        assert_eq!(create(&gitlab).kind, ErrorKind::Unclear, "{status} {body}");
         mock.assert();
     }
 }
@@ -170,7 +170,7 @@ fn one_that_certainly_did_not_is() {
         .with_status(429)
         .expect(2)
         .create();
-    assert_eq!(create(&gitlab).kind, Kind::Passing);
+    assert_eq!(create(&gitlab).kind, ErrorKind::Transient);
     mock.assert();
 }
 
@@ -180,7 +180,7 @@ fn a_limit_on_pipelines_is_left_to_the_next_run() {
     let body = r#"{"message":{"base":["Too many pipelines created in the last minute. Try again later."]}}"#;
     let mock = server.mock("POST", "/api/v4/projects/8/pipeline");
     let mock = mock.with_status(400).with_body(body).expect(1).create();
-    assert_eq!(create(&gitlab).kind, Kind::Passing);
+    assert_eq!(create(&gitlab).kind, ErrorKind::Transient);
     mock.assert();
 }
 

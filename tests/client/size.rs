@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bench_bot::gitlab::Kind;
+use bench_bot::gitlab::ErrorKind;
 use bench_bot::id::Iid;
 use mockito::{Matcher, Mock};
 
@@ -114,7 +114,7 @@ fn an_answer_that_does_not_end_is_given_up_and_not_asked_for_again() {
         .expect(1)
         .create();
     let error = variables(&gitlab).expect_err("it has no end");
-    assert_eq!(error.kind, Kind::Unclear);
+    assert_eq!(error.kind, ErrorKind::Unclear);
     assert_eq!(
         error.message,
         "answered, but unreadable: it is larger than 2 MB"

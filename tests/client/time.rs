@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bench_bot::gitlab::{Gitlab, Kind};
+use bench_bot::gitlab::{ErrorKind, Gitlab};
 use mockito::ServerGuard;
 
 use crate::{DATE, VARIABLES, answer, connect_for, get, gitlab, variables};
@@ -46,7 +46,7 @@ fn and_one_answer_alone_does_not_change_it() {
 fn after_hours_of_waiting_the_answers_from_before_count_little() {
     let (mut server, gitlab) = gitlab(0);
     dated(&mut server, &gitlab, &[DATE; 20]);
-    let gitlab = gitlab.anew(0);
+    let gitlab = gitlab.with_new_deadline(0);
     assert_eq!(gitlab.now().to_rfc3339(), "2026-01-05T09:00:00+00:00");
     let later = "Tue, 06 Jan 2026 10:00:00 GMT";
     dated(&mut server, &gitlab, &[later; 2]);
@@ -80,7 +80,7 @@ fn unless_that_is_longer_than_a_run_should_last() {
     let mock = mock.with_header("retry-after", "3600").expect(1).create();
     assert_eq!(
         variables(&gitlab).expect_err("it gives up").kind,
-        Kind::Passing
+        ErrorKind::Transient
     );
     mock.assert();
 }
@@ -94,7 +94,7 @@ fn a_run_has_its_time_and_can_have_it_anew() {
     let refused = |_| {
         variables(&gitlab)
             .err()
-            .filter(|error| error.kind == Kind::Passing)
+            .filter(|error| error.kind == ErrorKind::Transient)
     };
     let error = (0..100_000).find_map(refused).expect("its time is bounded");
     assert!(
@@ -102,7 +102,7 @@ fn a_run_has_its_time_and_can_have_it_anew() {
             .message
             .starts_with("the run has taken as long as it may")
     );
-    variables(&gitlab.anew(0)).expect("there is time again");
+    variables(&gitlab.with_new_deadline(0)).expect("there is time again");
 }
 
 #[test]

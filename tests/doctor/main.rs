@@ -5,18 +5,20 @@ mod table;
 
 use bench_bot::gitlab::answer::{Pipeline, Project, User};
 use bench_bot::gitlab::{
-    AccessLevel, Branch, Error, Kind, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
-    Version,
+    AccessLevel, Branch, Error, ErrorKind, ProjectSettings, ProtectedBranch, Role, Tag,
+    TokenDetails, Version,
 };
 use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
 use bench_bot::setup::checks::{Check, Verdict, checks};
-use bench_bot::setup::findings::{CiFile, Findings, Identity, LabelFound, Place, RefFound};
+use bench_bot::setup::findings::{
+    CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
+};
 use chrono::{DateTime, TimeDelta};
 
 const BOT: UserId = UserId(20);
 
-fn error_of(kind: Kind, message: &str) -> Error {
+fn error_of(kind: ErrorKind, message: &str) -> Error {
     Error {
         kind,
         request: "GET /something".to_owned(),
@@ -26,7 +28,7 @@ fn error_of(kind: Kind, message: &str) -> Error {
 
 fn refused(status: u16) -> Error {
     let status = status.try_into().expect("a status");
-    error_of(Kind::Refused(status), "refused")
+    error_of(ErrorKind::Refused(status), "refused")
 }
 
 fn forbidden(message: &str) -> Error {
@@ -55,8 +57,8 @@ fn pipeline(id: u64, status: &str, hours: i64) -> Pipeline {
     }
 }
 
-fn identity(variable: &'static str) -> Identity {
-    Identity {
+fn identity(variable: &'static str) -> TokenFindings {
+    TokenFindings {
         variable,
         given: true,
         user: Ok(User {
@@ -71,9 +73,9 @@ fn identity(variable: &'static str) -> Identity {
     }
 }
 
-fn place(name: &str, role: Role) -> Place {
+fn place(name: &str, role: Role) -> ProjectFindings {
     let enabled = || Some("enabled".to_owned());
-    Place {
+    ProjectFindings {
         name: name.to_owned(),
         setting: "--project",
         settings: Ok(ProjectSettings {
@@ -153,7 +155,7 @@ fn amiss(findings: &Findings) -> Vec<Check> {
 #[track_caller]
 fn assert_looked_at_both(findings: &Findings) {
     let checks = checks(findings);
-    let ready = !checks.iter().any(|check| check.verdict.hinders());
+    let ready = !checks.iter().any(|check| check.verdict.is_blocking());
     for name in [
         "project-role",
         "label",
@@ -167,7 +169,7 @@ fn assert_looked_at_both(findings: &Findings) {
     }
 }
 
-fn settings(place: &mut Place) -> &mut ProjectSettings {
+fn settings(place: &mut ProjectFindings) -> &mut ProjectSettings {
     place.settings.as_mut().expect("it is there")
 }
 

@@ -60,8 +60,8 @@ fn a_cancel_is_believed_only_where_it_is_seen() {
     assert!(hint.contains("Minimum role required to cancel"), "{hint}");
 }
 
-fn fine_grained(variable: &'static str) -> Identity {
-    Identity {
+fn fine_grained(variable: &'static str) -> TokenFindings {
+    TokenFindings {
         details: Ok(TokenDetails {
             scopes: vec!["granular".to_owned()],
             expires_at: None,
@@ -81,7 +81,7 @@ fn a_fine_grained_token_is_proved_in_both_projects_or_not_at_all() {
         (Some(Ok(())), kept(), Verdict::UnknownNeed),
         (None, started(Ok("canceled")), Verdict::UnknownNeed),
         (
-            unread(Kind::Unclear),
+            unread(ErrorKind::Unclear),
             started(Ok("canceled")),
             Verdict::UnknownNeed,
         ),

@@ -18,8 +18,8 @@ fn one_thing_amiss_is_one_check() {
         (
             |f| {
                 let message = "no connection: its certificate is not trusted, neither by …";
-                f.version = Err(error_of(Kind::Passing, message));
-                f.token.user = Err(error_of(Kind::Passing, message));
+                f.version = Err(error_of(ErrorKind::Transient, message));
+                f.token.user = Err(error_of(ErrorKind::Transient, message));
             },
             "server",
             Verdict::Fails,
@@ -114,7 +114,7 @@ fn one_thing_amiss_is_one_check() {
             "bench-bot doctor --fix",
         ),
         (
-            |f| f.benchmark.settings = Err(error_of(Kind::Unclear, "500")),
+            |f| f.benchmark.settings = Err(error_of(ErrorKind::Unclear, "500")),
             "benchmark-project",
             Verdict::UnknownNeed,
             "run this again",
@@ -163,8 +163,8 @@ fn one_thing_amiss_is_one_check() {
         (
             |f| {
                 let error = "429: This endpoint has been requested too many times.";
-                f.version = Err(error_of(Kind::Passing, error));
-                f.token.user = Err(error_of(Kind::Passing, error));
+                f.version = Err(error_of(ErrorKind::Transient, error));
+                f.token.user = Err(error_of(ErrorKind::Transient, error));
             },
             "server",
             Verdict::UnknownNeed,
@@ -173,8 +173,8 @@ fn one_thing_amiss_is_one_check() {
         (
             |f| {
                 let error = "answered, but unreadable: expected value at line 1";
-                f.version = Err(error_of(Kind::Unclear, error));
-                f.token.user = Err(error_of(Kind::Unclear, error));
+                f.version = Err(error_of(ErrorKind::Unclear, error));
+                f.token.user = Err(error_of(ErrorKind::Unclear, error));
             },
             "server",
             Verdict::Fails,

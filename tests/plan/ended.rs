@@ -21,13 +21,13 @@ fn what_reconcile_does_about_one_that_ended() {
         event(210, "remove", Some(LABEL)),
     ];
     let another_put_aside = {
-        let mut mr = put_aside(&[]);
+        let mut mr = label_removed_by_bot(&[]);
         mr.events.insert(1, event(140, "remove", Some(LABEL)));
         mr.events.insert(2, event(145, "add", Some(LABEL)));
         mr
     };
     let added_by_bot = {
-        let mut mr = put_aside(&[]);
+        let mut mr = label_removed_by_bot(&[]);
         mr.events[1].action = "add".to_owned();
         mr
     };
@@ -144,28 +144,28 @@ fn what_reconcile_does_about_one_that_ended() {
         ),
         (
             "label off by the bot, and not linked",
-            put_aside(&[]),
+            label_removed_by_bot(&[]),
             ends("success"),
             thread(1, None),
             "",
         ),
         (
             "put aside, but GitLab took no word of it",
-            put_aside(&[]),
+            label_removed_by_bot(&[]),
             ends("success"),
             linked(),
             "",
         ),
         (
             "put aside by an earlier run, put on and taken off since",
-            put_aside(&since),
+            label_removed_by_bot(&since),
             ends("success"),
             linked(),
             "",
         ),
         (
             "taken off and put back by the bot",
-            put_aside(&[back]),
+            label_removed_by_bot(&[back]),
             ends("success"),
             linked(),
             "9 finish success untold, label gone",
@@ -353,7 +353,7 @@ fn whether_something_else_is_unfinished() {
     };
     let ours = || told(outcome("success"));
     let elsewhere =
-        |threads: &[Thread]| plan::finished_elsewhere(threads, &record(9, 1, "success"));
+        |threads: &[Thread]| plan::is_last_unfinished(threads, &record(9, 1, "success"));
     assert!(elsewhere(&[ours()]));
     assert!(elsewhere(&[thread(1, Some(9))]), "its own is about to be");
     assert!(!elsewhere(&[ours(), of_another(vec![])]));

@@ -88,7 +88,8 @@ fn without_events_the_label_tells_requests_apart() {
     snapshot.threads.insert(Iid(1), vec![own]);
     assert_eq!(repairs(&snapshot), ["9 finish success untold"]);
     let plan = plan::reconcile(&snapshot, &RULES);
-    let plan::Repair::Of(_, plan::What::Finish { labelled, .. }) = &plan.repairs[0] else {
+    let plan::Repair::Record(_, plan::RecordRepair::Finish { labelled, .. }) = &plan.repairs[0]
+    else {
         panic!("{plan:?}")
     };
     assert_eq!(labelled.expect("it is on").label, FULL);
@@ -103,7 +104,7 @@ fn each_label_comes_off_for_itself() {
         .repairs
         .iter()
         .map(|repair| match repair {
-            plan::Repair::Of(record, plan::What::Finish { labelled, .. }) => (
+            plan::Repair::Record(record, plan::RecordRepair::Finish { labelled, .. }) => (
                 record.pipeline.0,
                 labelled.map(|request| request.label.as_str()),
             ),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bench_bot::id::{DiscussionId, Iid, NoteId};
 use bench_bot::note::{OpeningNote, OutcomeNote, Thread, Unstarted};
-use bench_bot::plan::{self, Repair, What};
+use bench_bot::plan::{self, RecordRepair, Repair};
 use bench_bot::record::Record;
 use bench_bot::snapshot::{Request, Snapshot};
 
@@ -16,7 +16,7 @@ pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
     for repair in plan::reconcile(before, &RULES).repairs {
         assert!(seen.insert(format!("{repair:?}")), "twice: {repair:?}");
         match repair {
-            Repair::Of(record, what) => carry_out(&mut after, record, &what, cancels_at_once),
+            Repair::Record(record, what) => carry_out(&mut after, record, &what, cancels_at_once),
             Repair::Close(closing) => {
                 let threads = after.threads.entry(closing.mr.iid).or_default();
                 for thread in threads {
@@ -40,10 +40,10 @@ fn marks(after: &mut Snapshot) -> &mut BTreeSet<Iid> {
     after.marked.as_mut().expect("they were asked for")
 }
 
-fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once: bool) {
+fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels_at_once: bool) {
     let mr = record.task.mr;
     let status = match what {
-        What::Finish { outcome, .. } => Some(outcome.word()),
+        RecordRepair::Finish { outcome, .. } => Some(outcome.word()),
         _ if cancels_at_once => Some("canceled"),
         _ => None,
     };
@@ -56,15 +56,17 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once
         ..to_be_cancelled(0)
     };
     match what {
-        What::Finish { reply, .. } | What::Withdraw(reply) | What::TimeOut { reply, .. } => {
+        RecordRepair::Finish { reply, .. }
+        | RecordRepair::Withdraw(reply)
+        | RecordRepair::TimeOut { reply, .. } => {
             let threads = after.threads.get_mut(&mr).expect("they were read");
             match reply {
-                plan::Reply::Made => {}
+                plan::Reply::Posted => {}
                 plan::Reply::Due(thread) => {
                     let thread = threads.iter_mut().find(|other| other.id == thread.id);
                     thread.expect("it is there").outcomes.push(note);
                 }
-                plan::Reply::DueAnew => threads.push(Thread {
+                plan::Reply::DueInNewThread => threads.push(Thread {
                     id: DiscussionId(format!("{:040}", 7000 + record.pipeline.0)),
                     opening: Some(OpeningNote {
                         note: NoteId(7000 + record.pipeline.0),
@@ -75,33 +77,34 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once
                         linked: Some(record.pipeline),
                         state: None,
                         project: None,
-                        meant: None,
+                        triggered: None,
                     }),
                     outcomes: vec![note],
                     resolved: false,
                 }),
             }
         }
-        What::Amend(outcome, note) => {
+        RecordRepair::Amend(outcome, note) => {
             let threads = after.threads.get_mut(&mr).expect("they were read");
             let mut notes = threads.iter_mut().flat_map(|thread| &mut thread.outcomes);
             let posted = notes.find(|posted| posted.note == note.note);
             posted.expect("it is there").status = Some(outcome.word().to_owned());
         }
-        What::Link | What::Cancel => {}
+        RecordRepair::Link | RecordRepair::Cancel => {}
     }
     match what {
-        What::Finish { labelled: None, .. } | What::TimeOut { labelled: None, .. } => {}
-        What::Finish { labelled, .. } | What::TimeOut { labelled, .. } => {
-            mend(after, record);
+        RecordRepair::Finish { labelled: None, .. }
+        | RecordRepair::TimeOut { labelled: None, .. } => {}
+        RecordRepair::Finish { labelled, .. } | RecordRepair::TimeOut { labelled, .. } => {
+            repair_thread(after, record);
             take_off(after, mr, *labelled);
         }
-        What::Link | What::Withdraw(_) => mend(after, record),
-        What::Amend(..) | What::Cancel => {}
+        RecordRepair::Link | RecordRepair::Withdraw(_) => repair_thread(after, record),
+        RecordRepair::Amend(..) | RecordRepair::Cancel => {}
     }
     if matches!(
         what,
-        What::Withdraw(_) | What::TimeOut { .. } | What::Cancel
+        RecordRepair::Withdraw(_) | RecordRepair::TimeOut { .. } | RecordRepair::Cancel
     ) {
         let status = if cancels_at_once {
             "canceled"
@@ -114,7 +117,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &What, cancels_at_once
     }
 }
 
-fn mend(after: &mut Snapshot, record: &Record) {
+fn repair_thread(after: &mut Snapshot, record: &Record) {
     let threads = after
         .threads
         .get_mut(&record.task.mr)

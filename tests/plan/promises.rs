@@ -3,7 +3,7 @@
 use bench_bot::gitlab::answer::{LabelEvent, Version};
 use bench_bot::id::{Iid, RequestId};
 use bench_bot::note::OutcomeNote;
-use bench_bot::plan::{self, Condition, Order, Repair, Rules, What};
+use bench_bot::plan::{self, Condition, Order, RecordRepair, Repair, Rules};
 use bench_bot::record::Record;
 use bench_bot::snapshot::{MergeRequest, Origin, Snapshot};
 use proptest::prelude::*;
@@ -158,29 +158,29 @@ proptest! {
     #[test]
     fn nothing_is_withdrawn_or_cancelled_without_evidence(snapshot in any_snapshot()) {
         for repair in plan::reconcile(&snapshot, &RULES).repairs {
-            let Repair::Of(record, what) = &repair else { continue };
+            let Repair::Record(record, what) = &repair else { continue };
             let (mr, request) = (record.task.mr, record.task.request);
-            let is_told_of_another = || {
+            let is_other_outcome_posted = || {
                 let notes = notes(&snapshot, record).filter(|note| note.request == request);
                 let told: Vec<_> = notes.map(|note| note.pipeline).collect();
                 !told.is_empty() && !told.contains(&Some(record.pipeline))
             };
-            let is_twin = || is_second(&snapshot, record) || is_told_of_another();
+            let is_twin = || is_second(&snapshot, record) || is_other_outcome_posted();
             let followed = || is_followed(&snapshot.merge_requests[&mr], request);
             let announced = || {
                 let mut notes = notes(&snapshot, record).filter(|note| note.request == request);
                 notes.any(|note| note.cancels && note.status.is_none())
             };
             let is_evident = match what {
-                What::Withdraw(_) => followed(),
-                What::Cancel => mr == Iid(6) || is_twin() || announced() || followed(),
-                What::TimeOut { .. } => age(&snapshot, record) > DAY,
-                What::Link | What::Finish { .. } | What::Amend(..) => true,
+                RecordRepair::Withdraw(_) => followed(),
+                RecordRepair::Cancel => mr == Iid(6) || is_twin() || announced() || followed(),
+                RecordRepair::TimeOut { .. } => age(&snapshot, record) > DAY,
+                RecordRepair::Link | RecordRepair::Finish { .. } | RecordRepair::Amend(..) => true,
             };
             prop_assert!(is_evident, "{repair:?}");
             prop_assert!(snapshot.owns(record), "{repair:?}");
-            let cancels = matches!(what, What::Withdraw(_) | What::Cancel | What::TimeOut { .. });
-            prop_assert_eq!(matches!(what, What::Finish { .. } | What::Amend(..)), record.status.ended() && *what != What::Link);
+            let cancels = matches!(what, RecordRepair::Withdraw(_) | RecordRepair::Cancel | RecordRepair::TimeOut { .. });
+            prop_assert_eq!(matches!(what, RecordRepair::Finish { .. } | RecordRepair::Amend(..)), record.status.ended() && *what != RecordRepair::Link);
             prop_assert!(!cancels || !record.status.ended());
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bench_bot::gitlab::{Error, Kind};
-use bench_bot::plan::{MOST_REFUSALS, RefusedBy, to_retry};
+use bench_bot::gitlab::{Error, ErrorKind};
+use bench_bot::plan::{MAX_REFUSALS, RefusedBy, to_retry};
 use chrono::TimeDelta;
 
 use crate::scene::at;
@@ -11,7 +11,7 @@ use crate::scene::at;
 fn refused(status: u16, message: &str) -> RefusedBy {
     let status = status.try_into().expect("a status");
     RefusedBy::of(&Error {
-        kind: Kind::Refused(status),
+        kind: ErrorKind::Refused(status),
         request: "POST /projects/8/pipeline".to_owned(),
         message: format!("{}: {message}", status.as_u16()),
     })
@@ -77,7 +77,7 @@ fn what_may_lie_in_the_request() {
 
 #[test]
 fn all_refused_requests_are_asked_for_again() {
-    for waiting in [0, 1, MOST_REFUSALS, 40] {
+    for waiting in [0, 1, MAX_REFUSALS, 40] {
         let all: Vec<usize> = (0..waiting).collect();
         let mut retried = to_retry(all.clone(), at(3));
         retried.sort_unstable();
@@ -94,7 +94,7 @@ fn each_has_its_turn() {
             let asked: BTreeSet<usize> = runs
                 .flat_map(|now| {
                     let asked = to_retry((0..waiting).collect(), now);
-                    asked.into_iter().take(MOST_REFUSALS)
+                    asked.into_iter().take(MAX_REFUSALS)
                 })
                 .collect();
             assert_eq!(

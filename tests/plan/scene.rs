@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bench_bot::gitlab::answer::{Label, LabelEvent, Status, User};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
-use bench_bot::note::{Gone, OpeningNote, OutcomeNote, Thread, Unstarted};
-use bench_bot::plan::{self, Order, Repair, Reply, Rules, Verdict, What};
+use bench_bot::note::{CloseReason, OpeningNote, OutcomeNote, Thread, Unstarted};
+use bench_bot::plan::{self, Order, RecordRepair, Repair, Reply, Rules, Verdict};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -83,7 +83,7 @@ pub fn request(id: u64, label: &str) -> Request {
         label: label.to_owned(),
         at: Some(at(-60)),
         by: Some(user(30, "dana")),
-        meant: None,
+        triggered: None,
     }
 }
 
@@ -163,7 +163,7 @@ pub fn unlabelled() -> MergeRequest {
 }
 
 /// !1 with the label taken off by the bot, and then these events.
-pub fn put_aside(more: &[LabelEvent]) -> MergeRequest {
+pub fn label_removed_by_bot(more: &[LabelEvent]) -> MergeRequest {
     let by_bot = LabelEvent {
         user: Some(user(20, "bench-bot")),
         ..event(150, "remove", Some(LABEL))
@@ -252,7 +252,7 @@ pub fn thread(iid: u64, linked: Option<u64>) -> Thread {
             sha: Some(sha("a")),
             project: None,
             linked: linked.map(PipelineId),
-            meant: None,
+            triggered: None,
             state: None,
         }),
         outcomes: Vec::new(),
@@ -347,10 +347,10 @@ fn in_words(repair: &Repair) -> String {
         None => ", label gone",
     };
     match repair {
-        Repair::Of(record, what) => {
+        Repair::Record(record, what) => {
             let what = match what {
-                What::Link => "link".to_owned(),
-                What::Finish {
+                RecordRepair::Link => "link".to_owned(),
+                RecordRepair::Finish {
                     outcome,
                     reply,
                     labelled,
@@ -360,20 +360,22 @@ fn in_words(repair: &Repair) -> String {
                     reply_word(*reply),
                     on(labelled)
                 ),
-                What::Amend(outcome, note) => format!("amend {} to {}", note.note, outcome.word()),
-                What::Withdraw(reply) => format!("withdraw {}", reply_word(*reply)),
-                What::TimeOut { reply, labelled } => {
+                RecordRepair::Amend(outcome, note) => {
+                    format!("amend {} to {}", note.note, outcome.word())
+                }
+                RecordRepair::Withdraw(reply) => format!("withdraw {}", reply_word(*reply)),
+                RecordRepair::TimeOut { reply, labelled } => {
                     format!("time out {}{}", reply_word(*reply), on(labelled))
                 }
-                What::Cancel => "cancel".to_owned(),
+                RecordRepair::Cancel => "cancel".to_owned(),
             };
             format!("{} {what}", record.pipeline)
         }
         Repair::Close(closing) => {
             let why = match closing.why {
-                Gone::Unlabelled => "unlabelled",
-                Gone::Merged => "merged",
-                Gone::Closed => "closed",
+                CloseReason::Unlabelled => "unlabelled",
+                CloseReason::Merged => "merged",
+                CloseReason::Closed => "closed",
             };
             let told = match closing.discussion {
                 Some((thread, opening)) => {
@@ -397,8 +399,8 @@ fn in_words(repair: &Repair) -> String {
 
 fn reply_word(reply: Reply) -> &'static str {
     match reply {
-        Reply::Made => "told",
+        Reply::Posted => "told",
         Reply::Due(_) => "untold",
-        Reply::DueAnew => "anew",
+        Reply::DueInNewThread => "anew",
     }
 }

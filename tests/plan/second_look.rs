@@ -2,7 +2,7 @@
 
 use bench_bot::gitlab::answer::Pipeline;
 use bench_bot::id::{Iid, PipelineId, RequestId};
-use bench_bot::note::Meant;
+use bench_bot::note::Triggered;
 use bench_bot::plan::{self, Verdict};
 use bench_bot::snapshot::{About, MergeRequest, Request};
 use chrono::TimeDelta;
@@ -43,7 +43,7 @@ fn what_somebody_meant_who_triggered_it_is_ready() {
     let triggered = |mr: MergeRequest, commit: &str, meant| {
         let asked = Request {
             by: Some(user(20, "bench-bot")),
-            meant: Some((sha(commit), meant)),
+            triggered: Some((sha(commit), meant)),
             ..request(101, LABEL)
         };
         let requests = vec![asked];
@@ -52,35 +52,39 @@ fn what_somebody_meant_who_triggered_it_is_ready() {
     let failed = || pipeline(|pipeline| pipeline.status = word("failed"));
     let without = || with(1, |mr| mr.pipeline = None);
     for (case, mr, expected) in [
-        ("its commit", triggered(mr(1), "a", Meant::Commit), READY),
+        (
+            "its commit",
+            triggered(mr(1), "a", Triggered::Commit),
+            READY,
+        ),
         (
             "its commit, from a fork",
-            triggered(crate::forks::unvouched(), "a", Meant::Commit),
+            triggered(crate::forks::unvouched(), "a", Triggered::Commit),
             READY,
         ),
         (
             "another commit of a fork",
-            triggered(crate::forks::unvouched(), "c", Meant::Commit),
+            triggered(crate::forks::unvouched(), "c", Triggered::Commit),
             Err(Verdict::Unvouched(plan::Unvouched::ByBot)),
         ),
         (
             "failed",
-            triggered(failed(), "a", Meant::Commit),
+            triggered(failed(), "a", Triggered::Commit),
             Err(Verdict::PipelineUnsuccessful),
         ),
         (
             "failed, forced",
-            triggered(failed(), "a", Meant::Forced),
+            triggered(failed(), "a", Triggered::Forced),
             READY,
         ),
         (
             "failed, another commit forced",
-            triggered(failed(), "c", Meant::Forced),
+            triggered(failed(), "c", Triggered::Forced),
             Err(Verdict::PipelineUnsuccessful),
         ),
         (
             "without pipeline, forced",
-            triggered(without(), "a", Meant::Forced),
+            triggered(without(), "a", Triggered::Forced),
             Err(Verdict::NoPipeline),
         ),
     ] {

@@ -2,7 +2,7 @@
 
 use bench_bot::gitlab::answer::Version;
 use bench_bot::id::{Iid, RequestId};
-use bench_bot::plan::{self, Refusal, Repair, Trigger, What};
+use bench_bot::plan::{self, RecordRepair, Refusal, Repair, Trigger};
 use bench_bot::record::Record;
 use bench_bot::snapshot::{MergeRequest, Origin, Snapshot};
 
@@ -18,7 +18,9 @@ fn decide(snapshot: &Snapshot, force: bool) -> String {
         }) => {
             let finish = finish.map(|_| "finish".to_owned());
             let cancels = cancels.iter().map(|repair| match repair {
-                Repair::Of(record, What::Cancel) => format!("cancel {}", record.pipeline),
+                Repair::Record(record, RecordRepair::Cancel) => {
+                    format!("cancel {}", record.pipeline)
+                }
                 repair => panic!("{repair:?}"),
             });
             let rest = match in_flight {

@@ -150,7 +150,7 @@ fn which_notes_are_one_too_many() {
             linked: None,
             state: None,
             project: None,
-            meant: None,
+            triggered: None,
         }),
         outcomes: outcomes
             .iter()

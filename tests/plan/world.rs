@@ -113,7 +113,7 @@ prop_compose! {
                 linked: linked.map(PipelineId),
                 state: state.filter(|_| linked.is_none()),
                 project: None,
-                meant: None,
+                triggered: None,
             }),
             outcomes,
             resolved,

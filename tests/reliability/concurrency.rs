@@ -9,7 +9,7 @@ use crate::bot::{SOLE, end_all};
 use crate::promise::{self, Meddling};
 
 const ROUNDS: usize = 3;
-const AT_ONCE: [&str; 8] = [
+const MAX_CONCURRENT: [&str; 8] = [
     "scan --max-in-flight 3",
     "scan --max-in-flight 3",
     "scan --max-in-flight 3",
@@ -21,9 +21,9 @@ const AT_ONCE: [&str; 8] = [
 ];
 
 fn all_at_once(gitlab: &Gitlab) {
-    let start = Barrier::new(AT_ONCE.len());
+    let start = Barrier::new(MAX_CONCURRENT.len());
     thread::scope(|scope| {
-        for command in AT_ONCE {
+        for command in MAX_CONCURRENT {
             let start = &start;
             scope.spawn(move || {
                 start.wait();

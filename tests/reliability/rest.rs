@@ -7,7 +7,7 @@ use crate::promise::{self, Meddling, asks, kept};
 use crate::stories::Story;
 
 /// After what was disturbed.
-const MOST_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 4;
 
 /// Those that run in turn.
 pub struct Parties {
@@ -42,7 +42,7 @@ impl Parties {
 /// By which of the undisturbed reconciles all is right.
 pub fn comes_to_rest(gitlab: &People, parties: &Parties) -> Result<usize, String> {
     let mut broken = Vec::new();
-    for round in 1..=MOST_ROUNDS {
+    for round in 1..=MAX_ROUNDS {
         parties.run(gitlab, "reconcile")?;
         broken = amiss(gitlab, parties);
         if broken.is_empty() {

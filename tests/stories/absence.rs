@@ -321,7 +321,7 @@ fn lists_that_lag_start_nothing_twice() {
         assert_eq!(gitlab.benchmarks().len(), 1, "{command}: {}", ran.stdout);
     }
     run(&gitlab, "reconcile");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "scan");
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
     run(&gitlab, "reconcile");
@@ -339,7 +339,7 @@ fn a_label_whose_event_comes_late_is_unknown_until_then() {
     let told = run(&gitlab, "scan").stdout;
     assert!(told.contains("label too new to tell"), "{told}");
     assert_eq!(gitlab.benchmarks().len(), 0);
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "scan");
     let benchmark = gitlab.benchmarks().remove(0);
     let request = mr.label_event_id().to_string();
@@ -348,11 +348,11 @@ fn a_label_whose_event_comes_late_is_unknown_until_then() {
     // The same of a label that comes again: the removal is there, the addition not yet.
     gitlab.benchmark_ends(benchmark.id, "success");
     run(&gitlab, "reconcile");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     mr.labelled();
     run(&gitlab, "scan");
     assert_eq!(gitlab.benchmarks().len(), 1);
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "scan");
     assert_eq!(gitlab.benchmarks().len(), 2);
 }

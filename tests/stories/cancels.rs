@@ -40,7 +40,7 @@ fn a_slow_cancel_of_a_stuck_one_is_told_when_it_is_done() {
         let said = last_word(&mr);
         assert!(said.contains(told), "{said}");
         gitlab.later(5 * MINUTE);
-        gitlab.settle();
+        gitlab.run_background_jobs();
         if settled == 0 {
             assert_eq!(status(&gitlab, benchmark), "canceling");
         }
@@ -79,7 +79,7 @@ fn a_withdrawn_one_that_waits_for_a_manual_job_is_cancelled_with_that() {
         mr.unlabelled();
         let report = json(&gitlab, "reconcile");
         assert_eq!(report["actions"][0]["action"], "withdraw");
-        gitlab.settle();
+        gitlab.run_background_jobs();
         run(&gitlab, "reconcile");
         let said = last_word(&mr);
         assert!(

@@ -190,10 +190,10 @@ fn a_slow_cancellation_is_not_asked_for_again_and_again() {
     gitlab.world().slow_cancel = true;
     mr.unlabelled();
     run(&gitlab, "reconcile");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(status(&gitlab, benchmark), "canceling");
     assert_eq!(json(&gitlab, "reconcile")["actions"], serde_json::json!([]));
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "reconcile");
     assert_told(&mr, "withdrawn");
 }

@@ -28,7 +28,7 @@ fn a_rehearsal_is_looked_at_until_it_has_ended() {
     let people = People::clone(&gitlab);
     gitlab.fault(move |request| {
         if request.method == "GET" && request.path.contains("/pipelines/") {
-            people.settle();
+            people.run_background_jobs();
         }
         None
     });

@@ -7,7 +7,7 @@ use crate::bot::{bot, run};
 /// The longest note that GitLab takes, in characters.
 const LONGEST: usize = 1_000_000;
 /// In kB. A run needs half of that anyway.
-const MOST_MEMORY: u64 = 40_000;
+const MAX_MEMORY: u64 = 40_000;
 
 /// Runs it, and expects it to succeed with that much.
 #[track_caller]
@@ -15,7 +15,7 @@ fn runs_within_bounds(gitlab: &Gitlab, arguments: &str) {
     let (ran, peak) = bot(gitlab, arguments).starts().ends_with_peak();
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
-        (1..MOST_MEMORY).contains(&peak),
+        (1..MAX_MEMORY).contains(&peak),
         "{arguments}: {peak} kB at most"
     );
 }

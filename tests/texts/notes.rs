@@ -3,7 +3,7 @@
 use bench_bot::gitlab::answer::{Discussion, Outcome};
 use bench_bot::id::{DiscussionId, NoteId, PipelineId, RequestId};
 use bench_bot::note::{
-    self, Details, End, Gone, Meant, OpeningNote, OutcomeNote, Thread, Unstarted,
+    self, CloseReason, Details, End, OpeningNote, OutcomeNote, Thread, Triggered, Unstarted,
 };
 use bench_bot::record::Task;
 use bench_bot::snapshot::Request;
@@ -34,7 +34,7 @@ pub fn request(task: &Task) -> Request {
         label: task.label.clone(),
         at: None,
         by: None,
-        meant: Some((task.sha.clone(), Meant::Commit)),
+        triggered: Some((task.sha.clone(), Triggered::Commit)),
     }
 }
 
@@ -43,7 +43,11 @@ fn openings(task: &Task, reason: &str) -> Vec<String> {
     let record = record(task.clone());
     let opened = note::opening(&request(task), BENCHMARKS, &task.branch, Some(&task.sha));
     let opening = opening_of(opened.clone());
-    let closed = [Gone::Unlabelled, Gone::Merged, Gone::Closed];
+    let closed = [
+        CloseReason::Unlabelled,
+        CloseReason::Merged,
+        CloseReason::Closed,
+    ];
     let closed = closed.map(|why| note::closed(&opening, &task.label, why));
     let refused = [Unstarted::Refused, Unstarted::Unavailable];
     let refused =
@@ -53,10 +57,10 @@ fn openings(task: &Task, reason: &str) -> Vec<String> {
 }
 
 const ENDS: [End; 8] = [
-    End::Of(Outcome::Success),
-    End::Of(Outcome::Failed),
-    End::Of(Outcome::Canceled),
-    End::Of(Outcome::Skipped),
+    End::Pipeline(Outcome::Success),
+    End::Pipeline(Outcome::Failed),
+    End::Pipeline(Outcome::Canceled),
+    End::Pipeline(Outcome::Skipped),
     End::ResultsFailed,
     End::Withdrawn,
     End::TimedOut,
@@ -79,7 +83,7 @@ proptest! {
                 linked: (place == 1).then_some(PipelineId(1001)),
                 state,
                 project: Some(BENCHMARKS),
-                meant: matches!(place, 0 | 5 | 6).then_some(Meant::Commit),
+                triggered: matches!(place, 0 | 5 | 6).then_some(Triggered::Commit),
             };
             prop_assert_eq!(read, expected);
         }

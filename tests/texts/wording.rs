@@ -1,7 +1,7 @@
 //! Every word that the bot writes on a merge request, and how harmless it is.
 
 use bench_bot::gitlab::answer::{Job, Outcome};
-use bench_bot::note::{self, Details, End, Gone, Results, Spent, Unstarted};
+use bench_bot::note::{self, CloseReason, Details, End, Results, Spent, Unstarted};
 use bench_bot::record::Task;
 use bench_bot::snapshot::Request;
 use chrono::TimeDelta;
@@ -47,7 +47,7 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         label: label.to_owned(),
         at: None,
         by: None,
-        meant: None,
+        triggered: None,
     };
     let of = |end, details: &Details| note::outcome(&record, end, label, details);
     let plain = Details::default;
@@ -98,37 +98,37 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
             "refused, as every request is",
             note::refused(&task, &request, BENCHMARKS, (Unstarted::Unavailable, words)),
         ),
-        ("closed, label off", closed(Gone::Unlabelled)),
-        ("closed, merged", closed(Gone::Merged)),
-        ("closed, closed", closed(Gone::Closed)),
-        ("success", of(End::Of(Outcome::Success), &plain())),
+        ("closed, label off", closed(CloseReason::Unlabelled)),
+        ("closed, merged", closed(CloseReason::Merged)),
+        ("closed, closed", closed(CloseReason::Closed)),
+        ("success", of(End::Pipeline(Outcome::Success), &plain())),
         (
             "success, with results",
-            of(End::Of(Outcome::Success), &with_results()),
+            of(End::Pipeline(Outcome::Success), &with_results()),
         ),
         (
             "success, after a retry",
-            of(End::Of(Outcome::Success), &retried("failed")),
+            of(End::Pipeline(Outcome::Success), &retried("failed")),
         ),
-        ("failed", of(End::Of(Outcome::Failed), &plain())),
+        ("failed", of(End::Pipeline(Outcome::Failed), &plain())),
         (
             "failed by its script",
             of(
-                End::Of(Outcome::Failed),
+                End::Pipeline(Outcome::Failed),
                 &failed(&[(name, "script_failure")]),
             ),
         ),
         (
             "failed by its machine",
             of(
-                End::Of(Outcome::Failed),
+                End::Pipeline(Outcome::Failed),
                 &failed(&[(name, "runner_system_failure")]),
             ),
         ),
         (
             "failed by many",
             of(
-                End::Of(Outcome::Failed),
+                End::Pipeline(Outcome::Failed),
                 &failed(&[
                     (name, "script_failure"),
                     ("b", "runner_system_failure"),
@@ -141,10 +141,10 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         ),
         (
             "failed, after a retry",
-            of(End::Of(Outcome::Failed), &retried("success")),
+            of(End::Pipeline(Outcome::Failed), &retried("success")),
         ),
-        ("canceled", of(End::Of(Outcome::Canceled), &plain())),
-        ("skipped", of(End::Of(Outcome::Skipped), &plain())),
+        ("canceled", of(End::Pipeline(Outcome::Canceled), &plain())),
+        ("skipped", of(End::Pipeline(Outcome::Skipped), &plain())),
         (
             "passed, but no results",
             of(End::ResultsFailed, &failed(&[(name, "script_failure")])),

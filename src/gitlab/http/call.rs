@@ -16,17 +16,19 @@ use serde_json::{Deserializer as Json, Value};
 
 use super::body::{Body, LONGEST_TEXT, TooLarge};
 use super::{Http, Token};
-use crate::gitlab::error::{Error, Kind, LONGEST_REASON, Result, cause, in_gitlabs_words, reason};
+use crate::gitlab::error::{
+    Error, ErrorKind, LONGEST_REASON, Result, cause, in_gitlabs_words, reason,
+};
 
 /// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 /// So much is read of what is said in a refusal: it may be a page of a proxy's, of any length.
-const MOST_OF_REFUSAL: u64 = 64 << 10;
+const MAX_OF_REFUSAL: u64 = 64 << 10;
 
 /// Whether the same request may be sent again when it is not known what became of the first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum Retry {
     Safe,
     /// It would make a second note, discussion or pipeline.
     Never,
@@ -35,13 +37,13 @@ pub enum Repeat {
 /// A failed attempt, and the pause after which another is worth while, if one is.
 pub struct Attempt {
     error: Error,
-    again: Option<Pause>,
+    retry_in: Option<Pause>,
 }
 
 #[derive(Clone, Copy)]
 enum Pause {
     Backoff,
-    AsTold(Duration),
+    RetryAfter(Duration),
 }
 
 pub struct Call<'a> {
@@ -51,9 +53,9 @@ pub struct Call<'a> {
     path: &'a str,
     pub query: Vec<(&'a str, String)>,
     pub body: Option<&'a Value>,
-    repeat: Repeat,
+    retry: Retry,
     /// Of the answer.
-    pub most_bytes: u64,
+    pub max_bytes: u64,
     pub longest_text: usize,
 }
 
@@ -76,7 +78,7 @@ impl<'a> Call<'a> {
         token: &'a Token,
         method: Method,
         path: &'a str,
-        repeat: Repeat,
+        retry: Retry,
     ) -> Self {
         let (query, body) = (Vec::new(), None);
         Self {
@@ -86,8 +88,8 @@ impl<'a> Call<'a> {
             path,
             query,
             body,
-            repeat,
-            most_bytes: http.most_bytes,
+            retry,
+            max_bytes: http.max_bytes,
             longest_text: LONGEST_TEXT,
         }
     }
@@ -106,9 +108,9 @@ impl<'a> Call<'a> {
         &self,
         read: impl for<'de> DeserializeSeed<'de, Value = T> + Copy,
     ) -> Result<Answer<T>> {
-        self.repeatedly(|| {
+        self.with_retries(|| {
             let (headers, answer) = self.exchange()?;
-            let mut body = Body::new(answer, self.most_bytes, self.longest_text);
+            let mut body = Body::new(answer, self.max_bytes, self.longest_text);
             let mut json = Json::from_reader(BufReader::new(&mut body));
             let value = read.deserialize(&mut json);
             let value = value.and_then(|value| json.end().map(|()| value));
@@ -127,7 +129,7 @@ impl<'a> Call<'a> {
 
     /// The first bytes of an answer that is no JSON.
     pub fn receive_beginning(&self, most: u64) -> Result<Vec<u8>> {
-        self.repeatedly(|| {
+        self.with_retries(|| {
             let (_, answer) = self.exchange()?;
             self.beginning(answer, most)
         })
@@ -141,7 +143,7 @@ impl<'a> Call<'a> {
         Ok(beginning)
     }
 
-    fn repeatedly<R>(&self, attempt: impl Fn() -> std::result::Result<R, Attempt>) -> Result<R> {
+    fn with_retries<R>(&self, attempt: impl Fn() -> std::result::Result<R, Attempt>) -> Result<R> {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_secs(10))
@@ -150,21 +152,21 @@ impl<'a> Call<'a> {
             .build();
         let mut error = None;
         loop {
-            let failed = match self.http.pace.keep(self.http.deadline, &attempt) {
+            let failed = match self.http.rate_limiter.run(self.http.deadline, &attempt) {
                 Some(Ok(answer)) => return Ok(answer),
                 Some(Err(failed)) => failed,
                 None => return Err(error.unwrap_or_else(|| self.too_late())),
             };
-            let pause = match (failed.again, pauses.next()) {
+            let pause = match (failed.retry_in, pauses.next()) {
                 (Some(Pause::Backoff), Some(pause)) => pause,
-                (Some(Pause::AsTold(told)), Some(_)) => told,
+                (Some(Pause::RetryAfter(told)), Some(_)) => told,
                 _ => return Err(failed.error),
             };
             if pause >= self.http.time_left() {
                 return Err(failed.error);
             }
             warn!("{}; again in {pause:.1?}", failed.error);
-            self.http.pace.repeated();
+            self.http.rate_limiter.count_retry();
             self.http.pause(pause);
             error = Some(failed.error);
         }
@@ -172,7 +174,7 @@ impl<'a> Call<'a> {
 
     fn too_late(&self) -> Error {
         let message = "the run has taken as long as it may; the next one goes on".to_owned();
-        self.error(Kind::Passing, message)
+        self.error(ErrorKind::Transient, message)
     }
 
     /// One request, and its answer, of which only the head has been read.
@@ -184,7 +186,7 @@ impl<'a> Call<'a> {
             && let Some(date) = text(&headers, DATE.as_str())
             && let Ok(date) = DateTime::parse_from_rfc2822(date)
         {
-            self.http.clock.heed(date.to_utc());
+            self.http.clock.observe(date.to_utc());
         }
         let number = |name| text(&headers, name).and_then(|number| number.parse::<i64>().ok());
         if let (Some(left), Some(reset)) =
@@ -192,10 +194,10 @@ impl<'a> Call<'a> {
         {
             let reset_in = reset.saturating_sub(self.http.now().timestamp());
             let reset_in = Duration::from_secs(reset_in.try_into().unwrap_or(0));
-            self.http.pace.heed(left, reset_in);
+            self.http.rate_limiter.update(left, reset_in);
         }
         if !status.is_success() {
-            let beginning = self.beginning(response, MOST_OF_REFUSAL)?;
+            let beginning = self.beginning(response, MAX_OF_REFUSAL)?;
             return Err(self.declined(status, &headers, &beginning));
         }
         // What is deleted is answered with nothing.
@@ -213,7 +215,7 @@ impl<'a> Call<'a> {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
-        for _ in 0..MOST_REDIRECTS {
+        for _ in 0..MAX_REDIRECTS {
             let started = Instant::now();
             let response = self.request(url.clone()).send()?;
             let took = started.elapsed();
@@ -253,11 +255,11 @@ impl<'a> Call<'a> {
             let message = format!(
                 "its certificate is not trusted, neither by the system nor by CI_SERVER_TLS_CA_FILE: {cause}"
             );
-            return self.failed(Kind::Passing, message, None);
+            return self.failed(ErrorKind::Transient, message, None);
         }
         if error.is_connect() {
             let message = format!("no connection: {cause}");
-            return self.failed(Kind::Passing, message, Some(Pause::Backoff));
+            return self.failed(ErrorKind::Transient, message, Some(Pause::Backoff));
         }
         self.unclear(match error.is_timeout() {
             true => "no answer in time".to_owned(),
@@ -279,9 +281,9 @@ impl<'a> Call<'a> {
             false => error.to_string(),
             true => match std::io::Error::from(error).downcast::<TooLarge>() {
                 Ok(TooLarge) => {
-                    let most = self.http.most_bytes >> 20;
+                    let most = self.http.max_bytes >> 20;
                     let message = format!("answered, but unreadable: it is larger than {most} MB");
-                    return self.failed(Kind::Unclear, message, None);
+                    return self.failed(ErrorKind::Unclear, message, None);
                 }
                 Err(error) => return self.interrupted(error),
             },
@@ -301,15 +303,15 @@ impl<'a> Call<'a> {
             .map(Duration::from_secs);
         match status {
             StatusCode::TOO_MANY_REQUESTS => {
-                let again = match told {
+                let retry_in = match told {
                     Some(told) if told > LONGEST_PAUSE => None,
-                    Some(told) => Some(Pause::AsTold(told)),
+                    Some(told) => Some(Pause::RetryAfter(told)),
                     None => Some(Pause::Backoff),
                 };
-                self.failed(Kind::Passing, message, again)
+                self.failed(ErrorKind::Transient, message, retry_in)
             }
             StatusCode::CONFLICT if message.contains("Resource lock") => {
-                self.failed(Kind::Passing, message, Some(Pause::Backoff))
+                self.failed(ErrorKind::Transient, message, Some(Pause::Backoff))
             }
             // A 400 in GitLab, though it is a rate limit; a minute's wait is the next run's.
             StatusCode::BAD_REQUEST
@@ -317,30 +319,30 @@ impl<'a> Call<'a> {
                     .iter()
                     .any(|passing| message.contains(passing)) =>
             {
-                self.failed(Kind::Passing, message, None)
+                self.failed(ErrorKind::Transient, message, None)
             }
             StatusCode::REQUEST_TIMEOUT => self.unclear(message),
             status if status.is_server_error() => self.unclear(message),
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if !in_gitlabs_words(status, body) => {
                 let message = format!("{message}, but not in GitLab's words");
-                let again = (self.repeat == Repeat::Safe).then_some(Pause::Backoff);
-                self.failed(Kind::NotGitlab(status), message, again)
+                let retry_in = (self.retry == Retry::Safe).then_some(Pause::Backoff);
+                self.failed(ErrorKind::NotGitlab(status), message, retry_in)
             }
-            status => self.failed(Kind::Refused(status), message, None),
+            status => self.failed(ErrorKind::Refused(status), message, None),
         }
     }
 
     fn unclear(&self, message: String) -> Attempt {
-        let again = (self.repeat == Repeat::Safe).then_some(Pause::Backoff);
-        self.failed(Kind::Unclear, message, again)
+        let retry_in = (self.retry == Retry::Safe).then_some(Pause::Backoff);
+        self.failed(ErrorKind::Unclear, message, retry_in)
     }
 
-    fn failed(&self, kind: Kind, message: String, again: Option<Pause>) -> Attempt {
+    fn failed(&self, kind: ErrorKind, message: String, retry_in: Option<Pause>) -> Attempt {
         let error = self.error(kind, message);
-        Attempt { error, again }
+        Attempt { error, retry_in }
     }
 
-    pub fn error(&self, kind: Kind, message: String) -> Error {
+    pub fn error(&self, kind: ErrorKind, message: String) -> Error {
         Error {
             kind,
             request: self.to_string(),

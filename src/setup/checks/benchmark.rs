@@ -112,7 +112,7 @@ fn cancel(settings: &ProjectSettings, role: Role) -> Check {
         None if settings.auto_cancel_pending_pipelines.is_some() => Role::DEVELOPER,
         _ => {
             let detail = "who may cancel pipelines is shown to Maintainers only";
-            return Check::untold(name, detail).hint(Verdict::UnknownRisk, REHEARSE);
+            return Check::unknown(name, detail).hint(Verdict::UnknownRisk, REHEARSE);
         }
     };
     match role >= least {
@@ -164,7 +164,7 @@ fn auto_cancel(findings: &Findings, settings: &ProjectSettings) -> Check {
             "a push to the benchmark project cancels benchmarks that wait",
             ways,
         ),
-        None => Check::untold(
+        None => Check::unknown(
             name,
             "whether a push cancels waiting benchmarks is shown to Maintainers only",
         )
@@ -187,7 +187,7 @@ fn spares_waiting(yaml: &str) -> bool {
         .any(|value| value.starts_with("none"))
 }
 
-fn told(time: TimeDelta) -> humantime::FormattedDuration {
+fn in_words(time: TimeDelta) -> humantime::FormattedDuration {
     humantime::format_duration(time.to_std().unwrap_or_default())
 }
 
@@ -195,7 +195,7 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
     let name = "pipeline-deletion";
     // Shown together with the other setting, which is never null.
     if settings.auto_cancel_pending_pipelines.is_none() {
-        return Check::untold(
+        return Check::unknown(
             name,
             "whether old pipelines are deleted is shown to Maintainers only",
         );
@@ -206,17 +206,17 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
     match after.and_then(TimeDelta::try_seconds) {
         None => Check::holds(name, "pipelines are kept"),
         Some(after) if after >= needed => {
-            Check::holds(name, format!("pipelines are kept for {}", told(after)))
+            Check::holds(name, format!("pipelines are kept for {}", in_words(after)))
         }
         Some(after) => Check::fails(
             name,
             format!(
                 "pipelines are deleted after {}, reported or not",
-                told(after)
+                in_words(after)
             ),
             format!(
                 "let \"Automatic pipeline cleanup\" keep them for {}, twice --timeout: {}/-/settings/ci_cd",
-                told(needed),
+                in_words(needed),
                 settings.project.web_url
             ),
         ),
@@ -244,7 +244,10 @@ fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Che
     if late.is_empty() {
         return Check::holds(
             name,
-            format!("no benchmark is in flight for longer than {}", told(limit)),
+            format!(
+                "no benchmark is in flight for longer than {}",
+                in_words(limit)
+            ),
         );
     }
     let more = match late.len().saturating_sub(NAMED) {
@@ -255,7 +258,7 @@ fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Che
         name,
         format!(
             "in flight for longer than {}, --timeout and an hour: {}{more}",
-            told(limit),
+            in_words(limit),
             late[..late.len().min(NAMED)].join(", ")
         ),
         "end or delete them by hand: the queue no longer waits for this project's own, and for others until twice --timeout",

@@ -121,15 +121,15 @@ fn may_merge(rules: &[ProtectedBranch], branch: &str, role: Role, user: UserId) 
 
 /// `*` stands for any text.
 fn fits(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
+    let mut fetched = pattern.split('*');
+    let first = fetched.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {
         return false;
     };
-    let Some(last) = pieces.next_back() else {
+    let Some(last) = fetched.next_back() else {
         return rest.is_empty();
     };
-    for piece in pieces {
+    for piece in fetched {
         match rest.split_once(piece) {
             Some((_, after)) => rest = after,
             None => return false,
@@ -207,7 +207,7 @@ pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
                 if several may run at once, say how many: --max-in-flight (BENCH_BOT_MAX_IN_FLIGHT)";
     let included = lines(text).any(|line| line.contains("include:"));
     Some(match included {
-        true => Check::untold(
+        true => Check::unknown(
             name,
             format!("no job in {path} has one; what it includes is not looked at"),
         )

@@ -8,7 +8,7 @@ pub mod rehearsal;
 mod token;
 
 use super::findings::Findings;
-use crate::gitlab::{Closed, Error, GRANT};
+use crate::gitlab::{AccessProblem, Error, GRANT};
 
 /// One thing that the bot needs, or had better have.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Whether because of it the setup is not known to work.
-    pub fn hinders(self) -> bool {
+    pub fn is_blocking(self) -> bool {
         matches!(self, Self::Fails | Self::UnknownNeed)
     }
 }
@@ -71,7 +71,7 @@ impl Check {
         Self::holds(name, detail).hint(Verdict::UnknownNeed, hint)
     }
 
-    fn untold(name: &'static str, detail: impl Into<String>) -> Self {
+    fn unknown(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::UnknownRisk,
             ..Self::holds(name, detail)
@@ -94,7 +94,7 @@ const REHEARSE: &str = "prove it with one pipeline: bench-bot doctor --rehearse"
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
     let server = server(findings);
-    if server.verdict.hinders() {
+    if server.verdict.is_blocking() {
         return vec![server];
     }
     let mut checks = vec![server];
@@ -136,17 +136,17 @@ fn server(findings: &Findings) -> Check {
     };
     let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
     let message = &error.message;
-    match error.closed() {
-        Closed::ForNow => Check::needed(
+    match error.access_problem() {
+        AccessProblem::Unavailable => Check::needed(
             name,
             format!("{url} turns requests away just now ({message})"),
             "run this again in a minute; if it stays so, ask whoever runs the server",
         ),
-        Closed::Foreign => {
+        AccessProblem::NotGitlab => {
             let detail = format!("{url} does not answer as a GitLab does ({error})");
             Check::fails(name, detail, check_url)
         }
-        Closed::Silent | Closed::Refused(_) => {
+        AccessProblem::NoAnswer | AccessProblem::TokenRefused(_) => {
             let hint = match message.contains("certificate is not trusted") {
                 true => "trust its authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem".to_owned(),
                 false => format!("{check_url} and the network"),
@@ -167,7 +167,7 @@ fn version(findings: &Findings) -> Option<Check> {
         Err(_) if findings.token.user.is_err() => return None,
         Err(error) if error.fine_grained() => {
             let detail = "not shown; one that knows fine-grained tokens is new enough";
-            return Some(Check::untold(name, detail));
+            return Some(Check::unknown(name, detail));
         }
         Err(error) => return Some(Check::unread(name, error)),
     };
@@ -179,6 +179,6 @@ fn version(findings: &Findings) -> Option<Check> {
             format!("{told} is too old: it must be 15.11 or later"),
             "ask whoever runs the server to update it: https://docs.gitlab.com/update/",
         ),
-        None => Check::untold(name, format!("{told}: it must be 15.11 or later")),
+        None => Check::unknown(name, format!("{told}: it must be 15.11 or later")),
     })
 }

@@ -1,6 +1,6 @@
 //! The checks of the source project, and those that both projects have.
 
-use super::super::findings::{Findings, LabelFound, Place};
+use super::super::findings::{Findings, LabelFound, ProjectFindings};
 use super::{Check, Verdict};
 use crate::gitlab::answer::User;
 use crate::gitlab::{GRANT, ProjectSettings, Role};
@@ -47,7 +47,12 @@ pub fn features(settings: &ProjectSettings) -> String {
 }
 
 /// Whether the project is there, and anything can be done with it.
-pub fn found(findings: &Findings, name: &'static str, place: &Place, user: &User) -> Check {
+pub fn found(
+    findings: &Findings,
+    name: &'static str,
+    place: &ProjectFindings,
+    user: &User,
+) -> Check {
     let (path, setting, bot) = (place.path(), place.setting, &user.username);
     match &place.settings {
         Ok(settings) if settings.archived == Some(true) => Check::fails(
@@ -107,7 +112,7 @@ fn marked(settings: &ProjectSettings) -> Option<&str> {
 }
 
 /// Whether a Developer may not even open a merge request, though there is all that it takes.
-fn shut(settings: &ProjectSettings, place: &Place) -> bool {
+fn shut(settings: &ProjectSettings, place: &ProjectFindings) -> bool {
     let there = [
         &settings.merge_requests_access_level,
         &settings.repository_access_level,
@@ -134,7 +139,7 @@ pub struct Needs {
 
 pub fn role(
     name: &'static str,
-    place: &Place,
+    place: &ProjectFindings,
     settings: &ProjectSettings,
     user: &User,
     needs: &Needs,
@@ -159,7 +164,7 @@ pub fn role(
 fn label_check(
     found: &LabelFound,
     label: &str,
-    place: &Place,
+    place: &ProjectFindings,
     settings: &ProjectSettings,
 ) -> Check {
     let name = "label";
@@ -211,6 +216,6 @@ fn threads(settings: &ProjectSettings, resolve: Resolve) -> Check {
                 settings.project.web_url
             ),
         ),
-        (None, _) => Check::untold(name, "whether merging waits for them is not shown"),
+        (None, _) => Check::unknown(name, "whether merging waits for them is not shown"),
     }
 }

@@ -5,7 +5,7 @@ use super::Check;
 use super::benchmark::who_cancels;
 use super::project::look_above;
 use crate::gitlab::answer::{Outcome, Status};
-use crate::gitlab::{GRANT, Kind};
+use crate::gitlab::{ErrorKind, GRANT};
 
 pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
     let name = "rehearsal";
@@ -25,7 +25,7 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
         Rehearsal::NotStarted(error) => {
             let because = &error.message;
             return match error.kind {
-                Kind::Refused(status) => {
+                ErrorKind::Refused(status) => {
                     let mend = "mend that: benchmarks would be refused likewise";
                     let way = match &findings.benchmark.settings {
                         _ if error.fine_grained() => GRANT.to_owned(),
@@ -36,12 +36,12 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
                     };
                     Check::fails(name, format!("GitLab does not start it ({because})"), way)
                 }
-                Kind::Passing => Check::needed(
+                ErrorKind::Transient => Check::needed(
                     name,
                     format!("GitLab does not start it now ({because})"),
                     "try again in a minute",
                 ),
-                Kind::Unclear | Kind::NotGitlab(_) => Check::needed(
+                ErrorKind::Unclear | ErrorKind::NotGitlab(_) => Check::needed(
                     name,
                     format!("it may have started or not ({because})"),
                     format!(
@@ -136,7 +136,7 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
     for check in checks {
         let proved = match check.name {
             "cancel" => cancelled,
-            _ if !check.verdict.hinders() => false,
+            _ if !check.verdict.is_blocking() => false,
             "token-scopes" => match &findings.tried {
                 Some(Err(error)) if error.refused().is_some() => {
                     let place = findings.source.path();

@@ -2,10 +2,10 @@
 
 use chrono::NaiveDate;
 
-use super::super::findings::{Findings, Identity};
+use super::super::findings::{Findings, TokenFindings};
 use super::{Check, REHEARSE};
 use crate::gitlab::answer::User;
-use crate::gitlab::{Closed, Error};
+use crate::gitlab::{AccessProblem, Error};
 
 /// Days; a token that ends sooner is warned of.
 const SOON: i64 = 14;
@@ -13,7 +13,7 @@ const SOON: i64 = 14;
 /// What stands in place of scopes in a fine-grained token, which has permissions for single things instead.
 const GRANULAR: &str = "granular";
 
-impl Identity {
+impl TokenFindings {
     /// What such a token may do is seen by trying alone.
     pub fn fine_grained(&self) -> bool {
         match &self.details {
@@ -34,10 +34,14 @@ const SIGNED_IN: &str = "signed in as the bot, under Edit profile > Access token
 
 /// Whether GitLab says that the token, or its account, is not good.
 pub fn refused(error: &Error) -> bool {
-    matches!(error.closed(), Closed::Refused(_))
+    matches!(error.access_problem(), AccessProblem::TokenRefused(_))
 }
 
-pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]) -> Vec<Check> {
+pub fn checks(
+    findings: &Findings,
+    identity: &TokenFindings,
+    names: [&'static str; 3],
+) -> Vec<Check> {
     let [name, scopes, expiry] = names;
     let variable = identity.variable;
     // No link to a page of tokens: whoever follows it is signed in, and would find their own.
@@ -52,8 +56,8 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
         }
         Err(error) if refused(error) => {
             let detail = format!("GitLab refuses the one in {variable} ({})", error.message);
-            let way = match error.closed() {
-                Closed::Refused(Some(way)) => way.to_owned(),
+            let way = match error.access_problem() {
+                AccessProblem::TokenRefused(Some(way)) => way.to_owned(),
                 _ => make,
             };
             return vec![Check::fails(name, detail, way)];
@@ -85,7 +89,7 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
         Err(error) => Check::unread(scopes, error),
     });
     let Ok(details) = &identity.details else {
-        checks.push(Check::untold(
+        checks.push(Check::unknown(
             expiry,
             "the token does not tell when it ends",
         ));
@@ -94,7 +98,7 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
     let date = details.expires_at.as_deref();
     checks.push(match date.map(|date| (date, date.parse::<NaiveDate>())) {
         None => Check::holds(expiry, "never"),
-        Some((date, Err(_))) => Check::untold(expiry, format!("on {date}, whenever that is")),
+        Some((date, Err(_))) => Check::unknown(expiry, format!("on {date}, whenever that is")),
         Some((_, Ok(date))) => {
             let days = (date - findings.now.date_naive()).num_days();
             let detail = format!(
@@ -110,7 +114,7 @@ pub fn checks(findings: &Findings, identity: &Identity, names: [&'static str; 3]
     checks
 }
 
-fn rotate(identity: &Identity, user: &User) -> String {
+fn rotate(identity: &TokenFindings, user: &User) -> String {
     let variable = identity.variable;
     let place = match ["project_", "group_"]
         .iter()

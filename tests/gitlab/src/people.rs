@@ -67,7 +67,7 @@ impl People {
     }
 
     /// The same as [`People::fork_mr`] by whomever, who chooses the label `benchmarking` in the form:
-    /// the event is there, the first version comes with [`People::settle`]. GitLab drops the label of
+    /// the event is there, the first version comes with [`People::run_background_jobs`]. GitLab drops the label of
     /// an author who may not set it, and does not say so.
     pub fn fork_mr_labelled(&self, branch: &str, author: &str) -> Mr {
         self.open_labelled(author, FORK, branch)
@@ -178,9 +178,9 @@ impl People {
         self.act(|world| world.push_to(project_id, branch))
     }
 
-    /// Lets GitLab's background jobs catch up, each by one step: see [`World::settle`].
-    pub fn settle(&self) {
-        self.act(World::settle);
+    /// Lets GitLab's background jobs catch up, each by one step: see [`World::run_background_jobs`].
+    pub fn run_background_jobs(&self) {
+        self.act(World::run_background_jobs);
     }
 
     /// Renames a label that `acme/engine` has or inherits.
@@ -220,7 +220,7 @@ impl People {
         });
     }
 
-    /// Labels are on a merge request before their events, which [`People::settle`] writes.
+    /// Labels are on a merge request before their events, which [`People::run_background_jobs`] writes.
     pub fn events_come_late(&self) {
         self.world().late_events = true;
     }

@@ -170,7 +170,7 @@ impl People {
         self.act(|world| world.delete_pipeline(id));
     }
 
-    /// Lists of pipelines lack what was made since the last [`People::settle`].
+    /// Lists of pipelines lack what was made since the last [`People::run_background_jobs`].
     pub fn lists_lag(&self) {
         self.world().lagging_lists = true;
     }

@@ -48,7 +48,7 @@ fn step(
     let jobs = {
         let mut world = people.world();
         world.finish_imports();
-        world.settle();
+        world.run_background_jobs();
         world.jobs_on_their_way()
     };
     for (pipeline_id, job_id) in jobs {

@@ -130,9 +130,9 @@ fn untold(
             let put_back = next.is_some_and(|next| by_bot(next, LabelAction::Add));
             let silenced = refused.telling.contains(&asked.id)
                 || (starts.is_empty() && refused.replying.contains(&asked.id));
-            let is_told =
+            let is_outcome_posted =
                 !about(mr, "outcome", asked.id).is_empty() || meddling.deleted.contains(&asked.id);
-            if !is_told && !went_away && !put_back && !silenced {
+            if !is_outcome_posted && !went_away && !put_back && !silenced {
                 broken.push(format!(
                     "!{}: label taken off, request {} untold",
                     mr.iid, asked.id

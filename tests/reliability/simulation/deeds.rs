@@ -9,14 +9,14 @@ use super::{Known, Sim};
 use crate::bot::OF_ANOTHER_PROJECT;
 use crate::promise::{self, LABELS, RENAMED};
 
-const MOST_MERGE_REQUESTS: usize = 7;
+const MAX_MERGE_REQUESTS: usize = 7;
 /// That a merge request takes.
-pub const MOST_NOTES: usize = 5000;
+pub const MAX_NOTES: usize = 5000;
 
 impl Sim {
     pub fn deed(&self, deed: Deed, choice: usize) {
         let mrs = self.mrs();
-        let is_full = mrs.len() >= MOST_MERGE_REQUESTS;
+        let is_full = mrs.len() >= MAX_MERGE_REQUESTS;
         match deed {
             Deed::Open | Deed::OpenFork | Deed::OpenLabelled | Deed::OpenForkLabelled => {
                 if !is_full {
@@ -75,7 +75,7 @@ impl Sim {
             Deed::RefuseNothing => self.refuse_nothing(),
             Deed::TakeNoNotes => {
                 let most = &mut self.people.world().most_notes;
-                *most = if *most > 0 { 0 } else { MOST_NOTES };
+                *most = if *most > 0 { 0 } else { MAX_NOTES };
             }
             Deed::EventsLate => {
                 self.people.events_come_late();

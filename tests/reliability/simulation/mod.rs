@@ -229,7 +229,7 @@ impl Sim {
         let mut world = self.people.world();
         (world.late_events, world.lagging_lists) = (false, false);
         drop(world);
-        self.people.settle();
+        self.people.run_background_jobs();
     }
 
     fn later(&self, minutes: u64) {

@@ -4,7 +4,7 @@ use bench_bot::{Exit, RunOutcome};
 use in_memory_gitlab::{BENCH_BOT, LabelAction, MergeRequest};
 
 use super::Sim;
-use super::deeds::MOST_NOTES;
+use super::deeds::MAX_NOTES;
 use crate::promise::{self, Asked, kept};
 
 /// After the faults have stopped.
@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60;
 impl Sim {
     pub fn comes_to_rest(&self) -> Result<(), String> {
         self.refuse_nothing();
-        self.people.world().most_notes = MOST_NOTES;
+        self.people.world().most_notes = MAX_NOTES;
         self.people.world().slow_cancel = false;
         self.name_back();
         for _ in 0..ROUNDS {

@@ -114,8 +114,8 @@ pub static ENDS: [Story; 18] = [
             gitlab.world().slow_cancel = true;
         },
         afterwards: |gitlab| {
-            gitlab.settle();
-            gitlab.settle();
+            gitlab.run_background_jobs();
+            gitlab.run_background_jobs();
         },
         ..PLAIN
     },

@@ -26,7 +26,7 @@ pub static STARTS: [Story; 8] = [
         command: "scan",
         arrange: |gitlab| {
             let mr = gitlab.fork_mr_labelled("fork", "ada");
-            gitlab.settle();
+            gitlab.run_background_jobs();
             mr.passed();
         },
         ..PLAIN
@@ -69,7 +69,7 @@ pub static STARTS: [Story; 8] = [
         },
         afterwards: |gitlab| {
             gitlab.world().late_events = false;
-            gitlab.settle();
+            gitlab.run_background_jobs();
         },
         ..PLAIN
     },
@@ -82,7 +82,7 @@ pub static STARTS: [Story; 8] = [
         },
         afterwards: |gitlab| {
             gitlab.world().lagging_lists = false;
-            gitlab.settle();
+            gitlab.run_background_jobs();
         },
         ..PLAIN
     },

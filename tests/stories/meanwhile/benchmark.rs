@@ -142,13 +142,13 @@ fn a_benchmark_that_a_person_cancels_is_told_as_canceled() {
         .world()
         .cancel_pipeline(ADA, benchmark)
         .expect("Ada may");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(
         json(&gitlab, "reconcile")["actions"],
         json!([]),
         "it has not ended yet"
     );
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "reconcile");
     assert_told(&mr, &["canceled"]);
     assert!(

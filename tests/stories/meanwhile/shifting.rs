@@ -55,7 +55,7 @@ fn a_list_that_does_not_show_yet_what_was_started_makes_no_second() {
         bot(&gitlab, command).runs();
     }
     assert_eq!(gitlab.benchmarks().len(), 1, "{}", mr.page());
-    gitlab.settle();
+    gitlab.run_background_jobs();
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
     run(&gitlab, "reconcile");
     assert_told(&mr, &["success"]);
@@ -92,7 +92,7 @@ fn a_label_whose_event_comes_late_waits_for_it() {
         run(&gitlab, "reconcile");
     }
     assert!(gitlab.benchmarks().is_empty() && told(&mr).is_empty());
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "scan");
     run(&gitlab, "scan --max-in-flight 9");
     let [benchmark] = &gitlab.benchmarks()[..] else {
@@ -117,7 +117,7 @@ fn so_does_one_put_on_again_while_its_benchmark_runs() {
     }
     assert_eq!(gitlab.benchmarks().len(), 1);
     assert_eq!(gitlab.pipeline(benchmark).status, "running");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "reconcile");
     assert_eq!(gitlab.pipeline(benchmark).status, "canceled");
     run(&gitlab, "scan");
@@ -136,7 +136,7 @@ fn a_refused_one_is_closed_though_its_events_come_late() {
     gitlab.events_come_late();
     mr.unlabelled();
     run(&gitlab, "reconcile");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     run(&gitlab, "reconcile");
     assert!(mr.discussions()[0].is_resolved(), "{}", mr.page());
     assert_eq!(mr.reactions(), []);

@@ -16,7 +16,7 @@ fn with_mallory() -> Gitlab {
 /// Opened by her with the label chosen in the form; GitLab has made its first version meanwhile.
 fn labelled_in_the_form(gitlab: &Gitlab) -> Mr {
     let mr = gitlab.fork_mr_labelled("speed-up", "mallory");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert!(mr.is_labelled());
     mr
 }
@@ -107,7 +107,7 @@ fn while_gitlab_has_not_made_its_first_version_it_waits_for_a_commit() {
     assert_eq!(reason(&json(&gitlab, "scan"), &mr), "no-pipeline");
     let refused = bot(&gitlab, "trigger --mr 1").exits(1);
     assert!(refused.complaint().contains("commit"), "{}", refused.stderr);
-    gitlab.settle();
+    gitlab.run_background_jobs();
     mr.passed();
     run(&gitlab, "scan");
     assert_eq!(gitlab.benchmarks().len(), 1);
@@ -151,7 +151,7 @@ fn nor_is_what_is_pushed_while_it_is_being_started() {
 fn an_outsider_who_chooses_the_label_gets_none() {
     let gitlab = Gitlab::start();
     let mr = gitlab.fork_mr_labelled("speed-up", "mallory");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     mr.passed();
     assert!(!mr.is_labelled(), "GitLab drops it");
     run(&gitlab, "scan");
@@ -163,7 +163,7 @@ fn somebody_else_who_labels_before_there_is_a_commit_vouches_for_none() {
     let gitlab = Gitlab::start();
     let mr = gitlab.fork_mr_labelled("speed-up", "mallory");
     mr.label_by("linus", "benchmarking");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     mr.passed();
     assert_waits_until_relabelled(&gitlab, &mr, BEFORE_COMMITS);
 }
@@ -178,7 +178,7 @@ fn the_bot_vouches_for_nothing() {
         |gitlab| {
             let mr = gitlab.fork_mr_labelled("speed-up", "mallory");
             mr.label_by("bench-bot", "benchmarking");
-            gitlab.settle();
+            gitlab.run_background_jobs();
             mr.passed()
         },
     ];

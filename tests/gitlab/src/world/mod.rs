@@ -70,11 +70,11 @@ pub struct World {
     pub most_notes: usize,
     /// A list with more rows does not tell its total.
     pub totals_up_to: usize,
-    /// Whether a cancelled pipeline keeps its status until [`World::settle`].
+    /// Whether a cancelled pipeline keeps its status until [`World::run_background_jobs`].
     pub slow_cancel: bool,
-    /// Whether label events are written only with [`World::settle`], after the labels themselves.
+    /// Whether label events are written only with [`World::run_background_jobs`], after the labels themselves.
     pub late_events: bool,
-    /// Whether lists lack pipelines made since the last [`World::settle`], as those of a replica.
+    /// Whether lists lack pipelines made since the last [`World::run_background_jobs`], as those of a replica.
     pub lagging_lists: bool,
     unlisted_pipelines: BTreeSet<u64>,
     /// Pipelines that nobody can cancel: it is answered as always, and nothing ends.
@@ -193,7 +193,7 @@ impl World {
 
     /// Lets GitLab's background jobs catch up, each by one step: first versions are made, label
     /// events written, lists complete, and slow cancellations go on.
-    pub fn settle(&mut self) {
+    pub fn run_background_jobs(&mut self) {
         self.prepare_merge_requests();
         self.write_label_events();
         self.unlisted_pipelines.clear();

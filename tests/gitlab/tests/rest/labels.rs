@@ -119,7 +119,7 @@ fn an_event_that_comes_later_than_its_label() {
     assert!(mr.is_labelled());
     assert_eq!(client(&gitlab).get(EVENTS).json(), json!([]));
     mr.push();
-    gitlab.settle();
+    gitlab.run_background_jobs();
     let events = client(&gitlab).get(EVENTS);
     assert_eq!(events.column("id"), [101]);
     assert_eq!(events.column("created_at"), ["2026-01-05T09:00:01.000Z"]);

@@ -213,7 +213,7 @@ fn the_first_version_comes_after_the_label_of_the_form() {
     assert_eq!(versions().json(), json!([]));
 
     mr.push();
-    gitlab.settle();
+    gitlab.run_background_jobs();
     let single = client(&gitlab).get(ONE).json();
     assert_eq!(
         (&single["sha"], &single["diff_refs"]["head_sha"]),
@@ -227,7 +227,7 @@ fn the_first_version_comes_after_the_label_of_the_form() {
     assert!(labelled.as_str() < prepared.as_str());
     assert_eq!(versions().json()[0]["created_at"], *prepared);
     assert!(mr.discussions().is_empty());
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(versions().column("id").len(), 1);
 }
 

@@ -59,7 +59,7 @@ fn a_list_that_lags_behind() {
     let ids = || client(&gitlab).get(LIST).column("id");
     assert_eq!(ids(), [1001]);
     assert_eq!(client(&gitlab).get(&format!("{LIST}/{second}")).status, 200);
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(ids(), [1002, 1001]);
 }
 
@@ -169,9 +169,9 @@ fn cancelling() {
     let slow = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
     gitlab.benchmark_runs(slow);
     assert_eq!(cancel(slow).json()["status"], "running");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(gitlab.pipeline(slow).status, "canceling");
-    gitlab.settle();
+    gitlab.run_background_jobs();
     assert_eq!(gitlab.pipeline(slow).status, "canceled");
 
     gitlab.role("bench-bot", "acme/benchmarks", Role::Developer);
@@ -195,7 +195,7 @@ fn what_cannot_be_cancelled_is_answered_alike() {
         let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
         gitlab.benchmark_hangs(id, status);
         assert_eq!(cancel(id).json()["status"], status);
-        gitlab.settle();
+        gitlab.run_background_jobs();
         assert_eq!(gitlab.pipeline(id).status, status);
         gitlab.benchmark_ends(id, "failed");
         assert_eq!(gitlab.pipeline(id).status, "failed");

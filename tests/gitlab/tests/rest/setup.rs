@@ -161,7 +161,7 @@ fn a_fork_and_a_merge_request_with_its_label() {
         Value::Null,
         "GitLab has not looked at it yet"
     );
-    gitlab.settle();
+    gitlab.run_background_jobs();
     let mr = ada.get(&format!("/projects/{id}/merge_requests/1")).json();
     let head = &head["id"];
     assert_eq!(

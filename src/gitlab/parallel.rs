@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Instant;
 
 /// How many requests are under way at most.
-pub const AT_ONCE: usize = 16;
+pub const MAX_CONCURRENT: usize = 16;
 
 /// What `f` makes of each item, in the items' order. They are begun in that order, too.
-pub fn side_by_side<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = items.len().min(AT_ONCE);
+pub fn parallel_map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let workers = items.len().min(MAX_CONCURRENT);
     if workers < 2 {
         return items.into_iter().map(f).collect();
     }
@@ -74,13 +74,13 @@ impl Count {
 }
 
 /// Lets no more through at once than there are places.
-pub struct Gate {
+pub struct Semaphore {
     free: Mutex<usize>,
     left: Condvar,
 }
 
-impl Gate {
-    pub fn of(places: usize) -> Self {
+impl Semaphore {
+    pub fn new(places: usize) -> Self {
         Self {
             free: Mutex::new(places),
             left: Condvar::new(),
@@ -88,7 +88,7 @@ impl Gate {
     }
 
     /// `None` where no place is free before the deadline.
-    pub fn pass<R>(&self, deadline: Instant, through: impl FnOnce() -> R) -> Option<R> {
+    pub fn run<R>(&self, deadline: Instant, task: impl FnOnce() -> R) -> Option<R> {
         let time = deadline.saturating_duration_since(Instant::now());
         let waiting = self
             .left
@@ -96,7 +96,7 @@ impl Gate {
         let (mut free, _) = waiting.unwrap_or_else(PoisonError::into_inner);
         *free = free.checked_sub(1)?;
         drop(free);
-        let result = through();
+        let result = task();
         *lock(&self.free) += 1;
         self.left.notify_one();
         Some(result)

@@ -5,45 +5,45 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::side_by_side::{AT_ONCE, Gate, lock};
+use super::parallel::{MAX_CONCURRENT, Semaphore, lock};
 
 /// With so few requests left until the limit is lifted, the rest of them are spread over that time.
 const FEW: i64 = 32;
 /// A run that has to wait longer than this for each request had better end, and the next one begin.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-pub struct Pace {
-    gate: Gate,
+pub struct RateLimiter {
+    concurrency: Semaphore,
     /// When each request began and was answered.
     spans: Mutex<Vec<(Instant, Instant)>>,
     repeated: AtomicUsize,
-    allowance: Mutex<Option<Allowance>>,
+    quota: Mutex<Option<Quota>>,
     /// Passed one by one, each after a pause, while there are few left.
-    slow: Gate,
+    slow: Semaphore,
 }
 
 /// What the server said of its rate limit.
 #[derive(Clone, Copy)]
-struct Allowance {
+struct Quota {
     left: i64,
     reset_at: Instant,
 }
 
-impl Default for Pace {
+impl Default for RateLimiter {
     fn default() -> Self {
         Self {
-            gate: Gate::of(AT_ONCE),
+            concurrency: Semaphore::new(MAX_CONCURRENT),
             spans: Mutex::default(),
             repeated: AtomicUsize::default(),
-            allowance: Mutex::default(),
-            slow: Gate::of(1),
+            quota: Mutex::default(),
+            slow: Semaphore::new(1),
         }
     }
 }
 
-impl Pace {
+impl RateLimiter {
     /// Sends a request when there is room for it, unless it is too late by then.
-    pub fn keep<R>(&self, deadline: Instant, request: impl FnOnce() -> R) -> Option<R> {
+    pub fn run<R>(&self, deadline: Instant, request: impl FnOnce() -> R) -> Option<R> {
         let in_time = || {
             self.slow_down(deadline);
             let begun = Instant::now();
@@ -53,12 +53,12 @@ impl Pace {
                 answer
             })
         };
-        self.gate.pass(deadline, in_time)?
+        self.concurrency.run(deadline, in_time)?
     }
 
     fn slow_down(&self, deadline: Instant) {
         if !self.pause().is_zero() {
-            self.slow.pass(deadline, || {
+            self.slow.run(deadline, || {
                 let time_left = deadline.saturating_duration_since(Instant::now());
                 thread::sleep(self.pause().min(time_left));
             });
@@ -67,7 +67,7 @@ impl Pace {
 
     /// What is due before the next request.
     fn pause(&self) -> Duration {
-        let Some(Allowance { left, reset_at }) = *lock(&self.allowance) else {
+        let Some(Quota { left, reset_at }) = *lock(&self.quota) else {
             return Duration::ZERO;
         };
         if left >= FEW {
@@ -79,21 +79,20 @@ impl Pace {
     }
 
     /// The server answered that so many requests are left until then.
-    pub fn heed(&self, left: i64, reset_in: Duration) {
+    pub fn update(&self, left: i64, reset_in: Duration) {
         let reset_at = Instant::now().checked_add(reset_in);
-        *lock(&self.allowance) = reset_at.map(|reset_at| Allowance { left, reset_at });
+        *lock(&self.quota) = reset_at.map(|reset_at| Quota { left, reset_at });
     }
 
-    pub fn repeated(&self) {
+    pub fn count_retry(&self) {
         self.repeated.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn figures(&self) -> String {
+    pub fn stats(&self) -> String {
         let spans = lock(&self.spans).clone();
         let begun = spans.iter().map(|(begun, _)| *begun).min();
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let left =
-            lock(&self.allowance).map_or("unknown".to_owned(), |known| known.left.to_string());
+        let left = lock(&self.quota).map_or("unknown".to_owned(), |known| known.left.to_string());
         format!(
             "{} requests, {} of them repetitions, longest chain {}, {took:.1?}, rate limit left: {left}",
             spans.len(),
