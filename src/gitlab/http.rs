@@ -134,8 +134,8 @@ impl Http {
     }
 
     /// How the run went: requests, repetitions, chain, time.
-    pub fn stats(&self) -> String {
-        self.rate_limiter.stats()
+    pub fn log_stats(&self) {
+        self.rate_limiter.log_stats()
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {

@@ -189,8 +189,8 @@ impl Gitlab {
     }
 
     /// How the run went: requests, repetitions, chain, time.
-    pub fn stats(&self) -> String {
-        self.http.stats()
+    pub fn log_stats(&self) {
+        self.http.log_stats()
     }
 
     /// Waits so long, but no longer than the run may take.
@@ -312,6 +312,7 @@ impl ProjectAccess {
 
     /// Why the server does not let the bot in.
     fn connect_error(&self, error: &Error) -> ConnectError {
+        self.http.log_stats();
         let (url, variable, message) = (&self.gitlab_url, self.variable, &error.message);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
         match error.access_problem() {
