@@ -266,7 +266,7 @@ impl Survey<'_> {
             false => {
                 let listed = self.gitlab.source.list(Listing::One(iid));
                 let listed = listed.map_err(|error| error.to_string())?;
-                listed.iter().any(|row| row.iid == iid)
+                !listed.is_empty()
             }
         };
         match there {

@@ -23,8 +23,7 @@ impl Actor<'_> {
             stopped: false,
         };
         let refused = run.start(plan.queue.iter().collect(), Before::SetAside);
-        let refused = plan::to_retry(refused, MAX_REFUSALS - run.refusals, self.now);
-        run.start(refused.into(), Before::Retry);
+        run.start(plan::to_retry(refused, self.now).into(), Before::Retry);
         run.actions
     }
 }

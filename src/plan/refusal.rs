@@ -47,16 +47,15 @@ impl RefusedBy {
     }
 }
 
-/// The requests that GitLab refused in earlier runs and that this run tries again after all others: a few, and different
-/// ones each time, so that each is tried in some run and no run tries dozens.
+/// The requests that GitLab refused in earlier runs, in the order in which this run tries them again, after all others:
+/// a different one first each time, so that each is tried in some run although a run stops after a few refusals.
 ///
-/// They are chosen at random, by a hash of the time: with fixed steps, a schedule could hit the same ones for ever.
-pub fn to_retry<T>(mut refused: Vec<T>, most: usize, now: DateTime<Utc>) -> Vec<T> {
+/// The first is chosen at random, by a hash of the time: with fixed steps, a schedule could hit the same ones for ever.
+pub fn to_retry<T>(mut refused: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
     let mut lot = DefaultHasher::new();
     now.timestamp().hash(&mut lot);
     let waiting = u64::try_from(refused.len()).unwrap_or(u64::MAX);
     let from = lot.finish().checked_rem(waiting).unwrap_or(0);
     refused.rotate_left(usize::try_from(from).unwrap_or(0));
-    refused.truncate(most);
     refused
 }

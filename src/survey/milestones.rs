@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::gitlab::{Error, Gitlab, both, parallel_map};
-use crate::id::{Iid, RequestId};
+use crate::id::Iid;
 use crate::milestones::Milestones;
 use crate::record::Record;
 use crate::snapshot::{About, Snapshot, Trouble};
@@ -36,7 +36,6 @@ pub fn add(
         .map(|(record, _)| record.pipeline)
         .collect();
     let labelled = missing(|milestones| milestones.requested_at)
-        .filter(|task| task.request != RequestId::NONE && !snapshot.gone.contains(&task.mr))
         .map(|task| task.mr)
         .collect();
     let pipelines = missing(|milestones| milestones.ready_at)

@@ -64,6 +64,21 @@ fn a_developer_sees_what_the_bot_sees() {
 }
 
 #[test]
+fn in_the_order_in_which_it_was_started() {
+    let (gitlab, [_, _, third]) = busy();
+    run(&gitlab, "trigger --mr 2");
+    third.passed();
+    let fourth = gitlab.mr("fourth").passed().labelled();
+    run(&gitlab, &format!("trigger --mr {}", fourth.iid()));
+    run(&gitlab, "trigger --mr 3");
+    let command = "status --max-in-flight 9";
+    assert_eq!(
+        report(&gitlab, LINUS_TOKEN, command),
+        of_bot(&gitlab, command)
+    );
+}
+
+#[test]
 fn what_the_notes_do_not_tell_is_unknown() {
     let (gitlab, [first, second, _]) = busy();
     // The link is missing: it may be this request that the pipeline serves.

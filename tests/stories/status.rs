@@ -263,7 +263,8 @@ fn ours_and_theirs() -> Gitlab {
 
 #[test]
 fn the_benchmark_of_another_project_takes_its_place_without_a_number() {
-    let report = json(&ours_and_theirs(), "status");
+    let gitlab = ours_and_theirs();
+    let report = json(&gitlab, "status");
     let theirs = &report["ended"][0];
     assert_eq!(
         (&theirs["mr"], &theirs["outcome"]),
@@ -274,6 +275,9 @@ fn the_benchmark_of_another_project_takes_its_place_without_a_number() {
         (&Value::Null, &Value::Null)
     );
     assert_eq!(report["ended"][1]["mr"], 1);
+    // It has the same number there.
+    let of_ours = json(&gitlab, "status --mr 1");
+    assert_eq!(of_ours["ended"], json!([report["ended"][1]]));
 }
 
 #[test]

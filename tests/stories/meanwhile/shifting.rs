@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use in_memory_gitlab::{Gitlab, Mr, Request};
+use in_memory_gitlab::{ENGINE, Fault, Gitlab, LabelOwner, Mr, Request};
 use serde_json::json;
 
 use super::{assert_told, in_flight, lists, told};
@@ -140,4 +140,24 @@ fn a_refused_one_is_closed_though_its_events_come_late() {
     run(&gitlab, "reconcile");
     assert!(mr.discussions()[0].is_resolved(), "{}", mr.page());
     assert_eq!(mr.reactions(), []);
+}
+
+/// The mark, which leads to discussions as well, could not be set.
+#[test]
+fn the_benchmark_of_one_label_leads_to_that_of_another_which_no_list_shows() {
+    let gitlab = Gitlab::start();
+    gitlab.fault(|request| {
+        let marks = request.path.ends_with("/award_emoji");
+        marks.then(Fault::forbidden)
+    });
+    let (mr, _) = in_flight(&gitlab);
+    gitlab.lists_lag();
+    let owner = LabelOwner::Project(ENGINE);
+    gitlab.world().add_label(owner, "benchmarking::full");
+    mr.label("benchmarking::full");
+    let labels = "--label benchmarking --label benchmarking::full";
+    run(&gitlab, &format!("scan --max-in-flight 2 {labels}"));
+    gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
+    run(&gitlab, &format!("reconcile {labels}"));
+    assert_eq!(mr.labels(), ["benchmarking"], "{}", mr.page());
 }
