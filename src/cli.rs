@@ -210,7 +210,8 @@ pub struct Settings {
         value_name = "N",
         env = "BENCH_BOT_MAX_IN_FLIGHT",
         hide_env_values = true,
-        default_value = "1"
+        default_value = "1",
+        value_parser = number
     )]
     max_in_flight: usize,
     /// A benchmark that is in flight for longer is stuck, and is cancelled
@@ -241,7 +242,8 @@ pub struct Settings {
         value_name = "N",
         env = "BENCH_BOT_RETRIES",
         hide_env_values = true,
-        default_value = "4"
+        default_value = "4",
+        value_parser = number
     )]
     retries: usize,
     /// Send the token over unencrypted http:// to other machines than this one
@@ -360,6 +362,11 @@ fn without_credentials(text: &str) -> String {
 
 /// Nothing is meant to run for longer than this, and sums of such times cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+fn number(text: &str) -> Result<usize, &'static str> {
+    let number = text.trim().parse();
+    number.map_err(|_| "write a whole number, such as 0, 1 or 4")
+}
 
 fn duration(text: &str) -> Result<Duration, String> {
     let example = "write it as 30s, 90m, 24h or 7days";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
@@ -63,14 +63,20 @@ impl Settings {
                 &self.benchmark_project,
                 "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
             )?,
-            token: environment.token.clone().ok_or_else(|| {
-                WrongSetting(
-                    "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api \
-                     (an unprotected branch does not get protected CI variables)"
-                        .to_owned(),
-                )
-            })?,
-            benchmark_token: environment.benchmark_token.clone(),
+            token: match &environment.token {
+                Some(token) => bare(token, "BENCH_BOT_TOKEN")?,
+                None => {
+                    return Err(WrongSetting(
+                        "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api \
+                         (an unprotected branch does not get protected CI variables)"
+                            .to_owned(),
+                    ));
+                }
+            },
+            benchmark_token: match &environment.benchmark_token {
+                Some(token) => Some(bare(token, "BENCH_BOT_BENCHMARK_TOKEN")?),
+                None => None,
+            },
             bot: match self.bot.as_deref() {
                 None | Some("") => None,
                 Some(names) => Some(bot(names)?),
@@ -139,6 +145,24 @@ impl Settings {
         }
         Ok(url)
     }
+}
+
+/// Rejects a token that was pasted together with something else, which GitLab would refuse without a reason.
+fn bare(token: &SecretString, variable: &str) -> Result<SecretString, WrongSetting> {
+    let text = token.expose_secret();
+    let around = |c: char| text.starts_with(c) && text.ends_with(c) && !text.is_empty();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let header = ["bearer", "private-token:", "authorization:", "token"]
+        .contains(&first_word.to_lowercase().as_str());
+    let what = match text {
+        _ if around('"') || around('\'') => "is in quotation marks",
+        _ if header => "begins with a word of a header",
+        _ if text.contains(char::is_whitespace) => "contains a space or a line break",
+        _ => return Ok(token.clone()),
+    };
+    Err(WrongSetting(format!(
+        "the token in {variable} {what}: set it to the token alone, such as glpat-…"
+    )))
 }
 
 /// GitLab gives two names a special meaning when it lists merge requests with a label.

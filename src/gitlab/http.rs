@@ -133,9 +133,9 @@ impl Http {
         std::thread::sleep(time.min(self.time_left()));
     }
 
-    /// The run's requests, retries, longest chain and time, for the log.
-    pub fn stats(&self) -> String {
-        self.rate_limiter.stats()
+    /// Logs the run's requests, retries, longest chain and time.
+    pub fn log_stats(&self) {
+        self.rate_limiter.log_stats()
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {

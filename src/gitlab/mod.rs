@@ -187,9 +187,9 @@ impl Gitlab {
         }
     }
 
-    /// The run's requests, retries, longest chain and time, for the log.
-    pub fn stats(&self) -> String {
-        self.http.stats()
+    /// Logs the run's requests, retries, longest chain and time.
+    pub fn log_stats(&self) {
+        self.http.log_stats()
     }
 
     /// Sleeps for `time`, but not beyond the run's deadline.
@@ -311,6 +311,7 @@ impl ProjectAccess {
 
     /// The error for people when the server cannot be used.
     fn connect_error(&self, error: &Error) -> ConnectError {
+        self.http.log_stats();
         let (url, variable, message) = (&self.gitlab_url, self.variable, &error.message);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
         match error.access_problem() {

@@ -1,9 +1,11 @@
 //! Keeps requests within the server's rate limit and counts them.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use log::{info, warn};
 
 use super::parallel::{MAX_CONCURRENT, Semaphore, lock};
 
@@ -16,7 +18,8 @@ pub struct RateLimiter {
     concurrency: Semaphore,
     /// When each request began and was answered.
     spans: Mutex<Vec<(Instant, Instant)>>,
-    repeated: AtomicUsize,
+    /// How many requests were retried, by the reason of the failure.
+    retries: Mutex<BTreeMap<String, usize>>,
     quota: Mutex<Option<Quota>>,
     /// Lets one request through at a time, after a pause, while few are left.
     slow: Semaphore,
@@ -34,7 +37,7 @@ impl Default for RateLimiter {
         Self {
             concurrency: Semaphore::new(MAX_CONCURRENT),
             spans: Mutex::default(),
-            repeated: AtomicUsize::default(),
+            retries: Mutex::default(),
             quota: Mutex::default(),
             slow: Semaphore::new(1),
         }
@@ -84,11 +87,23 @@ impl RateLimiter {
         *lock(&self.quota) = reset_at.map(|reset_at| Quota { left, reset_at });
     }
 
-    pub fn count_retry(&self) {
-        self.repeated.fetch_add(1, Ordering::Relaxed);
+    /// Returns whether this is the first retry for this reason.
+    pub fn count_retry(&self, why: &str) -> bool {
+        let mut retries = lock(&self.retries);
+        let count = retries.entry(why.to_owned()).or_default();
+        *count += 1;
+        *count == 1
     }
 
-    pub fn stats(&self) -> String {
+    /// Logs one line per reason, however many requests were retried.
+    pub fn log_stats(&self) {
+        for (why, count) in lock(&self.retries).iter().filter(|(_, count)| **count > 1) {
+            warn!("{why}: {count} retries");
+        }
+        info!("{}", self.stats());
+    }
+
+    fn stats(&self) -> String {
         let spans = lock(&self.spans).clone();
         let begun = spans.iter().map(|(begun, _)| *begun).min();
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
@@ -96,7 +111,7 @@ impl RateLimiter {
         format!(
             "{} requests, {} of them retries, longest chain {}, {took:.1?}, rate limit left: {left}",
             spans.len(),
-            self.repeated.load(Ordering::Relaxed),
+            lock(&self.retries).values().sum::<usize>(),
             longest_chain(spans),
         )
     }

@@ -132,8 +132,8 @@ impl ProjectAccess {
         self.http.now()
     }
 
-    pub fn stats(&self) -> String {
-        self.http.stats()
+    pub fn log_stats(&self) {
+        self.http.log_stats()
     }
 
     pub fn version(&self) -> Result<Version> {

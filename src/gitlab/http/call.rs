@@ -43,6 +43,8 @@ pub struct Attempt {
 #[derive(Clone, Copy)]
 enum Pause {
     Backoff,
+    /// A single retry, which seldom helps.
+    Once,
     RetryAfter(Duration),
 }
 
@@ -160,13 +162,16 @@ impl<'a> Call<'a> {
             let pause = match (failed.retry_in, pauses.next()) {
                 (Some(Pause::Backoff), Some(pause)) => pause,
                 (Some(Pause::RetryAfter(told)), Some(_)) => told,
+                (Some(Pause::Once), Some(pause)) if error.is_none() => pause,
                 _ => return Err(failed.error),
             };
             if pause >= self.http.time_left() {
                 return Err(failed.error);
             }
-            warn!("{}; again in {pause:.1?}", failed.error);
-            self.http.rate_limiter.count_retry();
+            match self.http.rate_limiter.count_retry(&failed.error.message) {
+                true => warn!("{}; trying again", failed.error),
+                false => info!("{}; again in {pause:.1?}", failed.error),
+            }
             self.http.pause(pause);
             error = Some(failed.error);
         }
@@ -258,8 +263,12 @@ impl<'a> Call<'a> {
             return self.failed(ErrorKind::Transient, message, None);
         }
         if error.is_connect() {
+            let again = match cause.contains("failed to lookup address") {
+                true => Pause::Once,
+                false => Pause::Backoff,
+            };
             let message = format!("no connection: {cause}");
-            return self.failed(ErrorKind::Transient, message, Some(Pause::Backoff));
+            return self.failed(ErrorKind::Transient, message, Some(again));
         }
         self.unclear(match error.is_timeout() {
             true => "no answer in time".to_owned(),
