@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub marked: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and those that ended recently, if they were read.
     pub milestones: BTreeMap<PipelineId, Milestones>,
+    /// Who asked for those, as far as that was read.
+    pub requested_by: BTreeMap<PipelineId, User>,
     /// This run's labels that the project does not have.
     pub missing_labels: Vec<String>,
     /// This run's labels of which that is not known.
@@ -68,6 +70,7 @@ pub struct MergeRequest {
     pub iid: Iid,
     pub web_url: String,
     pub title: Option<String>,
+    pub author: Option<User>,
     /// GitLab's word: opened, closed, merged or locked.
     pub state: String,
     pub branch: String,
@@ -145,7 +148,6 @@ pub enum Origin {
     SameProject,
     /// Its commits are an outsider's: somebody has to vouch for the one to run.
     Fork {
-        author: Option<User>,
         /// Its versions (pushes), in no particular order.
         versions: Vec<Version>,
     },

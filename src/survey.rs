@@ -113,6 +113,7 @@ pub fn survey(
             lost: BTreeSet::new(),
             marked: None,
             milestones: BTreeMap::new(),
+            requested_by: BTreeMap::new(),
             missing_labels: Vec::new(),
             unknown_labels: Vec::new(),
             troubles: Vec::new(),

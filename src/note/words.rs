@@ -218,6 +218,19 @@ fn too_long(spent: Option<Spent>) -> String {
     }
 }
 
+const IN_SHORT: &str = "In short: ";
+
+impl OutcomeNote {
+    /// What the benchmark said of its results itself, as far as it was posted.
+    pub fn summary(&self) -> Option<&str> {
+        let (_, rest) = self.body.split_once(IN_SHORT)?;
+        let inside = rest.trim_start_matches('`');
+        let fence = &rest[..rest.len() - inside.len()];
+        let (summary, _) = inside.split_once(fence)?;
+        Some(summary.trim())
+    }
+}
+
 /// In characters. A longer one is cut off.
 const LONGEST_SUMMARY: usize = 200;
 
@@ -237,7 +250,7 @@ fn summary(details: &Details) -> String {
             .chain(['…'])
             .collect();
     }
-    format!("In short: {}. ", code(&shown))
+    format!("{IN_SHORT}{}. ", code(&shown))
 }
 
 fn artifacts(details: &Details) -> String {

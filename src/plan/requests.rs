@@ -220,7 +220,7 @@ pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
 /// makes the first version of a merge request only after its labels, so an author who chose the label in the form vouches
 /// for that version.
 pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result<(), Verdict> {
-    let Origin::Fork { author, versions } = &mr.origin else {
+    let Origin::Fork { versions } = &mr.origin else {
         return Ok(());
     };
     let person = request.by.as_ref().filter(|user| !user.is_ghost());
@@ -238,7 +238,7 @@ pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result
     let is_author = |author: &User| author.id == person.id;
     let meant = match seen {
         Some(seen) => Some(seen),
-        None if author.as_ref().is_some_and(is_author) => versions.iter().min_by_key(age),
+        None if mr.author.as_ref().is_some_and(is_author) => versions.iter().min_by_key(age),
         None => return Err(Verdict::Unvouched(Unvouched::BeforeCommits)),
     };
     match (meant, &mr.head) {

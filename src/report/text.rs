@@ -139,7 +139,7 @@ fn linked_number(mr: &MergeRequest) -> Cell<'_> {
 }
 
 /// Its branch where the title was not read.
-fn title_of<'a>(record: &'a Record, report: &'a Report) -> &'a str {
+pub fn title_of<'a>(record: &'a Record, report: &'a Report) -> &'a str {
     let ours = record.task.project == report.source.id;
     let mrs = &report.snapshot.merge_requests;
     let mr = mrs.get(&record.task.mr).filter(|_| ours);

@@ -49,7 +49,6 @@ pub fn read(
     let origin = match is_fork {
         false => Origin::SameProject,
         true => Origin::Fork {
-            author: mr.author.clone(),
             versions: match may_start && !requests.is_empty() {
                 true => source.versions(iid)?,
                 false => Vec::new(),
@@ -106,6 +105,7 @@ fn assembled(mr: answer::MergeRequest, pipeline: Option<HeadPipeline>) -> MergeR
         iid: mr.iid,
         web_url: mr.web_url,
         title: mr.title,
+        author: mr.author,
         state: mr.state,
         branch: mr.source_branch,
         target_branch: mr.target_branch,

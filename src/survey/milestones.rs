@@ -61,8 +61,11 @@ pub fn add(
     let pipelines = collect_known(pipelines, &mut troubles, |id| {
         format!("when pipeline {id} passed")
     });
+    let mut requested_by = BTreeMap::new();
     for (record, milestones) in &mut milestones {
         let task = &record.task;
+        let request = snapshot.request_of(record);
+        let mut by = request.and_then(|request| request.by.as_ref());
         if let Some(benchmark) = benchmarks.get(&record.pipeline) {
             milestones.started_at = benchmark.started_at;
             milestones.ended_at = milestones
@@ -74,7 +77,9 @@ pub fn add(
             milestones.requested_at = milestones
                 .requested_at
                 .or(event.map(|event| event.created_at));
+            by = by.or(event.and_then(|event| event.user.as_ref()));
         }
+        requested_by.extend(by.map(|by| (record.pipeline, by.clone())));
         if let (true, Some(id)) = (own(record), task.pipeline) {
             let finished_at = pipelines.get(&id).and_then(|pipeline| pipeline.finished_at);
             milestones.ready_at = milestones.ready_at.or(finished_at);
@@ -84,6 +89,7 @@ pub fn add(
     snapshot.milestones = milestones
         .map(|(record, milestones)| (record.pipeline, milestones))
         .collect();
+    snapshot.requested_by = requested_by;
     // Milestones are only displayed, so they decide nothing.
     let about = About::Milestones;
     let troubles = troubles.into_iter().map(|text| Trouble { about, text });

@@ -1,5 +1,6 @@
-// node page.cjs FOLDER: opens each FOLDER/*.html in Chromium, light and dark, at a desk and on a phone, and fails
-// if the page runs or loads anything, complains, or has to be scrolled sideways. Leaves a screenshot of each.
+// node page.cjs FOLDER: opens each FOLDER/*.html in Chromium, light and dark, at a desk and on a phone, with scripts and
+// without, and fails if the page loads anything, runs more than its own script, complains, has to be scrolled sideways, or
+// takes more than two lines for a request on a phone. Leaves a screenshot of each.
 // Needs playwright-core (NODE_PATH) and a Chromium (CHROMIUM, else chromium).
 const { chromium } = require("playwright-core");
 const { execFileSync } = require("node:child_process");
@@ -10,10 +11,11 @@ const url = require("node:url");
 const folder = path.resolve(process.argv[2]);
 const executablePath = execFileSync("which", [process.env.CHROMIUM || "chromium"]).toString().trim();
 const looks = [
-  { name: "light", width: 1280, colorScheme: "light" },
-  { name: "dark", width: 1280, colorScheme: "dark" },
+  { name: "light", width: 1100, colorScheme: "light" },
+  { name: "dark", width: 1100, colorScheme: "dark" },
   { name: "phone", width: 390, colorScheme: "light" },
   { name: "phone-dark", width: 390, colorScheme: "dark" },
+  { name: "no-script", width: 1100, colorScheme: "light", javaScriptEnabled: false },
 ];
 
 (async () => {
@@ -23,28 +25,40 @@ const looks = [
   const faults = [];
   for (const file of fs.readdirSync(folder).filter((name) => name.endsWith(".html"))) {
     const address = url.pathToFileURL(path.join(folder, file)).href;
-    for (const { name, width, colorScheme } of looks) {
+    for (const { name, width, ...look } of looks) {
       const fault = (text) => faults.push(`${file}, ${name}: ${text}`);
-      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+      const page = await browser.newPage({ viewport: { width, height: 900 }, ...look });
       page.on("console", (message) => fault(`console: ${message.text()}`));
       page.on("pageerror", (error) => fault(`error: ${error}`));
       page.on("dialog", (dialog) => { fault("a dialog"); dialog.dismiss(); });
       page.on("request", (request) => {
-        if (request.url() !== address && !request.url().startsWith("data:")) fault(`loads ${request.url()}`);
+        if (request.url().split("#")[0] !== address && !request.url().startsWith("data:")) fault(`loads ${request.url()}`);
       });
-      await page.goto(address);
+      await page.clock.install();
+      await page.goto(`${address}#mr-1`);
       const seen = await page.evaluate(() => ({
         wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         foreign: [...document.querySelectorAll("*")].filter((element) =>
-          ["SCRIPT", "IMG", "IFRAME", "OBJECT", "EMBED", "FORM", "BASE"].includes(element.tagName.toUpperCase())
+          ["IMG", "IFRAME", "OBJECT", "EMBED", "FORM", "BASE"].includes(element.tagName.toUpperCase())
           || [...element.attributes].some((attribute) => attribute.name.startsWith("on"))
-          || (element.tagName === "A" && !/^https?:$/.test(element.protocol))).map((element) => element.outerHTML),
-        titles: document.querySelectorAll("head title").length,
+          || (element.tagName === "A" && !/^(https?:|#|$)/.test(element.getAttribute("href")))).map((element) => element.outerHTML),
+        once: ["head title", "script", ".made time", ".age"].filter((what) => document.querySelectorAll(what).length !== 1),
+        age: document.querySelector(".age").textContent,
+        tall: [...document.querySelectorAll(".requests li")].filter((request) => request.clientHeight > 56).length,
+        ids: [...document.querySelectorAll("[id]")].map((element) => element.id),
       }));
       if (seen.wide > 0) fault(`has to be scrolled sideways by ${seen.wide} pixels`);
-      if (seen.titles !== 1) fault(`has ${seen.titles} titles`);
+      for (const what of seen.once) fault(`does not have one ${what}`);
+      if (/ago|now/.test(seen.age) === (look.javaScriptEnabled === false)) fault(`is of an age of "${seen.age}"`);
+      if (width < 400 && seen.tall > 0) fault(`takes more than two lines for ${seen.tall} requests`);
+      if (new Set(seen.ids).size < seen.ids.length) fault("has an id twice");
       for (const element of seen.foreign) fault(`holds ${element}`);
       await page.screenshot({ path: path.join(folder, `${path.parse(file).name}-${name}.png`), fullPage: true });
+      if (look.javaScriptEnabled !== false) {
+        const reloaded = page.waitForEvent("load", { timeout: 10000 });
+        await page.clock.fastForward(5 * 60 * 1000);
+        await reloaded.catch(() => fault("does not reload"));
+      }
       await page.close();
     }
   }

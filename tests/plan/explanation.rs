@@ -24,7 +24,6 @@ fn conditions(snapshot: &Snapshot, mr: &MergeRequest) -> String {
 fn fork(head: &str) -> MergeRequest {
     with(1, |mr| {
         mr.origin = Origin::Fork {
-            author: Some(user(31, "olga")),
             versions: vec![Version {
                 id: 1,
                 head_commit_sha: Some(sha(head)),

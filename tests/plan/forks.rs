@@ -18,7 +18,6 @@ fn version(id: u64, head: Option<&str>, minutes: i64) -> Version {
 fn fork(versions: &[Version]) -> MergeRequest {
     with(1, |mr| {
         mr.origin = Origin::Fork {
-            author: Some(user(31, "olga")),
             versions: versions.to_vec(),
         }
     })
@@ -40,13 +39,7 @@ fn who_vouches_for_a_forks_commit() {
         mr
     };
     let authorless = |mut mr: MergeRequest| {
-        mr.origin = match mr.origin {
-            Origin::Fork { versions, .. } => Origin::Fork {
-                author: None,
-                versions,
-            },
-            origin => origin,
-        };
+        mr.author = None;
         mr
     };
     let undated = |mut mr: MergeRequest| {

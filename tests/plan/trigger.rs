@@ -41,7 +41,6 @@ fn fork(head: &str, by: Option<&str>) -> MergeRequest {
     with(1, |mr| {
         mr.requests[0].by = by.map(|name| user(40, name));
         mr.origin = Origin::Fork {
-            author: Some(user(31, "olga")),
             versions: vec![Version {
                 id: 1,
                 head_commit_sha: Some(sha(head)),

@@ -54,7 +54,6 @@ prop_compose! {
                     created_at: at(minutes),
                 };
                 mr.origin = Origin::Fork {
-                    author: Some(user(31, "olga")),
                     versions: versions.into_iter().enumerate().map(version).collect(),
                 };
             }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use in_memory_gitlab::{Fault, Gitlab, Mr};
 use serde_json::{Value, json};
 
@@ -67,7 +69,21 @@ fn what_is_going_on() {
     let text = run(&gitlab, "status").stdout;
     snapshot!("status", text);
     snapshot!("status-json", run(&gitlab, "status --format json").stdout);
+    let asked = |gitlab: &Gitlab| {
+        let mut asked: Vec<String> = gitlab
+            .requests()
+            .iter()
+            .map(|request| request.path.clone())
+            .collect();
+        asked.sort_unstable();
+        asked
+    };
+    gitlab.clear_requests();
+    run(&gitlab, "status --format json");
+    let by_json = asked(&gitlab);
+    gitlab.clear_requests();
     let page = run(&gitlab, "status --format html").stdout;
+    assert_eq!(asked(&gitlab), by_json, "a page asks for nothing more");
     let (head, rest) = page.split_once("<style>").expect("it has one");
     let (_, body) = rest.split_once("</style>").expect("it ends");
     snapshot!("status-html", format!("{head}{body}").replace("><", ">\n<"));
@@ -82,6 +98,8 @@ fn nothing_is_going_on() {
     snapshot!("status-nothing", run(&gitlab, "status").stdout);
     let page = run(&gitlab, "status --format html").stdout;
     assert!(page.contains("All is quiet"));
+    let how = "Put the label <strong><bdi>benchmarking</bdi></strong> on <a href=";
+    assert!(page.contains(how), "{page}");
 
     gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
     gitlab.fault(|request| {
@@ -143,7 +161,7 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
         assert!(told.contains(detail) && told.contains(hint), "{told}");
     }
     let page = run(&gitlab, "status --format html").stdout;
-    assert!(page.contains("Its benchmark has already ended: skipped."));
+    assert!(page.contains("<strong>Ended: reconcile reports</strong>"));
 }
 
 #[test]
@@ -320,9 +338,10 @@ const HOSTILE: [&str; 8] = [
 /// Each name queued, waiting and ended.
 fn hostile() -> Gitlab {
     let gitlab = Gitlab::start();
+    let mr = |name| gitlab.mr(name).titled(name);
     let ended: Vec<Mr> = HOSTILE
         .iter()
-        .map(|name| gitlab.mr(name).passed().labelled())
+        .map(|name| mr(name).passed().labelled())
         .collect();
     run(&gitlab, "scan --max-in-flight 99");
     gitlab.later(9 * MINUTE);
@@ -335,9 +354,40 @@ fn hostile() -> Gitlab {
     ended[0].relabel();
     run(&gitlab, "scan");
     for name in HOSTILE {
-        gitlab.mr(name).passed().labelled();
-        gitlab.mr(name).failed().labelled();
+        mr(name).passed().labelled();
+        mr(name).failed().labelled();
     }
+    gitlab
+}
+
+/// Sixty requests: as many as a busy team has.
+fn busy_week() -> Gitlab {
+    let gitlab = Gitlab::start();
+    for day in 0..4 {
+        for number in 0..5 {
+            let branch = format!("tune-pass-{day}-{number}");
+            gitlab.mr(&branch).passed().labelled();
+            gitlab.later(7 * MINUTE);
+            let outcome = ["success", "success", "failed"][(day + number) % 3];
+            benchmarked(&gitlab, 2, 18 + 3 * number as u32, outcome);
+        }
+        gitlab.later(DAY - 300 * MINUTE);
+    }
+    for number in 0..24 {
+        gitlab
+            .mr(&format!("vectorize-{number}"))
+            .titled("Vectorize the loops of the lexer that are hot in large files")
+            .passed()
+            .labelled();
+        gitlab.later(3 * MINUTE);
+    }
+    for _ in 0..2 {
+        run(&gitlab, "scan --max-in-flight 2");
+        gitlab.later(4 * MINUTE);
+        gitlab.benchmark_runs(gitlab.benchmarks().last().expect("it was started").id);
+    }
+    (0..2).for_each(|_| wait_for_every_reason(&gitlab));
+    (0..6).for_each(|_| drop(gitlab.mr("unroll-loops").failed().labelled()));
     gitlab
 }
 
@@ -347,7 +397,7 @@ fn hostile_names_stay_text() {
     let page = run(&gitlab, "status --format html").stdout;
     for markup in [
         "<img",
-        "<script",
+        "<script>alert",
         "<iframe",
         "\u{202e}",
         "\u{2066}",
@@ -361,9 +411,117 @@ fn hostile_names_stay_text() {
         page.matches("&quot; onmouseover=&quot;").count()
     );
     assert!(page.matches("&lt;img src=x onerror=alert(1)&gt;").count() > 4);
+    assert_eq!(page.matches("<script").count(), 1, "its own");
     for command in ["status", "status --mr 7"] {
         assert!(!run(&gitlab, command).stdout.contains('\u{202e}'));
     }
+}
+
+/// The policy lets that one script run, and an attribute of the policy may not end early.
+#[test]
+fn the_page_runs_its_own_script_alone() {
+    let page = run(&Gitlab::start(), "status --format html").stdout;
+    let (_, script) = page.split_once("<script>").expect("it has one");
+    let (script, _) = script.split_once("</script>").expect("it ends");
+    let hash = ring::digest::digest(&ring::digest::SHA256, script.as_bytes());
+    let hash = STANDARD.encode(hash);
+    assert!(
+        page.contains(&format!("script-src 'sha256-{hash}';")),
+        "{hash}"
+    );
+}
+
+#[test]
+fn a_link_to_a_merge_request_leads_to_where_it_stands_now() {
+    let gitlab = Gitlab::start();
+    let mr = gitlab
+        .mr("speed-up")
+        .titled("Parse twice as fast")
+        .passed()
+        .labelled();
+    run(&gitlab, "scan");
+    let id = gitlab.benchmarks()[0].id;
+    gitlab.benchmark_runs(id);
+    gitlab.later(20 * MINUTE);
+    gitlab.benchmark_leaves(
+        id,
+        "benchmark",
+        "bench-summary.md",
+        "-12.0 % <b>in</b> `all`",
+    );
+    gitlab.benchmark_ends(id, "success");
+    run(&gitlab, "reconcile --results-job benchmark");
+    mr.label_by("linus", "benchmarking");
+    let page = run(&gitlab, "status --format html").stdout;
+    assert_eq!(page.matches("id=\"mr-1\"").count(), 1);
+    let (_, queue) = page
+        .split_once("<section id=\"queue\">")
+        .expect("it is queued");
+    let (queue, ended) = queue
+        .split_once("<section id=\"ended\">")
+        .expect("it has ended");
+    for shown in [
+        "id=\"mr-1\"",
+        "Parse twice as fast",
+        "by <bdi>ada",
+        "labelled by <bdi>linus",
+        "goes next",
+        "not for the first time",
+    ] {
+        assert!(queue.contains(shown), "{shown}: {queue}");
+    }
+    for shown in [
+        "Parse twice as fast",
+        "labelled by <bdi>ada",
+        ">success<",
+        "ran 20 min",
+        "-12.0 % &lt;b&gt;in&lt;/b&gt; `all`",
+    ] {
+        assert!(ended.contains(shown), "{shown}: {ended}");
+    }
+}
+
+#[test]
+fn when_a_queued_request_starts_is_told_by_how_long_benchmarks_take() {
+    let gitlab = Gitlab::start();
+    for branch in ["measured", "running", "next", "second", "third"] {
+        gitlab.mr(branch).passed().labelled();
+        gitlab.later(MINUTE);
+    }
+    let page = |arguments: &str| run(&gitlab, &format!("status --format html {arguments}")).stdout;
+    assert!(
+        !page("--max-in-flight 0").contains("in about"),
+        "nothing is known yet"
+    );
+    benchmarked(&gitlab, 2, 28, "success");
+    run(&gitlab, "scan");
+    gitlab.later(10 * MINUTE);
+    let starts = |page: String, number: u64| {
+        let (_, row) = page
+            .split_once(&format!("id=\"mr-{number}\""))
+            .expect("a row");
+        let (_, state) = row.split_once("<div class=\"state\">").expect("a state");
+        let (state, _) = state.split_once("</div>").expect("it ends");
+        state
+            .rsplit_once("</time>")
+            .map_or(state, |(state, _)| state)
+            .rsplit('>')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let all = |arguments: &str| [3, 4, 5].map(|number| starts(page(arguments), number));
+    assert_eq!(
+        all(""),
+        ["in about 20 min", "in about 50 min", "in about 1 h 20 min"]
+    );
+    assert_eq!(
+        all("--max-in-flight 2"),
+        ["goes next", "in about 20 min", "in about 30 min"]
+    );
+    assert_eq!(all("--max-in-flight 0"), ["ready"; 3]);
+    gitlab.later(40 * MINUTE);
+    assert_eq!(all(""), ["soon", "in about 30 min", "in about 1 h"]);
 }
 
 /// Needs node with playwright-core, and Chromium: `.ci/run` has them. Leaves the pages and how they look in `PAGES`,
@@ -375,7 +533,8 @@ fn the_page_holds_up_in_a_browser() {
     let folder = std::env::var("PAGES").map_or(temp, |pages| Path::new(&pages).to_owned());
     std::fs::create_dir_all(&folder).expect("there is room");
     let worlds = [
-        ("busy", two_days()),
+        ("two-days", two_days()),
+        ("busy-week", busy_week()),
         ("quiet", Gitlab::start()),
         ("hostile", hostile()),
     ];

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::{link, mr_link, outcome, text};
+use super::{lasting, link, mr_link, outcome, spelled, text};
 use crate::milestones::{Milestones, Stage};
-use crate::report::layout::lasting;
-use crate::report::text::state;
+use crate::record::Record;
+use crate::report::text::{state, title_of};
 use crate::report::{Report, Status, timeline};
 
 /// A panel does not go further back, so that what happened that day can be told apart.
@@ -32,11 +32,11 @@ fn look(stage: Stage) -> (&'static str, u8, &'static str) {
     }
 }
 
-struct Row<'a> {
+struct Row {
     mr: Markup,
-    branch: &'a str,
     milestones: Milestones,
     state: Markup,
+    is_queued: bool,
 }
 
 pub fn drawing(report: &Report, status: &Status) -> Markup {
@@ -53,40 +53,46 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
             section {
                 h2 { "Timeline" }
                 (legend)
-                @for (Reverse(day), rows) in &days { (panel(*day, rows, report.now)) }
+                @for (index, (Reverse(day), rows)) in days.iter().enumerate() {
+                    details open[index == 0] {
+                        summary { (day.format("%A %-d %B")) " " span.count { (rows.len()) } }
+                        (panel(rows, report.now))
+                    }
+                }
             }
         }
     }
 }
 
-/// The earliest end first, then those that have not ended.
-fn rows<'a>(report: &'a Report, status: &'a Status) -> Vec<Row<'a>> {
-    let milestones = &status.snapshot.milestones;
-    let ended = status.ended.iter().rev().map(|(record, milestones)| Row {
-        mr: mr_link(report, record),
-        branch: &record.task.branch,
-        milestones: **milestones,
-        state: outcome(record.status.word()),
-    });
-    let in_flight = report.plan.in_flight.iter().map(|found| {
-        let record = found.record;
+/// Those that have not ended, then the latest end first.
+fn rows(report: &Report, status: &Status) -> Vec<Row> {
+    let of_record = |record: &Record, milestones: &Milestones, state: Markup| {
+        let name = text(title_of(record, report));
         Row {
-            mr: mr_link(report, record),
-            branch: &record.task.branch,
-            milestones: milestones
-                .get(&record.pipeline)
-                .copied()
-                .unwrap_or_default(),
-            state: text(&state(found)),
+            mr: html! { (mr_link(report, record)) " " (name) },
+            milestones: *milestones,
+            state,
+            is_queued: false,
         }
-    });
-    let queue = report.plan.queue.iter().map(|queued| Row {
-        mr: link(&queued.mr.web_url, html! { "!" (queued.mr.iid) }),
-        branch: &queued.mr.branch,
+    };
+    let queue = report.plan.queue.iter().rev().map(|queued| Row {
+        mr: html! {
+            (link(&queued.mr.web_url, html! { "!" (queued.mr.iid) })) " " (text(queued.mr.title()))
+        },
         milestones: timeline::queued(queued),
         state: html! { "queued" },
+        is_queued: true,
     });
-    ended.chain(in_flight).chain(queue).collect()
+    let in_flight = report.plan.in_flight.iter().rev().map(|found| {
+        let milestones = status.snapshot.milestones.get(&found.record.pipeline);
+        let milestones = milestones.copied().unwrap_or_default();
+        of_record(found.record, &milestones, text(&state(found)))
+    });
+    let ended = status
+        .ended
+        .iter()
+        .map(|(record, milestones)| of_record(record, milestones, outcome(record.status.word())));
+    queue.chain(in_flight).chain(ended).collect()
 }
 
 /// The time that a panel shows.
@@ -135,10 +141,10 @@ impl Axis {
     }
 }
 
-fn panel(day: NaiveDate, rows: &[Row], now: DateTime<Utc>) -> Markup {
+fn panel(rows: &[Row], now: DateTime<Utc>) -> Markup {
     let axis = Axis::of(rows, now);
+    let (queued, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_queued);
     html! {
-        h3 { (day.format("%A %-d %B")) @if day == now.date_naive() { ", until now" } }
         div.panel {
             div.row.hours aria-hidden="true" {
                 span {}
@@ -151,13 +157,23 @@ fn panel(day: NaiveDate, rows: &[Row], now: DateTime<Utc>) -> Markup {
                 }
                 span {}
             }
-            @for row in rows {
-                div.row {
-                    span.who { (row.mr) " " span.branch { (text(row.branch)) } }
-                    (track(row, axis, now))
-                    span.state { (row.state) @if let Some(took) = took(&row.milestones, now) { " " (lasting(took)) } }
+            @if !queued.is_empty() {
+                details {
+                    summary { (queued.len()) " queued" }
+                    @for row in queued { (drawn(row, axis, now)) }
                 }
             }
+            @for row in others { (drawn(row, axis, now)) }
+        }
+    }
+}
+
+fn drawn(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
+    html! {
+        div.row {
+            span.who { (row.mr) }
+            (track(row, axis, now))
+            span { (row.state) @if let Some(took) = took(&row.milestones, now) { " " (lasting(took)) } }
         }
     }
 }
@@ -203,7 +219,7 @@ fn took(milestones: &Milestones, now: DateTime<Utc>) -> Option<TimeDelta> {
 }
 
 /// The drawing's times in words.
-fn told(milestones: &Milestones) -> String {
+pub fn told(milestones: &Milestones) -> String {
     let times = [
         ("label", milestones.requested_at),
         ("pipeline passed", milestones.ready_at),
@@ -246,7 +262,7 @@ fn waits(report: &Report, status: &Status) -> Markup {
         @if let Some((total, help)) = timeline::advice(&shares) {
             section {
                 h2 { "Where the time goes" }
-                p { "Requests waited " strong { (total) } " in all. " (help) }
+                p { "Requests waited " strong { (spelled(&total)) } " in all. " (help) }
                 svg.waits width="100%" height="14" aria-hidden="true" {
                     @for (index, share) in shares.iter().enumerate() {
                         @let before = shares[..index].iter().map(|share| part(share.time)).sum();
