@@ -270,15 +270,9 @@ pub struct Benchmark {
 impl Benchmark {
     pub fn variables(self) -> Result<Vec<Variable>, WrongSetting> {
         let mut keys = BTreeSet::new();
-        match self
-            .variables
-            .iter()
-            .find(|variable| !keys.insert(&variable.key))
-        {
-            Some(twice) => Err(WrongSetting(format!(
-                "--variable {} is given twice",
-                twice.key
-            ))),
+        let mut all = self.variables.iter().map(|variable| &variable.key);
+        match all.find(|key| !keys.insert(*key)) {
+            Some(twice) => Err(WrongSetting(format!("--variable {twice} is given twice"))),
             None => Ok(self.variables),
         }
     }

@@ -147,7 +147,7 @@ impl Settings {
     }
 }
 
-/// What is copied along with a token would only be refused, without saying why.
+/// Rejects a token that was pasted together with something else, which GitLab would refuse without a reason.
 fn bare(token: &SecretString, variable: &str) -> Result<SecretString, WrongSetting> {
     let text = token.expose_secret();
     let around = |c: char| text.starts_with(c) && text.ends_with(c) && !text.is_empty();
@@ -156,8 +156,8 @@ fn bare(token: &SecretString, variable: &str) -> Result<SecretString, WrongSetti
         .contains(&first_word.to_lowercase().as_str());
     let what = match text {
         _ if around('"') || around('\'') => "is in quotation marks",
-        _ if header => "has a word of a header before it",
-        _ if text.contains(char::is_whitespace) => "has a space or a line break in it",
+        _ if header => "begins with a word of a header",
+        _ if text.contains(char::is_whitespace) => "contains a space or a line break",
         _ => return Ok(token.clone()),
     };
     Err(WrongSetting(format!(

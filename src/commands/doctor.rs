@@ -1,4 +1,4 @@
-//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, mends and rehearses where asked to, and judges.
+//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, fixes and rehearses if asked to, and judges.
 
 use anyhow::Result;
 

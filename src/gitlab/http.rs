@@ -133,7 +133,7 @@ impl Http {
         std::thread::sleep(time.min(self.time_left()));
     }
 
-    /// The run's requests, retries, longest chain and time.
+    /// Logs the run's requests, retries, longest chain and time.
     pub fn log_stats(&self) {
         self.rate_limiter.log_stats()
     }

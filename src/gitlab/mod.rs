@@ -187,7 +187,7 @@ impl Gitlab {
         }
     }
 
-    /// The run's requests, retries, longest chain and time.
+    /// Logs the run's requests, retries, longest chain and time.
     pub fn log_stats(&self) {
         self.http.log_stats()
     }

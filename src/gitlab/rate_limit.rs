@@ -18,7 +18,7 @@ pub struct RateLimiter {
     concurrency: Semaphore,
     /// When each request began and was answered.
     spans: Mutex<Vec<(Instant, Instant)>>,
-    /// How often requests were sent again, by why they failed.
+    /// How many requests were retried, by the reason of the failure.
     retries: Mutex<BTreeMap<String, usize>>,
     quota: Mutex<Option<Quota>>,
     /// Lets one request through at a time, after a pause, while few are left.
@@ -87,7 +87,7 @@ impl RateLimiter {
         *lock(&self.quota) = reset_at.map(|reset_at| Quota { left, reset_at });
     }
 
-    /// Whether it is the first that failed for this reason.
+    /// Returns whether this is the first retry for this reason.
     pub fn count_retry(&self, why: &str) -> bool {
         let mut retries = lock(&self.retries);
         let count = retries.entry(why.to_owned()).or_default();
@@ -95,7 +95,7 @@ impl RateLimiter {
         *count == 1
     }
 
-    /// One server that does not answer is one line, however many requests it fails.
+    /// Logs one line per reason, however many requests were retried.
     pub fn log_stats(&self) {
         for (why, count) in lock(&self.retries).iter().filter(|(_, count)| **count > 1) {
             warn!("{why}: {count} retries");

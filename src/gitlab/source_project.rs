@@ -122,7 +122,7 @@ impl SourceProject {
         self.change(iid, &json!({ "add_labels": label }))
     }
 
-    /// Never sends the whole list of labels, which would drop labels that others add meanwhile.
+    /// Never sends the whole list of labels, which would drop labels that others add in the meantime.
     pub fn remove_label(&self, iid: Iid, label: &str) -> Result<MergeRequest> {
         self.change(iid, &json!({ "remove_labels": label }))
     }

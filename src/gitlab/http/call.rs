@@ -43,7 +43,7 @@ pub struct Attempt {
 #[derive(Clone, Copy)]
 enum Pause {
     Backoff,
-    /// It seldom helps.
+    /// A single retry, which seldom helps.
     Once,
     RetryAfter(Duration),
 }
