@@ -1,4 +1,4 @@
-//! Flags and environment. What was typed becomes what is meant here, once: nothing further on sees a flag.
+//! Flags and environment. They are checked here, once: no other module sees a flag.
 
 mod mr_name;
 mod resolve;
@@ -22,7 +22,7 @@ use crate::record;
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
 ///
 /// Tokens are read from BENCH_BOT_TOKEN and, where the benchmark project needs another,
-/// BENCH_BOT_BENCHMARK_TOKEN: a secret never stands on a command line.
+/// BENCH_BOT_BENCHMARK_TOKEN, never from the command line.
 #[derive(Debug, Parser)]
 #[command(
     version = env!("VERSION_AND_COMMIT"),
@@ -33,7 +33,7 @@ use crate::record;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// Say what it does, on standard error; -vv also what GitLab answers [env: RUST_LOG]
+    /// Log what it does to standard error; -vv also logs GitLab's responses [env: RUST_LOG]
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
     pub verbose: u8,
 }
@@ -53,10 +53,10 @@ pub enum Command {
     Trigger {
         #[command(flatten)]
         mr: ChosenMr,
-        /// Start whatever the state of its pipeline, and whoever pushed to the fork since the label came
+        /// Start regardless of the state of its pipeline, and of pushes to its fork after the label was added
         #[arg(long)]
         force: bool,
-        /// Follow the benchmark to its end, then close the loop as reconcile does
+        /// Wait until the benchmark ends, then post the outcome as reconcile does
         #[arg(long)]
         wait: bool,
         #[command(flatten)]
@@ -66,7 +66,7 @@ pub enum Command {
         #[command(flatten)]
         benchmark: Benchmark,
     },
-    /// Close the loop on benchmarks that ended; mend what an interrupted run left
+    /// Post the outcome of benchmarks that have ended, and repair what an interrupted run left
     Reconcile {
         /// Look further back than --timeout, after an outage [example: 7days]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -76,29 +76,29 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Tell what is in flight, queued and waiting, and what ended lately, as text, JSON or a page
+    /// Show what is in flight, queued and waiting, and what ended recently, as text, JSON or an HTML page
     #[command(
         mut_arg("format", |format| format.value_parser(format_of(&["text", "json", "html"]))),
         mut_group("ChosenMr", |group| group.required(false)),
-        mut_arg("mr", |mr| mr.help("Explain one merge request instead, named by its number, its URL or its branch: why nothing \
-                                    happens, and who can change it"))
+        mut_arg("mr", |mr| mr.help("Explain one merge request instead (its number, URL or branch): why nothing happens, and \
+                                    who can change that"))
     )]
     Status {
         #[command(flatten)]
         mr: Option<ChosenMr>,
-        /// How far to look back for what has ended
+        /// How far to look back for benchmarks that have ended
         #[arg(long, value_name = "DURATION", default_value = "7days", value_parser = duration)]
         since: Duration,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Check tokens, roles, label and project settings, and say how to mend each
+    /// Check tokens, roles, labels and project settings, and say how to fix each problem
     #[command(mut_arg("order", |arg| arg.hide(true)))]
     Doctor {
-        /// Create the label where it is missing
+        /// Create missing labels
         #[arg(long)]
         fix: bool,
-        /// Prove what no setting shows: start a pipeline in the benchmark project, read it back and cancel it
+        /// Test what no setting shows: start a pipeline in the benchmark project, read it back and cancel it
         #[arg(long)]
         rehearse: bool,
         #[command(flatten)]
@@ -106,7 +106,7 @@ pub enum Command {
     },
     /// Print completions for a shell
     Completions {
-        /// The shell that is to complete what is typed
+        /// The shell
         shell: Shell,
     },
     /// Write the man pages into a folder
@@ -114,11 +114,11 @@ pub enum Command {
     Man { folder: PathBuf },
 }
 
-/// One merge request, named in either way.
+/// One merge request, as a positional argument or with `--mr`.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub struct ChosenMr {
-    /// The merge request: its number, its URL or its branch
+    /// The merge request: its number, URL or branch
     #[arg(value_name = "MR")]
     mr: Option<MrName>,
     /// The same as MR
@@ -127,25 +127,25 @@ pub struct ChosenMr {
 }
 
 impl ChosenMr {
-    /// One of the two was given.
+    /// Whichever of the two was given.
     pub fn name(&self) -> Option<&MrName> {
         self.mr.as_ref().or(self.flag.as_ref())
     }
 }
 
-/// Of the commands that write.
+/// For the commands that write.
 #[derive(Args, Debug)]
 pub struct Writing {
-    /// Do everything but write: report what would be done
+    /// Write nothing: report what would be done
     #[arg(long)]
     pub dry_run: bool,
 }
 
-// Help shows a comment as it is, brackets around an address included.
+// `--help` shows these comments verbatim, so a URL must not have brackets around it.
 #[allow(rustdoc::bare_urls)]
 #[derive(Args, Debug)]
 pub struct Settings {
-    /// Address of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
+    /// URL of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
     #[arg(
         long,
         value_name = "URL",
@@ -153,7 +153,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     gitlab_url: Option<String>,
-    /// Source project, the one with the merge requests: group/name or id
+    /// The source project, which has the merge requests: group/name or id
     #[arg(
         long,
         value_name = "P",
@@ -161,7 +161,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     project: Option<String>,
-    /// Project in which the benchmark pipelines run: group/name or id
+    /// The benchmark project, in which the benchmark pipelines run: group/name or id
     #[arg(
         long,
         value_name = "P",
@@ -177,7 +177,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     ref_name: Option<String>,
-    /// Label that asks for a benchmark; repeatable, or several with commas: each label asks for one of its own
+    /// Label that requests a benchmark; repeatable, or several separated by commas: each label is a request of its own
     #[arg(
         long = "label",
         value_name = "NAME",
@@ -187,8 +187,8 @@ pub struct Settings {
         default_value = "benchmarking"
     )]
     labels: Vec<String>,
-    /// Username of the bot, to look at the queue with a token of your own (two with a comma where each project has a bot
-    /// user: source, then benchmark project) [default: the token's user]
+    /// Username of the bot, for looking at the queue with your own token (two separated by a comma if each project has its
+    /// own bot user: first the source project's) [default: the token's user]
     #[arg(
         long,
         value_name = "USERNAME",
@@ -196,7 +196,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     bot: Option<String>,
-    /// Which request goes first
+    /// Which request starts first
     #[arg(
         long,
         env = "BENCH_BOT_ORDER",
@@ -204,19 +204,20 @@ pub struct Settings {
         default_value = "pipeline"
     )]
     order: Order,
-    /// How many benchmarks may be in flight at once, those of other source projects counted
+    /// How many benchmarks may be in flight at once, including those of other source projects (0 pauses)
     #[arg(
         long,
         value_name = "N",
         env = "BENCH_BOT_MAX_IN_FLIGHT",
         hide_env_values = true,
-        default_value = "1"
+        default_value = "1",
+        value_parser = number
     )]
     max_in_flight: usize,
-    /// A benchmark in flight for longer is stuck, and is cancelled
+    /// A benchmark that is in flight for longer is stuck, and is cancelled
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_TIMEOUT", hide_env_values = true, default_value = "24h", value_parser = duration)]
     timeout: Duration,
-    /// Benchmark job whose artifacts are the results: the reply links to them [default: none]
+    /// Benchmark job whose artifacts are the results, to which the reply links [default: none]
     #[arg(
         long,
         value_name = "NAME",
@@ -224,7 +225,7 @@ pub struct Settings {
         hide_env_values = true
     )]
     results_job: Option<String>,
-    /// Which discussions to resolve once the outcome is told
+    /// Which discussions to resolve when the outcome is posted
     #[arg(
         long,
         env = "BENCH_BOT_RESOLVE",
@@ -232,22 +233,23 @@ pub struct Settings {
         default_value = "never"
     )]
     resolve: Resolve,
-    /// How long to wait for each answer
+    /// How long to wait for each response
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_HTTP_TIMEOUT", hide_env_values = true, default_value = "30s", value_parser = duration)]
     http_timeout: Duration,
-    /// How often to repeat a request that is safe to repeat (0: never)
+    /// How often to retry a request that is safe to repeat (0: never)
     #[arg(
         long,
         value_name = "N",
         env = "BENCH_BOT_RETRIES",
         hide_env_values = true,
-        default_value = "4"
+        default_value = "4",
+        value_parser = number
     )]
     retries: usize,
-    /// Send the token over unencrypted http:// to other than this machine
+    /// Send the token over unencrypted http:// to other machines than this one
     #[arg(long, env = "BENCH_BOT_ALLOW_HTTP", hide_env_values = true, value_parser = FalseyValueParser::new())]
     allow_http: bool,
-    /// How to report
+    /// Format of the report
     #[arg(
         long,
         env = "BENCH_BOT_FORMAT",
@@ -260,7 +262,7 @@ pub struct Settings {
 
 #[derive(Args, Debug)]
 pub struct Benchmark {
-    /// Another variable for the benchmark pipeline; repeatable
+    /// An additional variable for the benchmark pipeline; repeatable
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = variable)]
     variables: Vec<Variable>,
 }
@@ -268,15 +270,9 @@ pub struct Benchmark {
 impl Benchmark {
     pub fn variables(self) -> Result<Vec<Variable>, WrongSetting> {
         let mut keys = BTreeSet::new();
-        match self
-            .variables
-            .iter()
-            .find(|variable| !keys.insert(&variable.key))
-        {
-            Some(twice) => Err(WrongSetting(format!(
-                "--variable {} is given twice",
-                twice.key
-            ))),
+        let mut all = self.variables.iter().map(|variable| &variable.key);
+        match all.find(|key| !keys.insert(*key)) {
+            Some(twice) => Err(WrongSetting(format!("--variable {twice} is given twice"))),
             None => Ok(self.variables),
         }
     }
@@ -286,11 +282,11 @@ impl Benchmark {
 pub enum Format {
     Text,
     Json,
-    /// A page, which `status` alone makes.
+    /// An HTML page, which only `status` makes.
     Html,
 }
 
-/// All formats are known everywhere, so that one that does not apply can be told from a mistyped one.
+/// All commands know all formats, so that a format that does not apply gets another error than a mistyped one.
 fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
     let word = |word| PossibleValue::new(word).hide(!applicable.contains(&word));
     PossibleValuesParser::new(["text", "json", "html"].map(word)).try_map(|format| {
@@ -305,19 +301,19 @@ fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value
     })
 }
 
-/// A setting that has to be changed.
+/// Somebody has to change a setting.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongSetting(pub String);
 
 impl Cli {
-    /// Parses the command line, or prints help or what is wrong with it, and exits.
+    /// Parses the command line. If it is wrong or asks for help, prints that and exits.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| with_variable(error).exit())
     }
 }
 
-/// Names the environment variable besides the flag, since the wrong value may have come from there.
+/// Names the environment variable in addition to the flag, since the wrong value may have come from there.
 fn with_variable(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
         let shown = ContextValue::String(without_credentials(value));
@@ -352,42 +348,50 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// What is typed into the wrong place can hold a token.
+/// A value in the wrong place may contain a token.
 fn without_credentials(text: &str) -> String {
     text.rsplit_once('@')
         .map_or(text.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
-/// Longer than this nothing is meant to run, and sums of times stay far from their limits.
+/// Nothing is meant to run for longer than this, and sums of such times cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+fn number(text: &str) -> Result<usize, &'static str> {
+    let number = text.trim().parse();
+    number.map_err(|_| "write a whole number, such as 0, 1 or 4")
+}
 
 fn duration(text: &str) -> Result<Duration, String> {
     let example = "write it as 30s, 90m, 24h or 7days";
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(format!("it must be longer than nothing: {example}")),
+        Ok(Duration::ZERO) => Err(format!("it must be longer than zero: {example}")),
         Ok(duration) if duration > LONGEST => Err(format!("that is too long: {example}")),
         Ok(duration) => Ok(duration),
         Err(_) => Err(example.to_owned()),
     }
 }
 
-/// A benchmark variable overrides even GitLab's own, so those are refused, as is the record's.
+/// A pipeline variable overrides even GitLab's own, so those are refused, as are the record's.
 fn variable(text: &str) -> Result<Variable, String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if key.is_empty() || key.len() > 255 || !key.bytes().all(allowed) {
-        return Err("a key consists of letters, digits and _".to_owned());
+        return Err("a key may contain only letters, digits and _".to_owned());
     }
     let upper = key.to_ascii_uppercase();
     if upper.starts_with(record::PREFIX) {
-        return Err(format!("{}… is bench-bot's own record", record::PREFIX));
+        return Err(format!(
+            "{}… is reserved for bench-bot's record",
+            record::PREFIX
+        ));
     }
     if ["CI_", "GITLAB_"]
         .iter()
         .any(|prefix| upper.starts_with(prefix))
         || matches!(upper.as_str(), "CI" | "PATH")
     {
-        return Err("it would override a variable that the job itself depends on".to_owned());
+        return Err("it would override a variable that the job depends on".to_owned());
     }
     Ok(record::literal(key, value))
 }

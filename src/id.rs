@@ -1,4 +1,4 @@
-//! The numbers and hashes that GitLab hands out, each a type of its own so that none is taken for another.
+//! GitLab's ids and hashes, each with its own type so that they cannot be mixed up.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ numbers! {
 }
 
 impl RequestId {
-    /// A merge request can bear a label without any event (an import, say): its request has no id of its own.
+    /// A label without any event, for instance after an import: its request has no id.
     pub const NONE: RequestId = RequestId(0);
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for DiscussionId {
 pub struct Sha(pub String);
 
 impl Sha {
-    /// The first eight characters, as people and GitLab's pages name a commit.
+    /// The first eight characters, as GitLab's pages show it.
     pub fn short(&self) -> &str {
         self.0.get(..8).unwrap_or(&self.0)
     }

@@ -1,9 +1,9 @@
-//! bench-bot benchmarks merge requests on demand. A run goes one way:
+//! bench-bot benchmarks merge requests on demand. Data flows one way:
 //!
-//! [`cli`] (flags, environment) → [`survey`] (read GitLab into a [`snapshot`]) → [`plan`] (what each request waits
-//! for and what is to be done: pure) → [`act`] (carry it out) → [`report`] (text, JSON or a page).
+//! [`cli`] (flags, environment) → [`survey`] (reads GitLab into a [`snapshot`]) → [`plan`] (decides what each request waits
+//! for and what to do: pure) → [`act`] (carries that out) → [`report`] (text, JSON or a page).
 //!
-//! [`commands`] has a file for each verb. `doctor` looks at the [`setup`] instead: findings → checks (pure) → [`report`].
+//! [`commands`] has one file for each verb. `doctor` examines the [`setup`] instead: findings → checks (pure) → [`report`].
 
 pub mod act;
 pub mod cli;
@@ -27,7 +27,7 @@ use crate::cli::{ChosenMr, Command, Environment};
 use crate::commands::{Triggering, Writes};
 pub use crate::run_outcome::{Exit, RunOutcome};
 
-/// Carries out a command. An error is one that kept all of it from being done.
+/// Runs a command. Returns an error if nothing of it could be done.
 pub fn run(command: Command, environment: &Environment) -> Result<RunOutcome> {
     match command {
         Command::Scan {

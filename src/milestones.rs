@@ -1,29 +1,29 @@
-//! The milestones of a request, from its label to its benchmark's end, and what it spent its time on.
+//! The milestones of a request, from its label to its benchmark's end, and how it spent the time between them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// When what happened to a request; each `None` until it has happened, or where it could not be read.
+/// When each step happened. `None` until it has happened, or if it could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Milestones {
-    /// The label came.
+    /// The label was added.
     pub requested_at: Option<DateTime<Utc>>,
-    /// Its own pipeline had passed, which may be long before the label came.
+    /// Its own pipeline had passed, perhaps long before the label was added.
     pub ready_at: Option<DateTime<Utc>>,
-    /// The benchmark pipeline was made: from now on the request takes a place.
+    /// The benchmark pipeline was created. From then on the request takes a place.
     pub begun_at: Option<DateTime<Utc>>,
-    /// A machine took it up.
+    /// A runner picked up its first job.
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
 }
 
-/// What a request spends its time on, in this order.
+/// What a request spends its time on, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its own pipeline runs.
+    /// Its own pipeline is running.
     Pipeline,
-    /// From the label to the benchmark pipeline, where it is not known when it was ready.
+    /// The time from label to benchmark pipeline, if it is unknown when the request was ready.
     Untold,
-    /// Ready, it waits for its turn.
+    /// It is ready, and waits for its turn.
     Queue,
     /// The benchmark pipeline waits for a machine.
     Machine,
@@ -57,8 +57,8 @@ impl Milestones {
         Some((self.ended_at? - self.started_at?).max(TimeDelta::zero()))
     }
 
-    /// One after the other, up to now if it has not ended. A retried pipeline ends later than its benchmark began:
-    /// no stage begins before the one that it follows.
+    /// The phases in order, up to now if the benchmark has not ended. Times may be out of order, for instance if somebody
+    /// retried the pipeline, so no phase begins before the previous one.
     pub fn phases(&self, now: DateTime<Utc>) -> Vec<Phase> {
         let end = self.ended_at.unwrap_or(now);
         let begun = self.begun_at.unwrap_or(end).min(end);
@@ -81,19 +81,19 @@ impl Milestones {
     }
 }
 
-/// What requests waited for, all together.
+/// What all requests together waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waits {
     pub pipeline: TimeDelta,
-    /// Ready, while all places were taken.
+    /// Ready while all places were taken.
     pub place: TimeDelta,
-    /// Ready, with a place free: until the next scan.
+    /// Ready while a place was free: for the next scan.
     pub scan: TimeDelta,
     pub machine: TimeDelta,
 }
 
 impl Waits {
-    /// `in_flight`: the milestones of all benchmarks, those that others asked for as well.
+    /// `in_flight`: the milestones of all benchmarks, including those of other source projects.
     pub fn of(
         milestones: &[Milestones],
         in_flight: &[Milestones],
@@ -130,7 +130,7 @@ impl Waits {
     }
 }
 
-/// When as many were in flight as may be.
+/// The times during which all places were taken.
 fn all_taken(
     in_flight: &[Milestones],
     places: usize,
@@ -141,7 +141,7 @@ fn all_taken(
         .filter_map(|milestones| Some((milestones.begun_at?, milestones.ended_at.unwrap_or(now))));
     let mut changes: Vec<(DateTime<Utc>, isize)> =
         spans.flat_map(|(from, to)| [(from, 1), (to, -1)]).collect();
-    // Where one ends as another begins, a place was not taken twice.
+    // If one ends at the same moment as another begins, they used the same place.
     changes.sort_unstable();
     let (mut taken, mut since) = (Vec::new(), None);
     let mut count = 0;

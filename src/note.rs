@@ -1,10 +1,11 @@
-//! Every word that bench-bot writes on a merge request, and how it finds its own notes again.
+//! Everything that bench-bot writes on merge requests, and how it finds its own notes again.
 //!
-//! A note ends with a marker in an HTML comment, which the page does not show. Only a marker in the last line of
-//! a note that the bot itself wrote counts. Text of other people's stands in inline code on a line that begins
-//! with the bot's own words, so that it acts neither as quick action nor as mention, link or HTML.
+//! A note ends with a marker in an HTML comment, which GitLab's pages do not show. A marker counts only in the last line of
+//! a note that the bot itself wrote. Foreign text is in inline code and never begins a line by itself, so that it cannot be
+//! a quick action, a mention, a link or HTML.
 
 mod first_note;
+mod fold;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -17,14 +18,14 @@ use crate::id::{DiscussionId, NoteId, PipelineId, ProjectId, RequestId, Sha};
 
 const MARKER: (&str, &str) = ("<!-- bench-bot ", " -->");
 
-/// What a marker says its note is. What is optional was not always written.
+/// What a note is. Older notes lack the optional fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Marker {
     /// The discussion's first note.
     Start {
         request: RequestId,
-        /// It is there once the note links to it.
+        /// `None` until the note links to it.
         pipeline: Option<PipelineId>,
         label: Option<String>,
         sha: Option<Sha>,
@@ -38,44 +39,44 @@ enum Marker {
     /// The one reply with the outcome.
     Outcome {
         request: RequestId,
-        /// It announces that the benchmark is to be cancelled.
+        /// Whether it announces a cancel.
         cancels: bool,
         label: Option<String>,
         pipeline: Option<PipelineId>,
         /// Our word for the end.
         end: Option<String>,
-        /// GitLab's word for how the pipeline ended, as far as the reply says so.
+        /// GitLab's word for the pipeline's outcome, if the reply names it.
         status: Option<String>,
     },
 }
 
-/// Whoever triggered a benchmark meant that very commit, which a later run starts where the first was hindered.
+/// Somebody triggered the benchmark of this very commit. If that run could not start it, a later one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Triggered {
-    /// Whichever fork it is from.
+    /// Even if it is from a fork.
     Commit,
-    /// That, and whatever became of its pipeline.
+    /// The same, and regardless of its pipeline.
     Forced,
 }
 
-/// Why a discussion has no benchmark, where its first note says so.
+/// Why a discussion has no benchmark, if its first note says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unstarted {
-    /// GitLab refused it, for a reason that may lie in this request.
+    /// GitLab refused the pipeline for a reason that may lie in this request.
     Refused,
-    /// GitLab refused it, for a reason that concerns every request.
+    /// GitLab refused the pipeline for a reason that concerns every request.
     Unavailable,
-    /// The request went away before its turn.
+    /// The request went away before its benchmark started.
     Closed,
 }
 
-/// A discussion of the bot's, as far as its notes go.
+/// One of the bot's discussions, with the bot's notes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thread {
     pub id: DiscussionId,
-    /// The note that opened it, unless a person deleted that.
+    /// Its first note, unless somebody deleted that.
     pub opening: Option<OpeningNote>,
     pub outcomes: Vec<OutcomeNote>,
     pub resolved: bool,
@@ -87,7 +88,7 @@ pub struct OpeningNote {
     pub body: String,
     pub request: RequestId,
     pub label: Option<String>,
-    /// What was measured, or was to be.
+    /// The commit to benchmark.
     pub sha: Option<Sha>,
     /// The benchmark project. Older notes do not name it.
     pub project: Option<ProjectId>,
@@ -107,13 +108,13 @@ pub struct OutcomeNote {
     pub pipeline: Option<PipelineId>,
     /// Our word for the end.
     pub end: Option<String>,
-    /// GitLab's word for how the pipeline ended, as far as the note says so.
+    /// GitLab's word for the pipeline's outcome, if the note names it.
     pub status: Option<String>,
-    /// It announces that the benchmark is to be cancelled.
+    /// Whether it announces a cancel.
     pub cancels: bool,
 }
 
-/// Whether a note is about a request. Notes that name no label, as older ones do, are about any.
+/// Whether a note is about a request. Older notes name no label, and match any.
 fn about(noted: (RequestId, &Option<String>), request: RequestId, label: &str) -> bool {
     let (id, of) = noted;
     id == request && (id != RequestId::NONE || of.as_ref().is_none_or(|of| of == label))
@@ -132,14 +133,14 @@ impl OutcomeNote {
 }
 
 impl Thread {
-    /// The note that opened it, if that was for this request.
+    /// Its first note, if that is about this request.
     pub fn opened_for(&self, request: RequestId, label: &str) -> Option<&OpeningNote> {
         let opening = self.opening.as_ref()?;
         opening.is_about(request, label).then_some(opening)
     }
 }
 
-/// The first notes of discussions whose request has neither an outcome there nor gone away.
+/// The first notes of requests that have neither an outcome nor gone away.
 pub fn unfinished(threads: &[Thread]) -> impl Iterator<Item = &OpeningNote> {
     let openings = threads.iter().filter_map(|thread| thread.opening.as_ref());
     openings.filter(|opening| {
@@ -150,7 +151,7 @@ pub fn unfinished(threads: &[Thread]) -> impl Iterator<Item = &OpeningNote> {
     })
 }
 
-/// What the bot's own notes say that the discussion is; `None` where it cannot be told whether they are the bot's.
+/// Reads the bot's notes of a discussion. `None` if it is unknown whether a note is the bot's.
 pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
     let mut thread = Thread {
         id: discussion.id.clone(),
@@ -194,7 +195,7 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
     Some(thread)
 }
 
-/// What a note posts, if it posts an outcome.
+/// The outcome in a note, if there is one.
 pub fn as_outcome(note: &Note) -> Option<OutcomeNote> {
     let Marker::Outcome {
         request,

@@ -1,4 +1,4 @@
-//! The rules: from what was read to what each request is waiting for and what is to be done. Pure: the same
+//! The rules: they turn a snapshot into a plan, which says what each request waits for and what to do. Pure: the same
 //! snapshot always gives the same plan.
 
 mod discussions;
@@ -36,7 +36,7 @@ use crate::snapshot::{HeadPipeline, MergeRequest, Request, Snapshot};
 pub struct Rules {
     pub order: Order,
     pub max_in_flight: usize,
-    /// A record in flight for longer counts as stuck.
+    /// A record that is in flight for longer is stuck.
     pub timeout: TimeDelta,
 }
 
@@ -48,14 +48,14 @@ pub enum Order {
     Request,
 }
 
-/// Which discussions are resolved, once their outcome is posted.
+/// Which discussions to resolve when their outcome is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Resolve {
     /// None: people resolve them
     Never,
-    /// Those of a benchmark that succeeded
+    /// Those of benchmarks that succeeded
     Success,
-    /// All, those of a benchmark withdrawn or timed out as well
+    /// All, including those of benchmarks that were withdrawn or timed out
     Always,
 }
 
@@ -69,7 +69,7 @@ impl Resolve {
     }
 }
 
-/// Why a request waits; one that is ready is queued instead.
+/// Why a request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     NoPipeline,
@@ -81,25 +81,25 @@ pub enum Verdict {
     InFlight,
     Stuck,
     Finished,
-    /// The label is on, but GitLab does not show who put it there yet.
+    /// The label is on, but GitLab does not yet show who added it.
     Unexplained,
-    /// Something could not be read that may say otherwise.
+    /// Something could not be read that may already serve the request.
     Unknown,
 }
 
 /// Why nobody vouches for the commits of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unvouched {
-    /// The bot put the label on, and it has not looked at anything.
+    /// The bot added the label, and a bot has not looked at the commits.
     ByBot,
-    /// The account of whoever put the label on is gone, or GitLab does not say whose it was.
+    /// The account that added the label was deleted, or GitLab does not name it.
     ByNobody,
-    /// Somebody else than the author put the label on before GitLab knew any commit.
+    /// Somebody other than the author added the label before GitLab knew any commit.
     BeforeCommits,
 }
 
 impl Verdict {
-    /// The word for it in the JSON report.
+    /// Its word in the JSON report.
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoPipeline => "no-pipeline",
@@ -116,28 +116,28 @@ impl Verdict {
     }
 }
 
-/// A request that may be started.
+/// A request that is ready to start.
 #[derive(Clone, Debug)]
 pub struct Queued<'a> {
     pub mr: &'a MergeRequest,
     pub request: &'a Request,
     pub head: &'a Sha,
     pub pipeline: &'a HeadPipeline,
-    /// The same commit was benchmarked for the same label before.
+    /// Whether the same commit was benchmarked for the same label before.
     pub again: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct Waiting<'a> {
     pub iid: Iid,
-    /// `None` where the merge request could not be read.
+    /// `None` if the merge request could not be read.
     pub label: Option<&'a str>,
     pub mr: Option<&'a MergeRequest>,
     pub verdict: Verdict,
 }
 
 impl Waiting<'_> {
-    /// When the label came, where that is known.
+    /// When the label was added, if that is known.
     pub fn requested_at(&self) -> Option<DateTime<Utc>> {
         let mut requests = self.mr?.requests.iter();
         requests
@@ -150,14 +150,14 @@ impl Waiting<'_> {
 pub struct Plan<'a> {
     /// Lowest pipeline id first.
     pub in_flight: Vec<InFlight<'a>>,
-    /// How many pipelines take a place though it is not known what for.
+    /// How many unreadable pipelines take a place.
     pub unknown: usize,
-    /// In the order in which they go.
+    /// In the order in which they start.
     pub queue: Vec<Queued<'a>>,
     pub waiting: Vec<Waiting<'a>>,
-    /// How many of the queue may start.
+    /// How many requests of the queue may start.
     pub free: usize,
-    /// What is to be done about records and discussions.
+    /// What to do about records and discussions.
     pub repairs: Vec<Repair<'a>>,
 }
 
@@ -208,7 +208,7 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     plan
 }
 
-/// Every record counts, whichever source project and label it is for: the benchmark machines are what is scarce.
+/// Every record counts, also those of other source projects and labels: they share the benchmark machines.
 fn in_flight<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let alive = snapshot
         .records
@@ -229,7 +229,7 @@ fn in_flight<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     }
 }
 
-/// Which of two requests goes first: asking again never overtakes those who wait for their first benchmark.
+/// Which of two requests starts first. A repeated request never overtakes a first one.
 fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
     let key = |queued: &Queued| match order {
         Order::Pipeline => (queued.pipeline.began_at(), queued.pipeline.id.0),
@@ -242,7 +242,7 @@ fn before(order: Order, a: &Queued, b: &Queued) -> Ordering {
     whole(a).cmp(&whole(b))
 }
 
-/// The sentences that name, in each run, what a person has to deal with: what this run does not cancel itself.
+/// Warnings about pipelines that a person has to deal with, since this run does not cancel them.
 pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
     let is_seen_to = |record: &Record| {
         plan.repairs.iter().any(|repair| {
@@ -277,12 +277,12 @@ pub fn overdue(snapshot: &Snapshot, plan: &Plan, rules: &Rules) -> Vec<String> {
             let status = status.map_or("in flight", |status| status.word());
             match place {
                 Place::Taken => format!(
-                    "benchmark pipeline {url} could not be cancelled: created {hours} hours ago, still {status}; a person has to cancel or delete it, and until \
-                     then it takes a place"
+                    "benchmark pipeline {url} could not be cancelled: created {hours} hours ago, still {status}; it takes a place until somebody cancels or \
+                     deletes it"
                 ),
                 Place::Blocked | Place::Overdue => format!(
-                    "benchmark pipeline {url} is overdue: created {hours} hours ago, still {status}; it holds up nothing any more, but a person has to cancel \
-                     or delete it"
+                    "benchmark pipeline {url} is overdue: created {hours} hours ago, still {status}; it no longer holds up the queue, but somebody has to \
+                     cancel or delete it"
                 ),
             }
         })

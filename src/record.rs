@@ -1,4 +1,4 @@
-//! The record of a request: the `BENCH_*` variables of its benchmark pipeline, the only memory that bench-bot has.
+//! The record of a request: the `BENCH_*` variables of its benchmark pipeline, which are bench-bot's only memory.
 
 use std::str::FromStr;
 
@@ -7,32 +7,32 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::gitlab::answer::{Status, Variable};
 use crate::id::{DiscussionId, Iid, PipelineId, ProjectId, RequestId, Sha};
 
-/// No other variable may begin so.
+/// Other variables must not begin like this.
 pub const PREFIX: &str = "BENCH_";
 
-/// The only variable of a pipeline that tries out the setup: no record, since it names no merge request.
+/// The only variable of `doctor --rehearse`'s pipeline. It names no merge request, so the pipeline is no record.
 pub fn rehearsal() -> Variable {
     literal("BENCH_REHEARSAL", "true")
 }
 
-/// A pipeline in the benchmark project, and what it is for.
+/// A pipeline of the benchmark project, and what it is for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     pub pipeline: PipelineId,
     pub web_url: String,
     pub status: Status,
     pub created_at: DateTime<Utc>,
-    /// When its status changed last.
+    /// When its status last changed.
     pub updated_at: DateTime<Utc>,
     pub task: Task,
 }
 
-/// What a benchmark pipeline is told to do, and for which request.
+/// What a benchmark pipeline has to do, and for which request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     pub mr: Iid,
     pub mr_url: String,
-    /// The label that asked, as it was called then.
+    /// The label that asked, by its name at that time.
     pub label: String,
     pub request: RequestId,
     pub discussion: DiscussionId,
@@ -40,7 +40,7 @@ pub struct Task {
     pub sha: Sha,
     pub target_branch: String,
     pub base: Option<Sha>,
-    /// The source pipeline that made the merge request ready; none where a person did without.
+    /// The source pipeline that made the merge request ready. `None` if it was forced without one.
     pub pipeline: Option<PipelineId>,
     pub pipeline_started_at: Option<DateTime<Utc>>,
     pub project: ProjectId,
@@ -48,13 +48,13 @@ pub struct Task {
     pub project_url: String,
 }
 
-/// A record that bench-bot cannot have written so.
+/// A record that bench-bot cannot have written.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{key} is {value:?}")]
 pub struct Malformed {
     key: &'static str,
     value: String,
-    /// The variable is there, but GitLab did not give its value, which is no proof that it has none.
+    /// Whether the variable is there but GitLab left its value out, which does not prove that it is empty.
     pub is_withheld: bool,
 }
 
@@ -92,8 +92,7 @@ impl Task {
         .into()
     }
 
-    /// `None` for a pipeline that is no record at all. Records did not always name their label: those belong to the
-    /// `first` one.
+    /// Returns `None` if the pipeline is no record. Older records do not name their label: they belong to the `first` one.
     pub fn read(variables: &[Variable], first: &str) -> Result<Option<Self>, Malformed> {
         let fields = Fields(variables);
         if fields.find("BENCH_MR_IID").is_none() {
@@ -142,7 +141,7 @@ impl Fields<'_> {
         value.parse().map_err(|_| self.malformed(key, value))
     }
 
-    /// A commit or discussion id, which goes into paths of the API.
+    /// A commit or discussion id. It becomes part of API paths, so it has to be hexadecimal.
     fn hash(&self, key: &'static str) -> Result<String, Malformed> {
         let value = self.text(key);
         match !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -171,7 +170,7 @@ impl Fields<'_> {
     }
 }
 
-/// A variable whose value reaches the job's environment as it stands.
+/// A variable whose value reaches the job's environment unchanged.
 pub fn literal(key: &str, value: &str) -> Variable {
     Variable {
         key: key.to_owned(),
@@ -179,8 +178,8 @@ pub fn literal(key: &str, value: &str) -> Variable {
     }
 }
 
-/// GitLab replaces `$NAME`, `${NAME}` and `%NAME%` in a value, leaving `$$` as it is; the runner then makes `$$`
-/// one `$`, and nothing of `${}`. A branch may be called any of these.
+/// GitLab replaces `$NAME`, `${NAME}` and `%NAME%` in a value, and leaves `$$` as it is. The runner then turns `$$` into
+/// `$`, and removes `${}`. A branch may contain any of these.
 fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for (at, c) in value.char_indices() {
@@ -194,7 +193,7 @@ fn escape(value: &str) -> String {
     escaped
 }
 
-/// Whether a `%` before this text would make it a reference to a variable: `NAME%`.
+/// Whether a `%` before this text would make a reference to a variable: `NAME%`.
 fn opens_reference(rest: &str) -> bool {
     rest.split_once('%').is_some_and(|(name, _)| {
         let mut bytes = name.bytes();

@@ -1,13 +1,13 @@
-//! What a run came to: its report, what went wrong, and the exit status.
+//! The outcome of a run: its report, warnings, errors and exit status.
 
 use crate::cli::WrongSetting;
 use crate::gitlab::ConnectError;
 
 #[derive(Debug)]
 pub struct RunOutcome {
-    /// For standard output; in colour where it is for people.
+    /// For standard output, with colours if it is for people.
     pub report: String,
-    /// For standard error, each in a sentence.
+    /// For standard error, one sentence each.
     pub warnings: Vec<String>,
     pub errors: Vec<String>,
     pub exit: Exit,
@@ -17,7 +17,7 @@ pub struct RunOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done = 0,
-    /// Everything else was still carried out.
+    /// Something failed; everything else was still carried out.
     Failed = 1,
     Unusable = 2,
     /// `trigger --wait`: the benchmark did not succeed.
@@ -34,7 +34,7 @@ impl RunOutcome {
         }
     }
 
-    /// An error that kept all of it from being done.
+    /// For an error that kept the whole run from being done.
     pub fn of_error(error: &anyhow::Error) -> Self {
         let setting = error.is::<WrongSetting>()
             || matches!(error.downcast_ref(), Some(ConnectError::Setting(_)));

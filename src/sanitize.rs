@@ -1,13 +1,13 @@
-//! Text from outside that people get to see: branch names, titles and messages of GitLab's are anyone's to choose.
+//! Makes foreign text safe to show: anyone can choose branch names, titles and some messages of GitLab's.
 
-/// One line without control characters, and without those that reorder text or cannot be seen.
+/// Replaces control characters, invisible characters and those that reorder text. The result is one line.
 pub fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if is_unsafe(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
-/// Whether a character does something, or hides, where a person expects to read it.
+/// Whether a character controls the terminal, reorders text or is invisible.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,4 +1,4 @@
-//! What a run has read from GitLab: all that [`crate::plan`] decides on.
+//! What a run has read from GitLab: the only input of [`crate::plan`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,53 +15,53 @@ pub struct Snapshot {
     /// By the server's clock.
     pub now: DateTime<Utc>,
     pub source: ProjectId,
-    /// The labels that this run is about.
+    /// This run's labels.
     pub labels: Vec<String>,
     /// The bot's username in the source project.
     pub bot: String,
     pub merge_requests: BTreeMap<Iid, MergeRequest>,
-    /// Merge requests that are no longer there.
+    /// Merge requests that no longer exist.
     pub gone: BTreeSet<Iid>,
-    /// Merge requests that could not be read, so that nothing is known of them.
+    /// Merge requests that could not be read.
     pub unread: BTreeSet<Iid>,
-    /// Lowest pipeline id first; of other source projects and labels as well.
+    /// Lowest pipeline id first, including those of other source projects and labels.
     pub records: Vec<Record>,
-    /// Pipelines of the bot's that might be records.
+    /// The bot's pipelines that may be records.
     pub unreadable: Vec<Unreadable>,
-    /// The bot's discussions, on those merge requests where they were looked for.
+    /// The bot's discussions, by merge request, if they were read.
     pub threads: BTreeMap<Iid, Vec<Thread>>,
-    /// Requests whose discussion links to a pipeline that could not be looked at.
+    /// Requests whose discussion links to a pipeline that could not be read.
     pub uncertain: BTreeSet<(Iid, RequestId)>,
-    /// Pipelines that a discussion links to, and that somebody deleted or that ended in another project.
+    /// Pipelines that a discussion links to and that were deleted or ended in another project.
     pub lost: BTreeSet<PipelineId>,
-    /// Merge requests that bear the bot's mark; `None` where that was not asked for.
+    /// Merge requests with the bot's 👀. `None` if they were not listed.
     pub marked: Option<BTreeSet<Iid>>,
-    /// Of the benchmarks in flight and of those that ended lately, where those were asked for.
+    /// Of the benchmarks in flight and those that ended recently, if they were read.
     pub milestones: BTreeMap<PipelineId, Milestones>,
     /// Who asked for those, as far as that was read.
     pub requested_by: BTreeMap<PipelineId, User>,
-    /// Those of this run's labels that the project does not have.
+    /// This run's labels that the project does not have.
     pub missing_labels: Vec<String>,
-    /// Those of which that could not be read.
+    /// This run's labels of which that is not known.
     pub unknown_labels: Vec<String>,
     pub troubles: Vec<Trouble>,
 }
 
-/// What could not be read, in a sentence.
+/// Something that could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trouble {
     pub about: About,
     pub text: String,
 }
 
-/// What is not known then.
+/// What is unknown because of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     MergeRequest(Iid),
-    /// A pipeline of the bot's, whatever it serves.
+    /// One of the bot's pipelines, whichever request it serves.
     Pipeline(PipelineId),
     Label,
-    /// When something began or ended.
+    /// When a benchmark started or ended.
     Milestones,
 }
 
@@ -81,25 +81,25 @@ pub struct MergeRequest {
     /// The merge base with the target branch.
     pub base: Option<Sha>,
     pub pipeline: Option<HeadPipeline>,
-    /// Whether anybody wrote anything there.
+    /// Whether it has any notes.
     pub has_notes: bool,
-    /// One for each of this run's labels that it bears, in the labels' order.
+    /// One for each of this run's labels that is on, in the labels' order.
     pub requests: Vec<Request>,
-    /// Those of this run's labels that it bears, though GitLab shows no addition of them yet.
+    /// This run's labels that are on, but whose addition GitLab does not show yet.
     pub unexplained: Vec<String>,
-    /// What happened to its labels, oldest first.
+    /// Its label events, oldest first.
     pub events: Vec<LabelEvent>,
     pub origin: Origin,
 }
 
 impl MergeRequest {
-    /// Its branch where GitLab does not tell.
+    /// Its branch if GitLab does not show the title.
     pub fn title(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.branch)
     }
 }
 
-/// GitLab's pointer to a pipeline: it may lag behind the head.
+/// The pipeline that GitLab calls the head pipeline. It may lag behind the head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadPipeline {
     pub id: PipelineId,
@@ -109,14 +109,14 @@ pub struct HeadPipeline {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub sha: Sha,
-    /// Where its commit is a merge result that GitLab made: what was merged.
+    /// The parents of its commit, if that is a merge result that GitLab made.
     pub parents: Vec<Sha>,
-    /// It ran for a merge train, whose commits need not have the head among their parents.
+    /// Whether it ran for a merge train, whose commits need not have the head as a parent.
     pub is_of_train: bool,
 }
 
 impl HeadPipeline {
-    /// External pipelines have no start of their own.
+    /// External pipelines have no start time, so their creation counts.
     pub fn began_at(&self) -> DateTime<Utc> {
         self.started_at.unwrap_or(self.created_at)
     }
@@ -127,16 +127,16 @@ impl HeadPipeline {
 pub struct Request {
     pub id: RequestId,
     pub label: String,
-    /// `None` where GitLab has no event of it.
+    /// `None` if GitLab has no event for it.
     pub at: Option<DateTime<Utc>>,
-    /// Who asked, as far as GitLab tells.
+    /// Who added the label, as far as GitLab shows.
     pub by: Option<User>,
-    /// Which commit somebody meant who triggered it.
+    /// The commit that somebody triggered.
     pub triggered: Option<(Sha, Triggered)>,
 }
 
 impl Request {
-    /// Whether that commit was meant.
+    /// Whether this commit was triggered.
     pub fn triggered_for(&self, head: Option<&Sha>) -> Option<Triggered> {
         let (sha, triggered) = self.triggered.as_ref()?;
         (Some(sha) == head).then_some(*triggered)
@@ -146,9 +146,9 @@ impl Request {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     SameProject,
-    /// Commits from there are an outsider's: somebody has to vouch for the one to run.
+    /// Its commits are an outsider's: somebody has to vouch for the one to run.
     Fork {
-        /// What was pushed and when, in no particular order.
+        /// Its versions (pushes), in no particular order.
         versions: Vec<Version>,
     },
 }
@@ -159,16 +159,16 @@ pub struct Unreadable {
     pub web_url: String,
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
-    /// `None` where that is not known either.
+    /// `None` if that is unknown too.
     pub status: Option<Status>,
-    /// GitLab shows the variables of the bot's pipelines only to Maintainers, so that the bot's notes alone tell which
-    /// request this serves.
+    /// Whether GitLab hides its variables from the token's user, who is neither the bot nor a Maintainer. Then only the
+    /// bot's notes show which request it serves.
     pub is_hidden: bool,
 }
 
 impl Snapshot {
-    /// The records of this source project and of this run's labels. A label that was renamed since still has the same
-    /// events, so whatever serves a request of this run's belongs to it as well.
+    /// The records of this source project and of this run's labels. A renamed label keeps its events, so a record that
+    /// serves one of this run's requests counts too.
     pub fn own_records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(|record| self.owns(record))
     }
@@ -187,7 +187,7 @@ impl Snapshot {
 }
 
 impl Record {
-    /// The id of a label's event is unique on the server; where there is none, the label tells requests apart.
+    /// A label event's id is unique on the server. Without an event, the label distinguishes requests.
     pub fn serves(&self, project: ProjectId, mr: Iid, request: RequestId, label: &str) -> bool {
         let task = &self.task;
         task.project == project

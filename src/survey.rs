@@ -1,6 +1,6 @@
-//! Reads from GitLab what a run decides on. A list is complete or an error; what concerns one merge request or
-//! one pipeline alone is noted when it cannot be read, and the others go on. That something is not there is believed
-//! only where GitLab itself says so and no list of the same run shows it.
+//! Reads from GitLab what a run needs to decide. A list is complete or an error. If a single merge request or pipeline
+//! cannot be read, that is recorded, and the others go on. Something counts as gone only if GitLab itself says so and no
+//! list of the same run shows it.
 
 mod lists;
 mod merge_request;
@@ -21,25 +21,25 @@ use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
 use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
 
-/// What a run is about.
+/// What a run needs to read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scope {
     /// The open labelled merge requests.
     Queue,
-    /// Whatever there may be to repair, and not the queue: records in flight, those that ended so lately, and merge
-    /// requests where the bot has unfinished business.
+    /// What may need repair, and not the queue: records in flight, those that ended within this time, and merge requests
+    /// where the bot has unfinished work.
     Records { ended_within: TimeDelta },
     /// One merge request, labelled or not.
     One(Iid),
-    /// That, and whatever its records ask for: those in flight, and those that ended so lately.
+    /// One merge request, and its records that are in flight or ended within this time.
     Ending { iid: Iid, ended_within: TimeDelta },
-    /// The open labelled merge requests, and the milestones of what is in flight or ended since: of all, or of one
-    /// merge request, labelled or not.
+    /// The open labelled merge requests, and the milestones of what is in flight or ended within this time. `of`: also
+    /// this merge request, labelled or not.
     Status { since: TimeDelta, of: Option<Iid> },
 }
 
 impl Scope {
-    /// What this asks for first, which can go out before anything else is known.
+    /// The lists that can be fetched before anything else is known.
     pub fn listings<'a>(self, labels: &'a [String]) -> Vec<Listing<'a>> {
         match self {
             Scope::Queue | Scope::Status { .. } => labels
@@ -51,7 +51,7 @@ impl Scope {
         }
     }
 
-    /// How lately a benchmark must have ended to matter though nobody asks for it any more.
+    /// How recently a benchmark must have ended to be read even if its label is off.
     fn ended_within(self) -> Option<TimeDelta> {
         match self {
             Scope::Records { ended_within } | Scope::Ending { ended_within, .. } => {
@@ -62,7 +62,7 @@ impl Scope {
         }
     }
 
-    /// Whether it is about merge requests that may be started.
+    /// Whether it reads merge requests that may be started.
     fn is_of_queue(self) -> bool {
         !matches!(self, Scope::Records { .. } | Scope::Ending { .. })
     }
@@ -71,22 +71,22 @@ impl Scope {
 struct Survey<'a> {
     gitlab: &'a Gitlab,
     scope: Scope,
-    /// Benchmarks in flight for longer may be stuck.
+    /// A benchmark that is in flight for longer may be stuck.
     timeout: TimeDelta,
     snapshot: Snapshot,
-    /// Merge requests that are certain to be there, with their labels.
+    /// Merge requests that certainly exist, with their labels.
     listed: BTreeMap<Iid, Vec<String>>,
-    /// Those with a discussion that led to a pipeline.
+    /// Merge requests with a discussion that led to a pipeline.
     followed: BTreeSet<Iid>,
     /// The bot's pipelines.
     pipelines: BTreeMap<PipelineId, Pipeline>,
-    /// The list of those is complete from here on; `None` if it is complete.
+    /// From when on that list is complete. `None` if it is complete in any case.
     pipelines_since: Option<DateTime<Utc>>,
-    /// Those of them whose variables were asked for.
+    /// Those whose variables were requested.
     looked_at: BTreeSet<PipelineId>,
 }
 
-/// `lookback` says how far back the list of the bot's pipelines reaches at least.
+/// `lookback`: how far back the list of the bot's pipelines has to reach.
 pub fn survey(
     gitlab: &Gitlab,
     labels: &[String],
@@ -154,7 +154,7 @@ pub fn survey(
             Err(error) => {
                 snapshot.troubles.push(Trouble {
                     about: About::Label,
-                    text: format!("whether there is a label {label} cannot be read: {error}"),
+                    text: format!("cannot read whether there is a label {label}: {error}"),
                 });
                 snapshot.unknown_labels.push(label);
             }
@@ -166,14 +166,14 @@ pub fn survey(
     Ok(snapshot)
 }
 
-/// Something that was read of one merge request. `None`: GitLab says that there is no such merge request.
+/// Something that was read of one merge request. `None`: GitLab says that it does not exist.
 enum Fetched {
     MergeRequest(Iid, Result<Option<Box<MergeRequest>>, Error>),
     Threads(Iid, Result<Vec<Thread>, Error>),
 }
 
 impl Survey<'_> {
-    /// The bot's pipelines, and the variables of those that matter whoever asks.
+    /// The bot's pipelines, and the variables of those that matter in any case.
     fn own_pipelines(
         &self,
         since: DateTime<Utc>,
@@ -242,7 +242,7 @@ impl Survey<'_> {
                     self.snapshot.gone.insert(iid);
                 }
                 Fetched::Threads(iid, Err(error)) => {
-                    let text = format!("!{iid}: its discussions cannot be read: {error}");
+                    let text = format!("!{iid}: cannot read its discussions: {error}");
                     self.trouble(About::MergeRequest(iid), text);
                 }
             }
@@ -251,7 +251,7 @@ impl Survey<'_> {
 
     fn could_not_be_read(&mut self, iid: Iid, why: &str) {
         self.snapshot.unread.insert(iid);
-        let text = format!("!{iid} cannot be read: {why}");
+        let text = format!("cannot read !{iid}: {why}");
         self.trouble(About::MergeRequest(iid), text);
     }
 
@@ -259,23 +259,23 @@ impl Survey<'_> {
         self.snapshot.troubles.push(Trouble { about, text });
     }
 
-    /// GitLab has said that there is no such merge request: a list has to say so, too.
+    /// GitLab has said that the merge request does not exist. A list has to confirm that.
     fn is_gone(&self, iid: Iid) -> Result<(), String> {
         let there = match self.listed.contains_key(&iid) {
             true => true,
             false => {
                 let listed = self.gitlab.source.list(Listing::One(iid));
                 let listed = listed.map_err(|error| error.to_string())?;
-                listed.iter().any(|row| row.iid == iid)
+                !listed.is_empty()
             }
         };
         match there {
-            true => Err("GitLab says that it is not there, but lists it".to_owned()),
+            true => Err("GitLab says that it does not exist, but lists it".to_owned()),
             false => Ok(()),
         }
     }
 
-    /// Reads the merge requests and discussions where a record may ask for something to be written or done.
+    /// Reads the merge requests and discussions that may need a write because of a record.
     fn read_concerned(&mut self) {
         let concerned = match self.scope {
             Scope::Queue | Scope::Status { .. } => return,
@@ -295,7 +295,7 @@ impl Survey<'_> {
         self.add(fetched);
     }
 
-    /// Where a run that was triggered was hindered, its note says which commit was meant.
+    /// Adds which commit was triggered, which the opening note says if the triggered run could not start it.
     fn add_triggered(&mut self) {
         let Snapshot {
             merge_requests,
@@ -339,7 +339,7 @@ impl Survey<'_> {
             let mut unfinished: Vec<&OpeningNote> = note::unfinished(threads).collect();
             let all = unfinished.len();
             let off = unfinished.iter().any(|opening| label_is_off(opening));
-            // Of two about one label, the first is of a request that went away.
+            // Of two notes about one label, the first belongs to a request that went away.
             unfinished.sort_by_key(|opening| &opening.label);
             unfinished.dedup_by_key(|opening| &opening.label);
             all == 0 || off || unfinished.len() < all

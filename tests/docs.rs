@@ -193,6 +193,10 @@ fn the_examples_fit_the_component() {
             let example = text[position..].split("```").next().unwrap_or_default();
             assert!(example.contains(version), "{page:?}");
             assert!(example.contains("results-job: benchmark"), "{page:?}");
+            let pinned = ["releases: ", "image: "].map(|way| example.contains(way));
+            assert_ne!(pinned[0], pinned[1], "{page:?}");
+            let checksum = ["sha256: \"…\"", "@sha256:…"];
+            assert!(checksum.iter().any(|one| example.contains(one)), "{page:?}");
             let inputs = inputs(example);
             assert!(inputs.len() >= 4, "{page:?}: {inputs:?}");
             for input in inputs {
@@ -202,7 +206,7 @@ fn the_examples_fit_the_component() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, 4);
 }
 
 /// In the text of Rust files, where strings may be broken over lines.

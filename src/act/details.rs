@@ -1,5 +1,5 @@
-//! What is posted about an ended benchmark besides its outcome. It is read only where an outcome is about to be posted, and
-//! what cannot be read is left out: the outcome itself is posted in any case.
+//! Reads what a reply says in addition to the outcome. It is read only when an outcome is about to be posted. What cannot
+//! be read is left out, and the outcome is posted in any case.
 
 use log::warn;
 
@@ -8,13 +8,13 @@ use crate::gitlab::answer::{Job, Outcome, Pipeline, Status};
 use crate::note::{Details, End, Results, Spent};
 use crate::record::Record;
 
-/// The file among the results whose first line stands in the reply.
+/// The artifact whose first line is in the reply, with the rest folded below it.
 const SUMMARY: &str = "bench-summary.md";
-/// A line that says it in short lies well within.
-const MAX_BYTES: u64 = 4096;
+/// More than a reply shows.
+const MAX_BYTES: u64 = 16 << 10;
 
 impl Actor<'_> {
-    /// How it ended, which is no success where the job that has the results failed.
+    /// How the benchmark ended. It is no success if the results job failed.
     pub(super) fn details(&self, record: &Record, outcome: Outcome) -> (End, Details) {
         let failed = outcome == Outcome::Failed;
         let end = End::Pipeline(outcome);
@@ -44,7 +44,7 @@ impl Actor<'_> {
         }
     }
 
-    /// What became of a benchmark that has not ended in time. `pipeline`: as a second look shows it.
+    /// How a benchmark ends that has taken too long. `pipeline` has just been read again.
     pub(super) fn details_in_time(&self, record: &Record, pipeline: &Pipeline) -> (End, Details) {
         let is_done = |job: &Job| job.status.ended() || job.status.word() == "manual";
         if record.status.word() == "manual"
@@ -79,14 +79,14 @@ impl Actor<'_> {
         let jobs = self.gitlab.benchmark.jobs(record.pipeline);
         jobs.inspect_err(|error| {
             warn!(
-                "the jobs of {} could not be read, so the reply leaves them out: {error}",
+                "cannot read the jobs of {}, so the reply leaves them out: {error}",
                 record.web_url
             );
         })
         .ok()
     }
 
-    /// GitLab calls the jobs of `parallel: 3` `name 1/3`, and those of a matrix `name: [a, b]`.
+    /// GitLab names the jobs of `parallel: 3` `name 1/3`, and those of a matrix `name: [a, b]`.
     fn has_results(&self, job: &Job) -> bool {
         let Some(rest) = self
             .results_job
@@ -112,20 +112,23 @@ impl Actor<'_> {
             warn!("{} has no job {name}: {hint}", record.web_url);
         }
         let job = found.find(|job| job.artifacts_file.is_some())?;
-        let summary = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MAX_BYTES) {
-            Ok(beginning) => first_line(&beginning),
-            Err(error) if error.not_found() => None,
+        let text = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MAX_BYTES) {
+            Ok(beginning) => whole_lines(&beginning),
+            Err(error) if error.not_found() => String::new(),
             Err(error) => {
                 warn!(
-                    "{SUMMARY} of {} could not be read, so the reply leaves it out: {error}",
+                    "cannot read {SUMMARY} of {}, so the reply leaves it out: {error}",
                     job.web_url
                 );
-                None
+                String::new()
             }
         };
+        let (line, figures) = text.split_once('\n').unwrap_or((&text, ""));
+        let line = line.trim();
         Some(Results {
             job: job.clone(),
-            summary,
+            summary: (!line.is_empty()).then(|| line.to_owned()),
+            figures: figures.to_owned(),
         })
     }
 }
@@ -134,10 +137,15 @@ fn has_failed(job: &Job) -> bool {
     job.status == Status::Ended(Outcome::Failed)
 }
 
-/// `None` where nothing stands there.
-fn first_line(text: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(text);
-    let line = text.split(['\n', '\r']).next().unwrap_or_default();
-    let line = line.trim_start_matches('\u{feff}').trim();
-    (!line.is_empty()).then(|| line.to_owned())
+/// Without a last line that was cut off, unless it is the only one.
+fn whole_lines(beginning: &[u8]) -> String {
+    let text = String::from_utf8_lossy(beginning);
+    let text = text
+        .trim_start_matches('\u{feff}')
+        .replace("\r\n", "\n")
+        .replace('\r', "\n");
+    match text.rsplit_once('\n') {
+        Some((whole, _)) if beginning.len() as u64 == MAX_BYTES => format!("{whole}\n…\n"),
+        _ => text,
+    }
 }

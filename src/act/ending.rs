@@ -1,4 +1,4 @@
-//! Tells how a benchmark ends, and ends it.
+//! Posts how a benchmark ended, and cancels benchmarks.
 
 use anyhow::Context;
 use log::warn;
@@ -12,7 +12,7 @@ use crate::plan::Reply;
 use crate::record::Record;
 
 impl Actor<'_> {
-    /// The reply, where it was made just now.
+    /// Posts the outcome. Returns the note if one was written.
     pub(super) fn reply(
         &self,
         record: &Record,
@@ -32,32 +32,30 @@ impl Actor<'_> {
         let opening = thread.and_then(|thread| thread.opening.as_ref());
         let mut first = opening.map(|opening| opening.note);
         let mut replied = source.reply(mr, discussion, &text);
-        // It was not among those listed, but the list may have shifted while it was read.
+        // The list did not show the discussion, but it may have shifted while it was read, so the reply is tried first.
         if thread.is_none() && replied.as_ref().is_err_and(Error::not_found) {
             let started = self.started(record);
             let (discussion, note) = source
                 .open_discussion(mr, &started)
-                .context("the outcome is not posted")?;
+                .context("cannot post the outcome")?;
             first = Some(note);
             replied = source.reply(mr, &discussion, &text);
         }
-        // An edit may still be allowed, where there are as many comments as may be for instance.
+        // GitLab may still allow an edit, for instance where a merge request has reached the limit of comments.
         if let (Err(refusal), Some(first)) = (&replied, first)
             && refusal.forbids()
         {
             match source.edit_note(mr, first, &text) {
                 Ok(note) => {
-                    warn!(
-                        "!{mr}: the outcome stands in the first note of the discussion: {refusal}"
-                    );
+                    warn!("!{mr}: the outcome is in the first note of the discussion: {refusal}");
                     replied = Ok(note);
                 }
-                // The next run may be allowed to.
+                // The next run may succeed.
                 Err(error) if !error.forbids() => replied = Err(error),
                 Err(_) => {}
             }
         }
-        let note = replied.context("the outcome is not posted")?;
+        let note = replied.context("cannot post the outcome")?;
         Ok(note::as_outcome(&note))
     }
 
@@ -81,14 +79,15 @@ impl Actor<'_> {
             .gitlab
             .source
             .edit_note(record.task.mr, note.note, &text);
-        let edited = edited.context("the reply does not say that it was cancelled");
+        let edited = edited.context("the reply does not say that the benchmark was cancelled");
         refusals.tolerate(edited.map(drop))
     }
 
-    /// How it ended, if the answer says that it has: GitLab cancels later, and says yes where nothing is cancelled. What
-    /// waits for manual jobs ends when those are cancelled.
+    /// Cancels the pipeline, and returns its outcome if GitLab's response says that it has ended: GitLab cancels in the
+    /// background, and also answers with success if it cancels nothing. A pipeline that waits for manual jobs ends when
+    /// those are cancelled.
     pub(super) fn cancel(&self, record: &Record) -> anyhow::Result<Option<Outcome>> {
-        let hint = "the benchmark is not cancelled";
+        let hint = "cannot cancel the benchmark";
         let benchmark = &self.gitlab.benchmark;
         if record.status.word() == "canceling" {
             return Ok(None);

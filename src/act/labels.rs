@@ -1,4 +1,4 @@
-//! Puts labels on merge requests and takes them off.
+//! Adds labels to merge requests and takes them off.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::id::{Iid, RequestId};
 use crate::snapshot::Request;
 use crate::survey::{self, Newest};
 
-/// GitLab writes the event of a label after the label itself: how often it is asked for, and how long it waits between.
+/// GitLab writes a label's event after the label itself, so `trigger` asks for the event up to this many times.
 const ASKS_FOR_EVENT: usize = 4;
 const EVENT_PAUSE: Duration = Duration::from_millis(250);
 
@@ -39,13 +39,15 @@ impl Actor<'_> {
         let by = survey::removed_by(&events, label).flatten();
         let by_bot = by.is_some_and(|user| user.username == source.bot());
         if by_bot && newest_addition(&events, label) != request.id {
-            warn!("!{mr} was labelled again just as the label came off: it is put back");
+            warn!(
+                "!{mr} was labelled again just as the label came off: bench-bot puts the label back"
+            );
             self.put_label_on(mr, label)?;
         }
         Ok(())
     }
 
-    /// The request that this makes.
+    /// Adds the label, and returns the request that this makes.
     pub(super) fn put_label_on(&self, mr: Iid, label: &str) -> anyhow::Result<Request> {
         let source = &self.gitlab.source;
         let added = source.add_label(mr, label);
@@ -57,11 +59,11 @@ impl Actor<'_> {
             }
         }
         bail!(
-            "the label {label} is on, but GitLab does not show who put it there yet: run trigger again"
+            "the label {label} is on, but GitLab does not yet show who added it: run trigger again"
         )
     }
 
-    /// GitLab can say yes and leave the labels as they are.
+    /// GitLab can answer with success and leave the labels as they are.
     fn check_labels(
         &self,
         changed: Result<answer::MergeRequest, Error>,
@@ -71,13 +73,13 @@ impl Actor<'_> {
         let state = if wanted { "off" } else { "on" };
         let hint = || {
             format!(
-                "the label {label} stays {state}; the bot needs the role Developer in the project"
+                "the label {label} is still {state}; the bot needs the role Developer in the project"
             )
         };
         let labels = changed.with_context(hint)?.labels;
         ensure!(
             labels.iter().any(|name| name == label) == wanted,
-            "GitLab leaves the label {label} {state}: is it locked, or archived?"
+            "GitLab left the label {label} {state}: is it locked or archived?"
         );
         Ok(())
     }

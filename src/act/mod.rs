@@ -1,4 +1,4 @@
-//! Carries out a plan, step by step. Each step can be found again by a later run, so that a run may stop anywhere.
+//! Carries out a plan, step by step. A later run can find each step again, so a run may stop anywhere.
 
 mod details;
 mod ending;
@@ -18,30 +18,30 @@ use crate::record::Record;
 
 pub struct Actor<'a> {
     pub gitlab: &'a Gitlab,
-    /// The one that it puts on where there is none.
+    /// The label that `trigger` adds if there is none.
     pub label: &'a str,
     /// When the run began.
     pub now: DateTime<Utc>,
-    /// A benchmark in flight for longer is stuck.
+    /// A benchmark that is in flight for longer is stuck.
     pub timeout: TimeDelta,
-    /// The benchmark project's branch or tag to run.
+    /// The branch or tag of the benchmark project to run.
     pub ref_name: &'a str,
-    /// Variables for the benchmark beside the record.
+    /// Variables for the benchmark in addition to the record.
     pub variables: &'a [Variable],
     pub resolve: Resolve,
-    /// The job whose artifacts are a benchmark's results.
+    /// The job whose artifacts are the results.
     pub results_job: Option<&'a str>,
-    /// Those that are known.
+    /// The records of the snapshot.
     pub records: &'a [Record],
 }
 
-/// What was done, or was tried, or would be done.
+/// Something that was done, failed, or would be done.
 #[derive(Clone, Debug)]
 pub struct Action {
     pub verb: Verb,
     pub mr: Iid,
     pub label: String,
-    /// What is told on the merge request, where an end is.
+    /// The outcome that is posted on the merge request, if one is.
     pub end: Option<End>,
     pub effect: Effect,
     pub pipeline: Option<BenchmarkPipeline>,
@@ -58,7 +58,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The word for it in the JSON report.
+    /// Its word in the JSON report.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -71,7 +71,7 @@ impl Verb {
     }
 }
 
-/// How an action went.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Done,
@@ -106,7 +106,7 @@ impl Action {
         Self::start(queued.mr.iid, &queued.request.label, effect, None)
     }
 
-    /// `None` for what nobody needs to hear of.
+    /// Returns `None` if there is nothing to report.
     fn repair(repair: &Repair, effect: Effect) -> Option<Self> {
         let (record, what) = match repair {
             Repair::Record(record, what) => (record, what),
@@ -147,7 +147,7 @@ impl From<&Record> for BenchmarkPipeline {
     }
 }
 
-/// What a dry run says of the plan.
+/// What a run would do.
 pub fn planned(plan: &Plan) -> Vec<Action> {
     let repairs = plan
         .repairs
@@ -158,7 +158,7 @@ pub fn planned(plan: &Plan) -> Vec<Action> {
     repairs.chain(starts).collect()
 }
 
-/// What a dry run says of a trigger.
+/// What `trigger` would do.
 pub fn planned_trigger(mr: Iid, label: &str, trigger: &Trigger) -> Vec<Action> {
     let repairs = trigger.repairs();
     let repairs = repairs.filter_map(|repair| Action::repair(repair, Effect::Planned));

@@ -1,4 +1,4 @@
-//! Which of the queue are started, one batch after the other, until the places are taken.
+//! Starts requests from the queue, one batch after the other, until all places are taken.
 
 use std::collections::VecDeque;
 
@@ -11,9 +11,9 @@ use crate::note::Unstarted;
 use crate::plan::{self, MAX_REFUSALS, Plan, Queued, RefusedBy};
 
 impl Actor<'_> {
-    /// Starts as many of the queue as may be, side by side, but their pipelines in the queue's order: the benchmark
-    /// project serves the lowest id first. Those that cannot be started give their places to the next; those that GitLab
-    /// refused before come after all others.
+    /// Starts as many requests as there are places, in parallel. Their pipelines are created in the queue's order, since
+    /// the benchmark project serves the lowest id first. A request that cannot be started gives its place to the next.
+    /// Requests that GitLab refused in an earlier run come last.
     pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
         let mut run = Starting {
             actor: self,
@@ -23,13 +23,12 @@ impl Actor<'_> {
             stopped: false,
         };
         let refused = run.start(plan.queue.iter().collect(), Before::SetAside);
-        let refused = plan::to_retry(refused, MAX_REFUSALS - run.refusals, self.now);
-        run.start(refused.into(), Before::Retry);
+        run.start(plan::to_retry(refused, self.now).into(), Before::Retry);
         run.actions
     }
 }
 
-/// What is done about a request that GitLab refused in an earlier run.
+/// What to do with a request that GitLab refused in an earlier run.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     SetAside,
@@ -40,14 +39,14 @@ struct Starting<'a> {
     actor: &'a Actor<'a>,
     actions: Vec<Action>,
     free: usize,
-    /// Those that may lie in their requests.
+    /// Refusals in this run whose reason may lie in the request.
     refusals: usize,
-    /// Others would fare no better.
+    /// Further starts would fail for the same reason.
     stopped: bool,
 }
 
 impl Starting<'_> {
-    /// Gives those that were set aside.
+    /// Returns the requests that were set aside.
     fn start<'q>(
         &mut self,
         mut queue: VecDeque<&'q Queued<'q>>,
@@ -74,7 +73,7 @@ impl Starting<'_> {
                     !refused
                 });
             }
-            // While the benchmark project took none the last time, one request is enough to find out.
+            // If the benchmark project refused all pipelines last time, one request is enough to find out whether it still does.
             if batch.first().and_then(state) == Some(Unstarted::Unavailable) {
                 for (queued, _) in batch.drain(1..).rev() {
                     queue.push_front(queued);
@@ -105,7 +104,7 @@ impl Starting<'_> {
                     self.stopped = true;
                     let path = &self.actor.gitlab.benchmark.project().path_with_namespace;
                     error!(
-                        "{path} takes no benchmarks, so this run starts nothing more: {}",
+                        "{path} accepts no benchmarks, so this run starts nothing more: {}",
                         refusal.message
                     );
                 }

@@ -1,5 +1,5 @@
-//! Sees to records and discussions: what ended is posted, what is not asked for any more is cancelled, what is missing is
-//! put in, what goes away before its turn is closed.
+//! Carries out repairs of records and discussions: posts outcomes, cancels withdrawn benchmarks, adds missing links, and
+//! closes requests that go away before they are started.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::record::Record;
 use crate::snapshot::Request;
 use crate::survey;
 
-/// What GitLab refused to take, or to cancel. It would refuse it the next time as well, so it must not keep a request open:
-/// the rest is done, and the refusal reported.
+/// The first note or cancel that GitLab refused. GitLab would refuse it again, so it must not keep a request open: the
+/// other steps are carried out, and the refusal is reported.
 #[derive(Default)]
 pub(super) struct Refusals(Option<anyhow::Error>);
 
@@ -42,7 +42,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 }
 
 impl Actor<'_> {
-    /// Those of one merge request go one after the other.
+    /// Runs repairs in parallel, but those of one merge request one after the other.
     pub fn repair_all<'p>(&self, repairs: impl IntoIterator<Item = &'p Repair<'p>>) -> Vec<Action> {
         let mut by_mr: BTreeMap<Iid, Vec<&Repair>> = BTreeMap::new();
         for repair in repairs {
@@ -57,7 +57,7 @@ impl Actor<'_> {
         done.into_iter().flatten().collect()
     }
 
-    /// `None` for what nobody needs to hear of.
+    /// Returns `None` if there is nothing to report.
     pub fn repair(&self, repair: &Repair) -> Option<Action> {
         let mut end = None;
         let done = match repair {
@@ -84,7 +84,7 @@ impl Actor<'_> {
         })
     }
 
-    /// Whether there still was something to do.
+    /// Returns whether there still was something to do.
     fn carry_out(
         &self,
         record: &Record,
@@ -133,7 +133,7 @@ impl Actor<'_> {
                     .gitlab
                     .source
                     .edit_note(record.task.mr, note.note, &text);
-                edited.context("the reply still says otherwise")?;
+                edited.context("the reply is out of date")?;
             }
             RecordRepair::Withdraw(reply) => {
                 self.resolve_first(record, *reply, false)?;
@@ -155,7 +155,7 @@ impl Actor<'_> {
         refusals.reported().map(|()| true)
     }
 
-    /// Whether it did not end just now, which the next run sees to.
+    /// Returns `false` if the pipeline has just ended: then the next run finishes it.
     fn time_out(
         &self,
         record: &Record,
@@ -164,7 +164,7 @@ impl Actor<'_> {
         end: &mut Option<End>,
     ) -> anyhow::Result<bool> {
         let found = self.gitlab.benchmark.pipeline(record.pipeline);
-        let found = found.context("whether it is still in flight could not be read")?;
+        let found = found.context("cannot read whether the benchmark is still in flight")?;
         if !plan::is_still_stuck(&found, self.gitlab.now(), self.timeout) {
             return Ok(false);
         }
@@ -191,24 +191,24 @@ impl Actor<'_> {
         }
     }
 
-    /// Looked up once more, after the last word: of any two runs that talk at once, the later sees both.
+    /// Reads the discussions again after the last write: of two runs that write at once, the later one sees both notes.
     fn threads_of(&self, record: &Record) -> anyhow::Result<Vec<Thread>> {
         Ok(survey::threads(&self.gitlab.source, record.task.mr)?)
     }
 
-    /// Puts in the link that is missing, takes out what another run said at the same time, or an earlier one without
-    /// knowing, and resolves what is posted where that is asked for.
+    /// Adds a missing link, deletes duplicate notes that another run wrote, and resolves the discussion if `--resolve`
+    /// says so.
     fn repair_thread(&self, record: &Record, threads: &[Thread]) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
         if let Some(opening) = plan::unlinked(threads, record) {
             let text = self.started(record);
             let edited = source.edit_note(mr, opening.note, &text);
-            edited.context("the discussion is without the link")?;
+            edited.context("the discussion has no link to the pipeline")?;
         }
         for note in plan::redundant_notes(threads, record) {
             source
                 .delete_note(mr, note)
-                .context("a note too many stays")?;
+                .context("cannot delete a duplicate note")?;
         }
         match plan::unresolved(threads, record, self.resolve) {
             Some(thread) => self.resolve(mr, thread),
@@ -216,8 +216,8 @@ impl Actor<'_> {
         }
     }
 
-    /// Where the label has gone, later runs may see no more to do once the outcome is posted, so that comes last. A
-    /// reply leaves a resolved discussion resolved.
+    /// Resolves the discussion before the reply. If the label is gone, later runs may find nothing left to do once the
+    /// outcome is posted, so the reply has to come last. A reply leaves a resolved discussion resolved.
     fn resolve_first(&self, record: &Record, reply: Reply, success: bool) -> anyhow::Result<()> {
         match reply {
             Reply::Due(thread) if !thread.resolved && self.resolve.takes(success) => {
@@ -227,21 +227,21 @@ impl Actor<'_> {
         }
     }
 
-    /// A refusal would be the same next time: it must keep neither the label on nor a benchmark going.
+    /// GitLab would refuse again, so a refusal is only a warning: the label still comes off, and the cancel still goes out.
     fn resolve(&self, mr: Iid, thread: &Thread) -> anyhow::Result<()> {
         match self.gitlab.source.resolve(mr, &thread.id) {
             Err(error) if error.forbids() => {
                 let hint = "the bot needs the role Developer in the project";
-                warn!("!{mr}: the discussion stays unresolved: {error}; {hint}");
+                warn!("!{mr}: cannot resolve the discussion: {error}; {hint}");
                 Ok(())
             }
-            resolved => resolved.context("the discussion is not resolved"),
+            resolved => resolved.context("cannot resolve the discussion"),
         }
     }
 
-    /// The last step of a request, after which nobody looks at it again: so its discussion is set right first. A
-    /// label put on again meanwhile is a new request and stays; since GitLab has no conditional removal, one that came
-    /// in just before the removal is put back.
+    /// The last step of a request. No run looks at its discussion afterwards, so that is repaired first. If somebody adds
+    /// the label again meanwhile, that is a new request, and the label stays. GitLab has no conditional removal, so a
+    /// label that was added right before the removal is put back.
     fn finish_request(
         &self,
         record: &Record,
@@ -272,30 +272,29 @@ impl Actor<'_> {
         Ok(())
     }
 
-    /// Without it nobody finds an end once the label has gone, and the benchmark no longer is among those of late.
+    /// Sets 👀. Without it, no run would find the benchmark's end if the label is gone and the end is long ago.
     pub(super) fn mark(&self, mr: Iid) {
         if let Err(error) = self.gitlab.source.mark(mr) {
-            debug!("!{mr} is not marked: {error}");
+            debug!("!{mr}: cannot set the reaction 👀: {error}");
         }
     }
 
-    /// It only says where the bot has something to do: a mark too many costs a look.
+    /// Removes 👀. If that fails, the only cost is that a later run reads the merge request for nothing.
     pub(super) fn unmark(&self, mr: Iid) {
         if let Err(error) = self.gitlab.source.unmark(mr) {
-            warn!("!{mr}: the reaction 👀 stays: {error}");
+            warn!("!{mr}: cannot remove the reaction 👀: {error}");
         }
     }
 
-    /// A label is taken off only from what still is merged or closed: it may have been reopened. Nobody looks again at a
-    /// discussion that says it is closed, so that it does is the last thing done to it.
+    /// Takes the label off only if the merge request is still merged or closed: somebody may have reopened it.
     fn close(&self, closing: &Closing) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, closing.mr.iid);
         if closing.labelled.is_some() && source.merge_request(mr)?.state == "opened" {
             return Ok(());
         }
         let mut refusals = Refusals::default();
-        // By its words a later run knows that it has ended, so that they come after all else that is done about it; and
-        // who opens it again from then on is not fought.
+        // A later run ignores a discussion whose note says that it is closed, so the note is edited last. From then on, a
+        // discussion that somebody reopens stays open.
         if let Some((thread, opening)) = closing.discussion
             && opening.state != Some(Unstarted::Closed)
         {
@@ -304,7 +303,7 @@ impl Actor<'_> {
             }
             let text = note::closed(opening, &closing.label, closing.why);
             let edited = source.edit_note(mr, opening.note, &text);
-            let edited = edited.context("the discussion still promises a benchmark");
+            let edited = edited.context("the discussion still announces a benchmark");
             refusals.tolerate(edited.map(drop))?;
         }
         match closing.labelled {

@@ -1,4 +1,4 @@
-//! Begins benchmarks.
+//! Starts benchmarks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,36 +13,36 @@ use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
 use crate::survey::{self, LinkTarget};
 
-/// What is there of a merge request right before it is started.
+/// What is read of a merge request right before its benchmark is started.
 pub(super) struct Preflight {
     /// The bot's discussions.
     pub(super) threads: Result<Vec<Thread>, Error>,
-    /// `None` where it was not read again.
+    /// `None` if it was not read again.
     mr: Option<Result<MergeRequest, Error>>,
 }
 
-/// What became of a start.
+/// The result of a start.
 pub(super) enum Start {
     Started(BenchmarkPipeline, Result<(), Error>),
-    /// The merge request has changed since it was surveyed, or another start was halted: the next run sees to it.
+    /// The merge request has changed since the survey, or an earlier start of the batch failed: left to the next run.
     Stale,
-    /// There is no benchmark, and that lies in this merge request.
+    /// No benchmark was started, for a reason that concerns only this merge request.
     Failed(Error),
-    /// GitLab refuses the pipeline.
+    /// GitLab refused the pipeline.
     Refused(RefusedBy, Error),
-    /// There is none, and another would fare no better just now.
+    /// No benchmark was started, and others would fail for the same reason at the moment.
     Transient {
         error: Error,
-        /// Its discussion tells a later run what was meant.
+        /// Whether there is a discussion, which tells a later run which commit was triggered.
         opened: bool,
     },
-    /// There may be one.
+    /// A benchmark may have been started.
     Unclear(Error),
 }
 
 impl Actor<'_> {
-    /// Starts one, whatever the queue and the limit say; before that, finishes what ended but is not reconciled,
-    /// and puts the label on where it then is missing, so that an unfinished request always bears it.
+    /// Starts a benchmark regardless of queue and limit. First it finishes one that has ended but is not reconciled, and
+    /// adds the label if it is missing, so that an unfinished request always has its label.
     pub fn trigger(&self, mr: &MergeRequest, trigger: &Trigger, force: bool) -> Vec<Action> {
         let mut actions = self.repair_all(trigger.repairs());
         let failed = |action: &Action| matches!(action.effect, Effect::Failed(_));
@@ -52,7 +52,7 @@ impl Actor<'_> {
         let request = mr.requests.first();
         let label = request.map_or(self.label, |request| &request.label);
         let failed = |message| vec![Action::start(mr.iid, label, Effect::Failed(message), None)];
-        // Whoever triggers means the head that was surveyed, which may be a fork's.
+        // `trigger` vouches for the head that was surveyed, even if it is a fork's.
         let at_head = |triggered| mr.head.clone().map(|head| (head, triggered));
         let unforced = match request {
             Some(request) if trigger.finish.is_none() => request.clone(),
@@ -75,7 +75,7 @@ impl Actor<'_> {
         let found = self.preflight(mr, &request);
         let started = self.start(mr, &request, found, force, CreationSlot::new(&order, 0));
         actions.extend(match started {
-            Start::Stale => failed("it has changed meanwhile; try again".to_owned()),
+            Start::Stale => failed("it has changed in the meantime; try again".to_owned()),
             Start::Transient { error, opened } if !self.is_kept(mr, &request, opened) => {
                 failed(format!("{error}; try again later"))
             }
@@ -84,7 +84,7 @@ impl Actor<'_> {
         actions
     }
 
-    /// Whether the next scan starts what was meant: by the rules, or since the bot's own label leads it to its note.
+    /// Whether the next scan will start this commit: by the rules, or because the bot's label leads it to the bot's note.
     fn is_kept(&self, mr: &MergeRequest, request: &Request, opened: bool) -> bool {
         let bot = self.gitlab.source.bot();
         let by_bot = request.by.as_ref().is_some_and(|user| user.username == bot);
@@ -97,8 +97,8 @@ impl Actor<'_> {
         plan::readiness(mr, &request, bot).is_ok()
     }
 
-    /// Where anybody has written anything, the bot may have a discussion; and while that is looked for, so is whether the
-    /// request is still there, lest a discussion is opened in vain.
+    /// Looks for an existing discussion of the bot's if the merge request has any notes, and at the same time checks that
+    /// the request still stands, so that no discussion is opened for nothing.
     pub(super) fn preflight(&self, mr: &MergeRequest, request: &Request) -> Preflight {
         let source = &self.gitlab.source;
         if !mr.has_notes {
@@ -113,9 +113,9 @@ impl Actor<'_> {
         Preflight { threads, mr }
     }
 
-    /// Discussion first, so that the record can name it; then the pipeline; then the link to it. The merge
-    /// request is read again right before the pipeline is created: what passed, what was labelled and what is
-    /// benchmarked are one commit.
+    /// Opens the discussion, so that the record can name it, then creates the pipeline, then adds the link. Reads the merge
+    /// request again right before it creates the pipeline, so that the commit that passed, the one that was labelled and
+    /// the one that is benchmarked are the same.
     pub(super) fn start(
         &self,
         mr: &MergeRequest,
@@ -203,7 +203,7 @@ impl Actor<'_> {
         }
     }
 
-    /// The discussion links to a pipeline that no list has shown: lists may lag behind. `None` where that is over.
+    /// The discussion may link to a pipeline that no list shows yet. `None` if that pipeline has ended or is gone.
     fn served_by(&self, mr: Iid, opening: &OpeningNote) -> Option<Start> {
         let pipeline = opening.linked?;
         let unclear = |message| {
@@ -217,7 +217,7 @@ impl Actor<'_> {
             Ok(LinkTarget::Inactive) => None,
             Ok(LinkTarget::Foreign(why)) => Some(unclear(why)),
             Ok(LinkTarget::Benchmark(..)) => Some(unclear(format!(
-                "serves !{mr} already, though no list shows it yet: the next run looks again"
+                "already serves !{mr}, though no list shows it yet: the next run looks again"
             ))),
             Err(error) => Some(Start::not_begun(error)),
         }
@@ -244,8 +244,8 @@ impl Actor<'_> {
         })
     }
 
-    /// The discussion that an earlier run opened for the request, or a new one. With that the merge request is marked, so
-    /// that a later run finds it though its label has gone.
+    /// Finds the discussion that an earlier run opened for the request, or opens one. A new one comes with 👀 on the merge
+    /// request, so that a later run finds it even if the label is gone.
     fn discussion_for(
         &self,
         threads: &[Thread],
@@ -257,7 +257,7 @@ impl Actor<'_> {
         let mut opened = threads
             .iter()
             .filter_map(|thread| Some((thread, thread.opened_for(request.id, &request.label)?)));
-        // Where it goes by another benchmark project, another run may be at work in it.
+        // A discussion of another benchmark project may be in use by another run.
         let is_free = |(_, opening): &(&Thread, &OpeningNote)| {
             let here = opening.project.is_none_or(|of| of == project);
             opening.state != Some(Unstarted::Closed) && (here || opening.linked.is_some())
@@ -286,7 +286,7 @@ impl Actor<'_> {
         })
     }
 
-    /// Says so in the discussion that is there, once: the same words are not written again each run.
+    /// Writes the refusal into the discussion, unless the same words are there already.
     fn tell_refusal(
         &self,
         task: &Task,
@@ -309,16 +309,16 @@ impl Actor<'_> {
     }
 }
 
-/// The order in which starts that go on side by side come to create their pipelines.
+/// Makes parallel starts create their pipelines in order.
 #[derive(Default)]
 pub(super) struct CreationOrder {
     creating: Count,
     created: Count,
-    /// Those that follow would fare no better.
+    /// Set when the starts that follow would fail for the same reason.
     halted: AtomicBool,
 }
 
-/// A place in that order, kept until it is dropped.
+/// A place in that order. Dropping it lets the next start create its pipeline.
 pub(super) struct CreationSlot<'a> {
     order: &'a CreationOrder,
     place: usize,
@@ -329,7 +329,7 @@ impl<'a> CreationSlot<'a> {
         Self { order, place }
     }
 
-    /// Until the one before is about to create, so that what is read here is fresh when its own slot comes.
+    /// Waits until the start before is about to create its pipeline, so that what is read next is still fresh in time.
     fn wait_to_look(&self) {
         self.order.creating.wait_for(self.place);
     }
@@ -356,7 +356,7 @@ struct Opened {
 
 impl Start {
     fn stale(mr: &MergeRequest) -> Self {
-        info!("!{} has changed since it was surveyed", mr.iid);
+        info!("!{} has changed since the survey", mr.iid);
         Start::Stale
     }
 
@@ -379,7 +379,9 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
         Start::Started(pipeline, linked) => {
             let link = linked.err().map(|error| Action {
                 verb: Verb::Link,
-                effect: Effect::Failed(format!("{error}; reconcile puts it into the discussion")),
+                effect: Effect::Failed(format!(
+                    "{error}; reconcile adds the link to the discussion"
+                )),
                 ..Action::start(mr, label, Effect::Done, Some(pipeline.clone()))
             });
             let started = Action::start(mr, label, Effect::Done, Some(pipeline));
@@ -388,8 +390,8 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
         Start::Stale => Vec::new(),
         Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),
         Start::Transient { error, .. } => failed(format!("{error}; the next run tries again")),
-        Start::Unclear(error) => failed(format!(
-            "{error}; it may have started: the next run looks it up"
-        )),
+        Start::Unclear(error) => {
+            failed(format!("{error}; it may have started: the next run checks"))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How people name a merge request.
+//! The ways to name a merge request on the command line.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use super::{WrongSetting, without_credentials};
 use crate::gitlab::Url;
 use crate::id::Iid;
 
-/// A merge request as people name it.
+/// A merge request as the user names it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MrName {
     Number(Iid),
@@ -14,7 +14,7 @@ pub enum MrName {
         url: Url,
         iid: Iid,
     },
-    /// The branch that it comes from.
+    /// Its source branch.
     Branch(String),
 }
 
@@ -45,8 +45,8 @@ impl FromStr for MrName {
 }
 
 impl MrName {
-    /// Its number, unless that has to be looked up by its branch. `web_url`: of the project that it has to be in; `server`:
-    /// the address by which the server is reached, which need not be the one that it calls its own.
+    /// Returns the number, or the branch by which to look it up. `web_url`: of the project that the merge request must
+    /// belong to. `server`: the URL that bench-bot uses, which may differ from the server's own.
     pub fn in_project(
         &self,
         web_url: &str,
@@ -72,7 +72,7 @@ impl MrName {
                 match path(url).split_once("/-/") {
                     Some((of, _)) if of_server && of == project => Ok(Ok(*iid)),
                     _ => Err(WrongSetting(format!(
-                        "--mr {} is no merge request of {web_url}, which is --project \
+                        "{} is not a merge request of {web_url}, which is --project \
                          (BENCH_BOT_PROJECT)",
                         without_credentials(url.as_str())
                     ))),

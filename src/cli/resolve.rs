@@ -1,25 +1,25 @@
-//! From what was typed to what is meant: checked, and with the environment's share.
+//! Turns flags and environment into a checked [`Config`].
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
 use crate::plan::{Resolve, Rules};
 
-/// What is taken from the environment alone: a secret never stands on a command line.
+/// What comes from the environment alone: a command line never holds a secret.
 #[derive(Clone)]
 pub struct Environment {
     pub token: Option<SecretString>,
     pub benchmark_token: Option<SecretString>,
-    /// In a job: the server that it runs for, and the certificates to trust there.
+    /// In a job: the server that runs it, and the certificates to trust there.
     pub server_url: Option<String>,
     pub ca_file: Option<PathBuf>,
-    /// Whether this is a job.
+    /// Whether this runs in a CI job.
     pub is_job: bool,
 }
 
@@ -42,7 +42,7 @@ impl Environment {
     }
 }
 
-/// What a run is given, ready to use.
+/// The checked settings of a run.
 pub struct Config {
     pub connection: Connection,
     pub ref_name: Option<String>,
@@ -63,14 +63,20 @@ impl Settings {
                 &self.benchmark_project,
                 "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
             )?,
-            token: environment.token.clone().ok_or_else(|| {
-                WrongSetting(
-                    "the token is missing: set BENCH_BOT_TOKEN to one of the bot's with the scope api \
-                     (a protected CI variable is not there on an unprotected branch)"
-                        .to_owned(),
-                )
-            })?,
-            benchmark_token: environment.benchmark_token.clone(),
+            token: match &environment.token {
+                Some(token) => bare(token, "BENCH_BOT_TOKEN")?,
+                None => {
+                    return Err(WrongSetting(
+                        "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api \
+                         (an unprotected branch does not get protected CI variables)"
+                            .to_owned(),
+                    ));
+                }
+            },
+            benchmark_token: match &environment.benchmark_token {
+                Some(token) => Some(bare(token, "BENCH_BOT_BENCHMARK_TOKEN")?),
+                None => None,
+            },
             bot: match self.bot.as_deref() {
                 None | Some("") => None,
                 Some(names) => Some(bot(names)?),
@@ -128,12 +134,12 @@ impl Settings {
             })?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
             return Err(wrong(
-                "holds more than an address: a token belongs into BENCH_BOT_TOKEN",
+                "contains more than an address: put a token into BENCH_BOT_TOKEN",
             ));
         }
         if url.scheme() == "http" && !self.allow_http && !loopback(&url) {
             return Err(wrong(&format!(
-                "is {url}: the token would travel unencrypted; use https://, or allow it with \
+                "is {url}: the token would be sent unencrypted; use https://, or allow it with \
                  --allow-http (BENCH_BOT_ALLOW_HTTP=true)"
             )));
         }
@@ -141,12 +147,30 @@ impl Settings {
     }
 }
 
-/// GitLab reads some names as words of its own when it is asked for merge requests with a label.
+/// Rejects a token that was pasted together with something else, which GitLab would refuse without a reason.
+fn bare(token: &SecretString, variable: &str) -> Result<SecretString, WrongSetting> {
+    let text = token.expose_secret();
+    let around = |c: char| text.starts_with(c) && text.ends_with(c) && !text.is_empty();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let header = ["bearer", "private-token:", "authorization:", "token"]
+        .contains(&first_word.to_lowercase().as_str());
+    let what = match text {
+        _ if around('"') || around('\'') => "is in quotation marks",
+        _ if header => "begins with a word of a header",
+        _ if text.contains(char::is_whitespace) => "contains a space or a line break",
+        _ => return Ok(token.clone()),
+    };
+    Err(WrongSetting(format!(
+        "the token in {variable} {what}: set it to the token alone, such as glpat-…"
+    )))
+}
+
+/// GitLab gives two names a special meaning when it lists merge requests with a label.
 fn check_label(label: &str) -> Result<(), WrongSetting> {
     let setting = "--label (BENCH_BOT_LABEL)";
     if label.is_empty() {
         return Err(WrongSetting(format!(
-            "{label:?} is no label: {setting} takes the name of one, or several with commas"
+            "{label:?} is not a label: {setting} takes one name, or several separated by commas"
         )));
     }
     match ["none", "any"]
@@ -154,8 +178,8 @@ fn check_label(label: &str) -> Result<(), WrongSetting> {
         .any(|word| label.eq_ignore_ascii_case(word))
     {
         true => Err(WrongSetting(format!(
-            "{label:?} is no label that can be asked for: to GitLab it means no label at all, or any; rename it, and \
-             name the new one with {setting}"
+            "{label:?} cannot be used: to GitLab it means no label at all, or any label; rename the label, and give its \
+             new name with {setting}"
         ))),
         false => Ok(()),
     }
@@ -169,8 +193,8 @@ fn bot(names: &str) -> Result<BotNames, WrongSetting> {
         match !name.is_empty() && name.chars().all(allowed) {
             true => Ok(name.to_owned()),
             false => Err(WrongSetting(format!(
-                "--bot (BENCH_BOT_USER) is {names:?}: write a username, or two with a comma: that of the source project, \
-                 then that of the benchmark project"
+                "--bot (BENCH_BOT_USER) is {names:?}: write a username, or two separated by a comma: first the source \
+                 project's, then the benchmark project's"
             ))),
         }
     };
@@ -206,8 +230,8 @@ fn project(name: &Option<String>, setting: &str) -> Result<ProjectName, WrongSet
     }
 }
 
-/// A scheduled job is two runs, which have to come to their end before its own time limit does: then they report.
+/// A scheduled job makes two runs. Both have to end and report before the job's own time limit.
 pub const RUN_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// It takes seconds to receive, and no list that people wrote by hand comes near.
+/// Received within seconds, and more than any list that people wrote by hand.
 const MAX_BYTES: u64 = 512 << 20;

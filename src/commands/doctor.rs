@@ -1,7 +1,6 @@
-//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, mends and rehearses where asked to, and judges.
+//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, fixes and rehearses if asked to, and judges.
 
 use anyhow::Result;
-use log::info;
 
 use super::rehearse::{rehearse, try_writes};
 use super::{examine, screen, spinner};
@@ -69,7 +68,7 @@ pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings,
         findings.tried = try_writes(&source, &findings);
         findings.rehearsal = rehearse(benchmark, &findings);
     }
-    info!("{}", source.stats());
+    source.log_stats();
     Ok(findings)
 }
 

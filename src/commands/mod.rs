@@ -11,11 +11,12 @@ mod trigger;
 mod wait;
 
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::TimeDelta;
-use indicatif::ProgressBar;
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish};
 use log::warn;
 
 pub use self::doctor::{Writes, doctor};
@@ -34,6 +35,9 @@ use crate::report::{self, Report, Screen, Status};
 use crate::run_outcome::{Exit, RunOutcome};
 use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
+
+/// What is drawn while a run goes on: whoever writes to standard error has to suspend it.
+pub static PROGRESS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A run that has found GitLab and its projects.
 pub struct Run {
@@ -199,7 +203,7 @@ impl Run {
         status: Option<Status>,
     ) -> RunOutcome {
         self.progress.finish_and_clear();
-        log::info!("{}", self.gitlab.stats());
+        self.gitlab.log_stats();
         let report = Report {
             command: self.command,
             dry_run: self.dry_run,
@@ -277,7 +281,8 @@ fn screen() -> Screen {
 
 /// Draws on standard error, and only if that is a terminal.
 fn spinner(message: &'static str) -> ProgressBar {
-    let progress = ProgressBar::new_spinner().with_message(message);
+    let progress = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+    let progress = PROGRESS.add(progress.with_message(message));
     progress.enable_steady_tick(Duration::from_millis(100));
     progress
 }

@@ -22,8 +22,8 @@ const PAUSES: [Duration; 4] = [
 pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<(), Error>> {
     let settings = findings.source.settings.as_ref().ok()?;
     let token = &findings.token;
-    let untold = token.user.is_ok() && (token.fine_grained() || token.details.is_err());
-    untold.then(|| source.try_writes(settings.project.id))
+    let unknown = token.user.is_ok() && (token.fine_grained() || token.details.is_err());
+    unknown.then(|| source.try_writes(settings.project.id))
 }
 
 /// Whether a pipeline with variables is let through, read back and cancelled.

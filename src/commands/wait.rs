@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 
 /// Reconcile posts the outcome when that can be read again.
-const MAX_UNTOLD: usize = 5;
+const MAX_FAILED_POSTS: usize = 5;
 
 /// A benchmark that is waited for.
 struct Following {
@@ -43,7 +43,7 @@ struct Following {
     /// GitLab has not known it once.
     unknown: bool,
     /// How often it had ended, and something else that cannot be read kept its outcome from being posted.
-    untold: usize,
+    failed_posts: usize,
     actions: Vec<Action>,
 }
 
@@ -89,7 +89,7 @@ impl Run {
     ) -> RunOutcome {
         self.on_interrupt(format!(
             "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
-             Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
+             Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
             benchmark.web_url
         ));
         let mut following = Following {
@@ -100,7 +100,7 @@ impl Run {
             request: None,
             shown: String::new(),
             unknown: false,
-            untold: 0,
+            failed_posts: 0,
             actions,
         };
         match self.follow(&mut following) {
@@ -160,10 +160,10 @@ impl Run {
                 Some(error) => error.refused().is_none(),
                 None => true,
             };
-            if !passes || following.untold > MAX_UNTOLD || self.over_time(following) {
+            if !passes || following.failed_posts > MAX_FAILED_POSTS || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
-                    "{url} is not followed any longer, and reconcile tells its outcome"
+                    "{url} is not followed any longer, and reconcile posts its outcome"
                 )));
             }
             if !in_trouble {
@@ -235,7 +235,7 @@ impl Run {
             _ => {
                 let mut troubles = snapshot.troubles.iter();
                 if let Some(trouble) = troubles.find(|it| self.concerns(&snapshot, it.about)) {
-                    following.untold += 1;
+                    following.failed_posts += 1;
                     bail!("{}", trouble.text);
                 }
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
@@ -249,7 +249,9 @@ impl Run {
                     return Ok(Step::GoesOn);
                 }
                 let word = status.word();
-                self.say(&format!("!{mr}: {word}; another run has told its outcome"));
+                self.say(&format!(
+                    "!{mr}: {word}; another run has posted its outcome"
+                ));
                 *status == Status::Ended(Outcome::Success)
             }
         };

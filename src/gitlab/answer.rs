@@ -1,5 +1,5 @@
-//! What GitLab answers, as far as bench-bot reads it. Unknown fields are ignored and unknown words kept, since
-//! both come with any minor release of GitLab.
+//! The fields that bench-bot reads of GitLab's responses. Unknown fields are ignored and unknown words kept, since any
+//! minor release of GitLab may add some.
 
 use chrono::{DateTime, Utc};
 use serde::de::IgnoredAny;
@@ -11,12 +11,12 @@ use crate::id::{DiscussionId, Iid, JobId, NoteId, PipelineId, ProjectId, Request
 pub struct User {
     pub id: UserId,
     pub username: String,
-    /// Not a person's account; absent from most answers.
+    /// Whether this is not a person's account. Most responses leave it out.
     pub bot: Option<bool>,
 }
 
 impl User {
-    /// The account to which GitLab passes on what a deleted one did.
+    /// GitLab's ghost user, who inherits what deleted accounts did.
     pub fn is_ghost(&self) -> bool {
         self.username == "ghost"
     }
@@ -27,7 +27,7 @@ pub struct Project {
     pub id: ProjectId,
     pub path_with_namespace: String,
     pub web_url: String,
-    /// `None` for an empty repository of an older server; a newer one names the branch that it would have.
+    /// `None` for an empty repository on an older server; a newer one names the branch that it would have.
     pub default_branch: Option<String>,
 }
 
@@ -47,23 +47,23 @@ pub struct MergeRequest {
     pub source_project_id: Option<ProjectId>,
     pub target_project_id: ProjectId,
     pub labels: Vec<String>,
-    /// Those that people and bots wrote, in discussions too.
+    /// Notes by people and bots, including those in discussions.
     pub user_notes_count: Option<u64>,
-    /// Head of the source branch; `None` before GitLab has made the first diff.
+    /// The head of the source branch. `None` before GitLab has made the first diff.
     pub sha: Option<Sha>,
-    /// Only in the answer for a single merge request, and only to those who may read pipelines.
+    /// Only in the response for a single merge request, and only for those who may read pipelines.
     pub head_pipeline: Option<SourcePipeline>,
-    /// Only in the answer for a single merge request.
+    /// Only in the response for a single merge request.
     pub diff_refs: Option<DiffRefs>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct DiffRefs {
-    /// The merge base; null together with the others where there is no diff.
+    /// The merge base. Null if there is no diff.
     pub base_sha: Option<Sha>,
 }
 
-/// A pipeline of a merge request's, in its own project or in a fork.
+/// A pipeline of a merge request, in its own project or in a fork.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SourcePipeline {
     pub id: PipelineId,
@@ -74,14 +74,14 @@ pub struct SourcePipeline {
     pub status: Status,
     pub web_url: String,
     pub created_at: DateTime<Utc>,
-    /// Null until a job has started, and for external pipelines; lists do not have it.
+    /// Null until a job has started, and for external pipelines. Lists leave it out.
     pub started_at: Option<DateTime<Utc>>,
     /// Null until it has ended; lists do not have it.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// A pipeline of the benchmark project. Only what is certain about it may start, count or cancel anything, so whatever
-/// is missing leaves it unknown rather than unread.
+/// A pipeline of the benchmark project. bench-bot acts only on what is certain about it, so missing fields make it
+/// unknown instead of failing the response.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Pipeline {
     pub id: PipelineId,
@@ -96,25 +96,25 @@ pub struct Pipeline {
     pub started_at: Option<DateTime<Utc>>,
     /// Null until it has ended; lists do not have it.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Who started it; lists do not have it.
+    /// Who started it. Lists leave it out.
     pub user: Option<User>,
 }
 
 impl Pipeline {
-    /// What GitLab does not tell has not ended.
+    /// A missing status counts as not ended.
     pub fn status(&self) -> Status {
         let unknown = || Status::Alive("unknown".to_owned());
         self.status.clone().unwrap_or_else(unknown)
     }
 
-    /// Whether it is certain that it has ended.
+    /// Whether it has certainly ended.
     pub fn ended(&self) -> bool {
         self.status.as_ref().is_some_and(Status::ended)
     }
 }
 
-/// Where a pipeline or a job stands. Only the four words of [`Outcome`] are an end: any other, a future one included,
-/// is not.
+/// The status of a pipeline or a job. Only the four words of [`Outcome`] mean that it has ended; any other word, even one
+/// that a future GitLab adds, means that it has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     Ended(Outcome),
@@ -180,18 +180,18 @@ pub struct Job {
     pub id: JobId,
     pub name: String,
     pub status: Status,
-    /// Its failure is none of the pipeline's.
+    /// Its failure does not fail the pipeline.
     #[serde(default)]
     pub allow_failure: bool,
-    /// Only of one that failed.
+    /// Only for a failed job.
     pub failure_reason: Option<String>,
     pub web_url: String,
-    /// Null where it left none.
+    /// Null if the job left no artifacts.
     pub artifacts_file: Option<IgnoredAny>,
 }
 
 impl Job {
-    /// Whether the pipeline failed for it.
+    /// Whether this job made the pipeline fail.
     pub fn fails_pipeline(&self) -> bool {
         self.status == Status::Ended(Outcome::Failed) && !self.allow_failure
     }
@@ -207,11 +207,11 @@ pub struct Commit {
     pub parent_ids: Vec<Sha>,
 }
 
-/// One push to a merge request, as GitLab has recorded it (not when its author says the commit was made).
+/// One push to a merge request, dated by GitLab and not by the commit's author.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Version {
     pub id: u64,
-    /// Null where there is no commit.
+    /// Null if there is no commit.
     pub head_commit_sha: Option<Sha>,
     pub created_at: DateTime<Utc>,
 }
@@ -220,10 +220,10 @@ pub struct Version {
 pub struct LabelEvent {
     pub id: RequestId,
     pub created_at: DateTime<Utc>,
-    /// Null, or GitLab's ghost user, once the account was deleted.
+    /// Null or GitLab's ghost user once the account was deleted.
     pub user: Option<User>,
     pub action: String,
-    /// Null once the label was deleted; one that was renamed has its present name.
+    /// Null once the label was deleted. A renamed label has its present name.
     pub label: Option<Label>,
 }
 
@@ -260,15 +260,15 @@ pub struct Discussion {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Note {
     pub id: NoteId,
-    /// Empty where it is longer than any that the bot writes, and where it is known to be another user's.
+    /// Empty if it is longer than any note of the bot's, or known to be another user's.
     #[serde(deserialize_with = "or_empty")]
     pub body: String,
     pub created_at: Option<DateTime<Utc>>,
     pub author: Option<User>,
-    /// Written by GitLab itself in the name of whoever acted.
+    /// Written by GitLab itself in the name of the user who acted.
     #[serde(default)]
     pub system: bool,
-    /// Absent from a note that cannot be.
+    /// Missing for a note that cannot be resolved.
     #[serde(default)]
     pub resolved: bool,
 }

@@ -1,4 +1,4 @@
-//! What bench-bot asks of the benchmark project: its own pipelines, their variables and jobs.
+//! Requests to the benchmark project: the bot's pipelines, their variables and their jobs.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -20,23 +20,23 @@ impl BenchmarkProject {
         format!("projects/{}/pipelines", self.0.project.id)
     }
 
-    /// The pipelines that the bot started through the API and that changed since then, lowest id first.
+    /// The pipelines that the bot started through the API and that changed since `time`, lowest id first.
     pub fn changed_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
         let since = time.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.own("asc", &[("updated_after", since)], |_| false)
     }
 
-    /// The newest hundred of them, lowest id first.
+    /// The bot's newest hundred pipelines, lowest id first.
     pub fn newest(&self) -> Result<Vec<Pipeline>> {
         self.own("desc", &[], |_| true)
     }
 
-    /// Those of them that were created since then, and the newest hundred in any case.
+    /// The bot's pipelines created since `time`, and in any case its newest hundred.
     pub fn created_since(&self, time: DateTime<Utc>) -> Result<Vec<Pipeline>> {
         let is_older = |pipeline: &Pipeline| pipeline.created_at.is_some_and(|at| at < time);
         let older = |page: &[Pipeline]| page.iter().any(is_older);
         let mut pipelines = self.own("desc", &[], older)?;
-        // Where one is deleted while pages are read, the next slips onto a page already read.
+        // If a pipeline is deleted while pages are read, the next one slips onto a page that was read already.
         if pipelines.len() > PER_PAGE {
             pipelines = by_id([pipelines, self.changed_since(time)?].concat());
         }
@@ -64,7 +64,7 @@ impl BenchmarkProject {
         Ok(by_id(located.collect()))
     }
 
-    /// With its address, should GitLab leave that out: notes link to it.
+    /// Fills in the pipeline's URL if GitLab leaves it out: notes link to it.
     fn located(&self, pipeline: Pipeline) -> Pipeline {
         let web_url = match pipeline.web_url.is_empty() {
             true => format!("{}/-/pipelines/{}", self.0.project.web_url, pipeline.id),
@@ -76,14 +76,14 @@ impl BenchmarkProject {
         }
     }
 
-    /// With the times that lists do not have.
+    /// One pipeline, with the times that lists leave out.
     pub fn pipeline(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}", self.pipelines_path());
         let found = self.0.http.get(&self.0.token, &path)?;
         Ok(self.located(found))
     }
 
-    /// One of another project; `None` if it is gone from there, which is certain only where that project may be seen.
+    /// A pipeline of another project. `None`: it is gone, which is certain only if the bot can see that project.
     pub fn pipeline_in(
         &self,
         project: ProjectId,
@@ -98,7 +98,7 @@ impl BenchmarkProject {
         }
     }
 
-    /// As far as GitLab tells who started it, and how.
+    /// Whether the bot started it through the API, as far as GitLab says.
     pub fn is_by_bot(&self, pipeline: &Pipeline) -> bool {
         let user = pipeline.user.as_ref();
         let source = pipeline.source.as_deref();
@@ -107,12 +107,12 @@ impl BenchmarkProject {
     }
 
     pub fn variables(&self, pipeline: PipelineId) -> Result<Vec<Variable>> {
-        // Not a paged list: GitLab gives all of them at once, and no word of a next page.
+        // This list has no pages: GitLab returns all variables at once, without `x-next-page`.
         let path = format!("{}/{pipeline}/variables", self.pipelines_path());
         self.0.http.get(&self.0.token, &path)
     }
 
-    /// Without those that were retried, oldest first.
+    /// The pipeline's jobs, oldest first, without those that were retried.
     pub fn jobs(&self, pipeline: PipelineId) -> Result<Vec<Job>> {
         let path = format!("{}/{pipeline}/jobs", self.pipelines_path());
         let mut jobs: Vec<Job> = self.0.http.get_all(&self.0.token, &path, &[])?;
@@ -121,7 +121,7 @@ impl BenchmarkProject {
         Ok(jobs)
     }
 
-    /// The first bytes of a file among a job's artifacts: at most so many, however large it is.
+    /// At most the first `max` bytes of a file among a job's artifacts.
     pub fn artifact(&self, job: JobId, file: &str, most: u64) -> Result<Vec<u8>> {
         let path = format!("projects/{}/jobs/{job}/artifacts/{file}", self.0.project.id);
         self.0.http.get_beginning(&self.0.token, &path, most)
@@ -134,20 +134,20 @@ impl BenchmarkProject {
         Ok(self.located(created))
     }
 
-    /// The pipeline as it stands then. GitLab says yes also where this has no effect, and where it has one only later.
+    /// Returns the pipeline as it is then. GitLab answers with success even if the cancel has no effect, or has it later.
     pub fn cancel(&self, pipeline: PipelineId) -> Result<Pipeline> {
         let path = format!("{}/{pipeline}/cancel", self.pipelines_path());
         self.0.http.post_idempotent(&self.0.token, &path, None)
     }
 
-    /// The job as it stands then. A manual job, which cancelling its pipeline leaves alone, is cancelled as well.
+    /// Returns the job as it is then. This also cancels a manual job, which cancelling the pipeline leaves alone.
     pub fn cancel_job(&self, job: JobId) -> Result<Job> {
         let path = format!("projects/{}/jobs/{job}/cancel", self.0.project.id);
         self.0.http.post_idempotent(&self.0.token, &path, None)
     }
 }
 
-/// Lowest id first, each once, and none that is certain to be of another source, should a server not heed that parameter.
+/// Sorts by id, removes duplicates, and drops pipelines of other sources in case a server ignores that parameter.
 pub fn by_id(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
     pipelines.retain(|pipeline| {
         pipeline

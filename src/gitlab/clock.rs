@@ -1,4 +1,4 @@
-//! What time it is by the server's clock: a runner's may be hours off.
+//! The time by the server's clock: a runner's clock may be hours off.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::parallel::lock;
 
-/// Each answer tells the time, but one may be of a machine whose clock is wrong. So what counts is the median of what
-/// they tell: a single answer decides nothing, not even the first.
+/// Each response carries the time, but it may come from a machine whose clock is wrong. So the median of all responses
+/// counts: no single response decides, not even the first.
 pub struct Clock {
-    /// One moment, by this machine's two clocks: nobody sets the first of them.
+    /// The same moment by this machine's monotonic clock and by its wall clock.
     begun: (Instant, DateTime<Utc>),
-    /// How far each answer was ahead of this machine, least first.
+    /// How far each response was ahead of this machine, sorted.
     ahead: Mutex<Vec<TimeDelta>>,
 }
 
@@ -26,17 +26,17 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// This machine's, as long as there is no answer.
+    /// This machine's time as long as there is no response.
     pub fn now(&self) -> DateTime<Utc> {
         let ours = self.local_now();
         let ahead = median(&lock(&self.ahead)).unwrap_or_default();
-        // GitLab tells whole seconds.
+        // GitLab sends whole seconds.
         ours.checked_add_signed(ahead)
             .unwrap_or(ours)
             .trunc_subsecs(0)
     }
 
-    /// An answer that came just now bears this date.
+    /// Records the date of a response that arrived just now.
     pub fn observe(&self, date: DateTime<Utc>) {
         let ahead = date - self.local_now();
         let mut known = lock(&self.ahead);
@@ -44,7 +44,7 @@ impl Clock {
         known.insert(place, ahead);
     }
 
-    /// From here on, all answers so far count as one: clocks are set, and machines sleep.
+    /// Makes all responses so far count as one: over hours, clocks are set and machines sleep.
     pub fn merge_samples(&self) {
         let mut known = lock(&self.ahead);
         *known = median(&known).into_iter().collect();
@@ -56,7 +56,7 @@ impl Clock {
     }
 }
 
-/// The lower one of two: what is younger than it seems only lives longer.
+/// Of two middle values, the lower one: then a benchmark only seems younger, and is cancelled later.
 fn median(ahead: &[TimeDelta]) -> Option<TimeDelta> {
     ahead.get(ahead.len().checked_sub(1)? / 2).copied()
 }

@@ -1,5 +1,5 @@
-//! Discussions as they come in. Other people's notes may be as many and as long as they like: their text, on which nothing
-//! depends, is let go before the next is read.
+//! Reads discussions from the response as it arrives. Other people may write any number of notes of any length. Nothing
+//! depends on their text, so it is dropped before the next note is read.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::answer::{Discussion, Note};
 
-/// A page of them, in which the notes of this user alone have their text.
+/// Reads a page of discussions, and keeps the text only of this user's notes.
 pub fn with_texts_of(username: &str) -> Rows<OneDiscussion<'_>> {
     Rows(OneDiscussion(username))
 }
 
-/// A list, each of whose rows is read like this.
+/// Reads a list whose rows are each read by this seed.
 #[derive(Clone, Copy)]
 pub struct Rows<S>(S);
 

@@ -1,40 +1,40 @@
-//! What a failed request means, and what it says to people.
+//! What a failed request means, and its message for people.
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
-/// A request that came to nothing, or may have.
+/// A request that failed, or may have failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{request}: {message}")]
 pub struct Error {
     pub kind: ErrorKind,
-    /// Method and path, without query.
+    /// Method and path, without the query.
     pub request: String,
     pub message: String,
 }
 
-/// What an error means for whoever made the request.
+/// What an error means for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// GitLab said no, and will say so again until somebody changes something.
+    /// GitLab refused, and will refuse again until somebody changes something.
     Refused(StatusCode),
-    /// Something between us and GitLab said no in its place, a proxy that reloads for instance: it says nothing about
-    /// what is there, nor about what took effect.
+    /// Something between us and GitLab refused in its place, for instance a proxy that reloads. It proves nothing about
+    /// what exists or what took effect.
     NotGitlab(StatusCode),
-    /// Nothing happened, and it may go through later: rate limits, locks, no connection.
+    /// The request had no effect and may succeed later: rate limits, locks, no connection.
     Transient,
-    /// It may have taken effect or not: a time-out, a broken connection, a server error, an unreadable answer.
+    /// The request may have taken effect or not: a timeout, a broken connection, a server error, an unreadable response.
     Unclear,
 }
 
-/// What keeps the bot out of a server.
+/// Why the bot cannot use a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessProblem {
-    /// The token is refused, or the account that it belongs to; and the way out, where GitLab names the reason.
+    /// GitLab refuses the token or its account. Holds the remedy if GitLab names the reason.
     TokenRefused(Option<&'static str>),
-    /// It lets in again by itself: rate limits, maintenance.
+    /// It passes by itself: rate limits, maintenance.
     Unavailable,
-    /// What answers is no GitLab.
+    /// Something other than GitLab answers.
     NotGitlab,
     /// Nothing answers.
     NoAnswer,
@@ -53,13 +53,13 @@ impl Error {
         }
     }
 
-    /// That of the answer, if there was one: a message begins with it.
+    /// The response's status, if there was a response: a message begins with it.
     fn status(&self) -> Option<u16> {
         let said = || self.message.get(..3)?.parse().ok();
         self.refused().map(|status| status.as_u16()).or_else(said)
     }
 
-    /// Whether GitLab names a permission that a fine-grained token lacks.
+    /// Whether a fine-grained token lacks a permission, which GitLab names.
     pub fn fine_grained(&self) -> bool {
         self.refused() == Some(StatusCode::FORBIDDEN)
             && self.message.to_lowercase().contains("fine-grained")
@@ -72,12 +72,12 @@ impl Error {
         }
     }
 
-    /// GitLab says no, and not that the thing is not there: that, a later run has to find for itself.
+    /// GitLab refuses, other than by saying that the thing does not exist: that is for a later run to find out.
     pub fn forbids(&self) -> bool {
         self.refused().is_some() && !self.not_found()
     }
 
-    /// GitLab itself says that the thing is not there, which is also what it says of what may not be seen.
+    /// GitLab itself says that the thing does not exist. It says the same if the user may not see it.
     pub fn not_found(&self) -> bool {
         self.refused() == Some(StatusCode::NOT_FOUND)
     }
@@ -92,7 +92,7 @@ fn way_in(message: &str) -> Option<&'static str> {
         ("is expired", "rotate it, so that its user stays the same"),
         (
             "was revoked",
-            "make another of the same user, with the scope api",
+            "create another one for the same user, with the scope api",
         ),
         (
             "has been blocked",
@@ -105,7 +105,7 @@ fn way_in(message: &str) -> Option<&'static str> {
         ("Terms of Service", "sign in as the bot and accept them"),
         (
             "been deactivated",
-            "sign in as the bot, which activates its account again",
+            "sign in as the bot, which reactivates its account",
         ),
         ("is not confirmed", "confirm the bot's email address"),
         (
@@ -118,16 +118,16 @@ fn way_in(message: &str) -> Option<&'static str> {
     Some(way)
 }
 
-/// What to do where a fine-grained token is refused.
+/// What to do if a fine-grained token is refused.
 pub const GRANT: &str =
-    "give it the permission that is named there, or use a token with the scope api";
+    "give the token the permission that GitLab names, or use one with the scope api";
 
-/// In characters, of what goes wrong.
+/// In characters.
 pub const LONGEST_REASON: usize = 300;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What lies at the bottom of an error, which names neither the address nor what was sent there.
+/// The root cause of an error, which names neither the URL nor what was sent.
 pub fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
@@ -136,8 +136,8 @@ pub fn cause(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Whether a refusal is in GitLab's words: its `404` for a route that there is not has `error` in place of `message`, and
-/// proves nothing about what was asked for.
+/// Whether an error response comes from GitLab's API. Its `404` for a route that does not exist has `error` in place of
+/// `message`, and proves nothing about the thing in question.
 pub fn in_gitlabs_words(status: StatusCode, body: &[u8]) -> bool {
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
         return false;
@@ -145,7 +145,7 @@ pub fn in_gitlabs_words(status: StatusCode, body: &[u8]) -> bool {
     body.contains_key("message") || (status != StatusCode::NOT_FOUND && body.contains_key("error"))
 }
 
-/// What GitLab says about a refusal, in one line, whichever of its several forms it uses.
+/// GitLab's reason for a refusal in one line, in whichever of its formats it comes.
 pub fn reason(status: StatusCode, body: &[u8]) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return status.to_string();
@@ -168,7 +168,7 @@ pub fn reason(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-/// The texts in a message: a string, a list, or an object of lists by field (`base` is the whole record).
+/// Collects the texts of a message: a string, a list, or an object of lists by field (`base` is the whole record).
 fn collect(message: &Value, sentences: &mut Vec<String>) {
     match message {
         Value::String(text) => sentences.push(text.clone()),

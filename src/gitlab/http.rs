@@ -1,4 +1,4 @@
-//! The client of one server: authentication, certificates, paging, and the requests that there are.
+//! The HTTP client of one server: authentication, certificates, paging, and one function for each kind of request.
 
 mod body;
 mod call;
@@ -22,17 +22,17 @@ use super::clock::Clock;
 use super::error::{ErrorKind, Result, cause};
 use super::rate_limit::RateLimiter;
 
-/// GitLab cuts larger pages to this.
+/// GitLab's maximum.
 pub const PER_PAGE: usize = 100;
-/// Of one list. People have far fewer of anything that is listed.
+/// The most pages of one list. No list that people make comes near.
 const MAX_PAGES: usize = 200;
 
-/// A token as it goes over the wire, and nowhere else: marked so that no log of headers shows it.
+/// The token as an `Authorization` header, marked as sensitive so that no log of headers shows it.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// `None` for what cannot stand in a header and so is no token.
+    /// Returns `None` if the text cannot be a header, and so is no token.
     pub fn new(secret: &SecretString) -> Option<Self> {
         let mut bearer =
             HeaderValue::try_from(format!("Bearer {}", secret.expose_secret())).ok()?;
@@ -41,19 +41,19 @@ impl Token {
     }
 }
 
-/// How requests are sent: see the flags of the same names.
+/// Limits on requests: see the flags of the same names.
 pub struct Limits {
     pub http_timeout: Duration,
     pub retries: usize,
-    /// For all requests together, repetitions and pauses included.
+    /// For all requests together, including retries and pauses.
     pub run_time: Duration,
-    /// For one answer, or all pages of a list.
+    /// For one response, or for all pages of a list.
     pub max_bytes: u64,
-    /// A file of PEM certificates to trust besides the system's.
+    /// A file of PEM certificates to trust in addition to the system's.
     pub ca_file: Option<std::path::PathBuf>,
 }
 
-/// One server, whoever asks.
+/// One server, with any token.
 pub struct Http {
     client: Client,
     api: Url,
@@ -67,16 +67,16 @@ pub struct Http {
 }
 
 impl Http {
-    /// `gitlab` is the address of the server, with its relative path where it has one.
+    /// `gitlab` is the server's URL, including its relative path if it has one.
     pub fn new(gitlab: &Url, limits: &Limits) -> std::result::Result<Self, ConnectError> {
-        // Fails only where a provider is installed already, which is then as good.
+        // This fails only if a provider is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder()
             .user_agent(concat!("bench-bot/", env!("CARGO_PKG_VERSION")))
-            // Followed by hand, since a token must not go to another server.
+            // Redirects are followed by hand, since the token must not go to another server.
             .redirect(reqwest::redirect::Policy::none());
         if gitlab.scheme() == "http" {
-            // Reading the system's certificates takes longer than all the rest of the start.
+            // Reading the system's certificates takes longer than the rest of the start-up.
             client = client.tls_certs_only([]);
         } else if let Some(file) = &limits.ca_file {
             let trusted = certificates(file).map_err(|error| {
@@ -86,7 +86,7 @@ impl Http {
             client = client.tls_certs_merge(trusted);
         }
         let client = client.build().map_err(|error| {
-            ConnectError::Setting(format!("cannot make an HTTP client: {}", cause(&error)))
+            ConnectError::Setting(format!("cannot create an HTTP client: {}", cause(&error)))
         })?;
         let mut api = gitlab.clone();
         api.set_path(&format!("{}/api/v4/", gitlab.path().trim_end_matches('/')));
@@ -103,7 +103,7 @@ impl Http {
         })
     }
 
-    /// The same server, with a run's time before it, and so many repetitions of a request.
+    /// The same server, with a new deadline and this many retries.
     pub fn with_new_deadline(&self, retries: usize) -> Self {
         self.clock.merge_samples();
         Self {
@@ -119,7 +119,7 @@ impl Http {
         }
     }
 
-    /// What time it is by the server's clock.
+    /// The time by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -128,14 +128,14 @@ impl Http {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Waits so long, but no longer than the run may take.
+    /// Sleeps for `time`, but not beyond the run's deadline.
     pub fn pause(&self, time: Duration) {
         std::thread::sleep(time.min(self.time_left()));
     }
 
-    /// How the run went: requests, repetitions, chain, time.
-    pub fn stats(&self) -> String {
-        self.rate_limiter.stats()
+    /// Logs the run's requests, retries, longest chain and time.
+    pub fn log_stats(&self) {
+        self.rate_limiter.log_stats()
     }
 
     pub fn get<T: DeserializeOwned>(&self, token: &Token, path: &str) -> Result<T> {
@@ -151,7 +151,7 @@ impl Http {
         self.get_with_texts_up_to(LONGEST_TEXT, token, path, query)
     }
 
-    /// One that may have longer texts than any other answer.
+    /// For a response that may hold longer strings than others.
     pub fn get_with_texts_up_to<T: DeserializeOwned>(
         &self,
         longest: usize,
@@ -165,7 +165,7 @@ impl Http {
         call.send()
     }
 
-    /// The first bytes of what is no JSON; more are not even received.
+    /// The first bytes of a response that is not JSON. The rest is not received.
     pub fn get_beginning(&self, token: &Token, path: &str, most: u64) -> Result<Vec<u8>> {
         let call = Call::new(self, token, Method::GET, path, Retry::Safe);
         call.receive_beginning(most)
@@ -195,7 +195,7 @@ impl Http {
         self.get_pages(token, path, query, PhantomData)
     }
 
-    /// All pages of a list, each of them read like this.
+    /// All pages of a list, each read by this seed.
     pub fn get_pages<T>(
         &self,
         token: &Token,
@@ -206,7 +206,7 @@ impl Http {
         self.pages(token, path, query, page, |_| false)
     }
 
-    /// The pages of a list up to one that is enough.
+    /// The pages of a list up to the first for which `enough` is true.
     pub fn get_until<T: DeserializeOwned>(
         &self,
         token: &Token,
@@ -217,8 +217,8 @@ impl Http {
         self.pages(token, path, query, PhantomData, enough)
     }
 
-    /// They are complete or an error: a page's length says nothing about whether another follows, since GitLab drops rows
-    /// that may not be seen after it has cut the pages.
+    /// Returns complete lists or an error. A short page does not mean that it is the last, since GitLab removes rows that
+    /// the user may not see after it has cut the pages.
     fn pages<T>(
         &self,
         token: &Token,
@@ -265,13 +265,13 @@ impl Http {
         call.send()
     }
 
-    /// Sent once, unless it is certain that nothing came of it.
+    /// A POST that is retried only if the first attempt certainly had no effect.
     pub fn post<T: DeserializeOwned>(&self, token: &Token, path: &str, body: &Value) -> Result<T> {
         let call = Call::new(self, token, Method::POST, path, Retry::Never);
         call.with(body).send()
     }
 
-    /// A POST that does the same when it is done twice.
+    /// A POST that has the same effect when it is sent twice.
     pub fn post_idempotent<T: DeserializeOwned>(
         &self,
         token: &Token,

@@ -1,9 +1,9 @@
-//! GitLab's REST API v4, as far as bench-bot uses it: the only place that knows HTTP.
+//! The part of GitLab's REST API v4 that bench-bot uses. Only this folder knows HTTP.
 //!
-//! A thin client of our own rather than the `gitlab` crate: that crate's paging ends at a page that comes short,
-//! which loses label events and discussions (GitLab drops rows after it has cut the pages); its errors do not
-//! tell a request that certainly did nothing from one that may have taken effect, on which every write here
-//! depends; and the two dozen endpoints used come to less code than adapting it would.
+//! This is a thin client of our own and not the `gitlab` crate, for three reasons. That crate stops paging at the first
+//! short page, which loses label events and discussions (GitLab removes rows after it has cut the pages). Its errors do
+//! not distinguish a request that certainly had no effect from one that may have had, and every write here depends on
+//! that. And our two dozen endpoints take less code than adapting the crate would.
 
 pub mod answer;
 mod benchmark_project;
@@ -37,7 +37,7 @@ pub use reqwest::Url;
 use self::answer::{Project, User};
 use self::http::{Http, Token};
 
-/// How the settings name a project: by path or by numeric id.
+/// A project as the settings name it: by path or by numeric id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectName(String);
 
@@ -64,54 +64,54 @@ impl fmt::Display for ProjectName {
     }
 }
 
-/// What is needed to reach the two projects.
+/// How to reach the two projects.
 pub struct Connection {
     pub gitlab_url: Url,
     pub project: ProjectName,
     pub benchmark_project: ProjectName,
     pub token: SecretString,
-    /// Where the benchmark project has a token of its own.
+    /// A separate token for the benchmark project.
     pub benchmark_token: Option<SecretString>,
-    /// `None`: the tokens' users.
+    /// `None`: the tokens' users are the bot.
     pub bot: Option<BotNames>,
     pub limits: Limits,
 }
 
-/// The usernames of the bot: the same twice, but where each project has a bot user of its own.
+/// The bot's usernames in the two projects: usually the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BotNames {
-    /// Whose notes are the bot's.
+    /// The author of the bot's notes.
     pub source: String,
-    /// Whose pipelines are.
+    /// The user whose pipelines are records.
     pub benchmark: String,
 }
 
-/// A project, and the token that opens it.
+/// A project, with the token to use there.
 #[derive(Clone)]
 struct ProjectClient {
     http: Arc<Http>,
     token: Token,
     project: Project,
-    /// The bot's username there, which need not be the token's user.
+    /// The bot's username in this project, which may differ from the token's user.
     bot: String,
 }
 
-/// The two projects, found and open.
+/// The connection to the two projects.
 pub struct Gitlab {
     http: Arc<Http>,
     pub source: SourceProject,
     pub benchmark: BenchmarkProject,
-    /// Whose token reads the source project.
+    /// The user of the token for the source project.
     pub user: User,
-    /// The token is another user's than the bot's: nothing may be written, and not everything is shown.
+    /// The token belongs to a user other than the bot: it must not write, and GitLab does not show it everything.
     pub is_observer: bool,
     prefetched: Vec<Result<Vec<Listed>, Error>>,
 }
 
-/// Why the work cannot even begin.
+/// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A setting has to be changed.
+    /// Somebody has to change a setting.
     #[error("{0}")]
     Setting(String),
     #[error("{0}")]
@@ -119,8 +119,7 @@ pub enum ConnectError {
 }
 
 impl Gitlab {
-    /// Finds out who the tokens belong to and which projects are meant. What will be listed anyway is asked for at the
-    /// same time, which saves a round trip.
+    /// Looks up the tokens' users and the projects. Fetches `prefetched` at the same time, which saves a round trip.
     pub fn connect(connection: &Connection, prefetched: &[Listing]) -> Result<Self, ConnectError> {
         let (source, benchmark) = ProjectAccess::both(connection)?;
         let http = source.http.clone();
@@ -162,7 +161,7 @@ impl Gitlab {
         })
     }
 
-    /// These lists, unless they were asked for already.
+    /// Returns these lists, prefetched if possible.
     pub fn list_all(&self, listings: &[Listing]) -> Vec<Result<Vec<Listed>, Error>> {
         match self.prefetched.len() == listings.len() {
             true => self.prefetched.clone(),
@@ -170,8 +169,8 @@ impl Gitlab {
         }
     }
 
-    /// The same, with a run's time before it, and so many repetitions of a request: waiting for hours counts neither as
-    /// a run's time nor as a failure.
+    /// The same connection with a new deadline and this many retries, for `--wait`: following a benchmark for hours must
+    /// not hit a run's time limit.
     pub fn with_new_deadline(&self, retries: usize) -> Self {
         let http = Arc::new(self.http.with_new_deadline(retries));
         let renewed = |client: &ProjectClient| ProjectClient {
@@ -188,43 +187,43 @@ impl Gitlab {
         }
     }
 
-    /// How the run went: requests, repetitions, chain, time.
-    pub fn stats(&self) -> String {
-        self.http.stats()
+    /// Logs the run's requests, retries, longest chain and time.
+    pub fn log_stats(&self) {
+        self.http.log_stats()
     }
 
-    /// Waits so long, but no longer than the run may take.
+    /// Sleeps for `time`, but not beyond the run's deadline.
     pub fn pause(&self, time: Duration) {
         self.http.pause(time);
     }
 
-    /// What time it is by the server's clock.
+    /// The time by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
         self.http.now()
     }
 }
 
-/// A project as the settings name it, and the token that is to open it.
+/// A project as the settings name it, with its token, before it has been looked up.
 #[derive(Clone)]
 pub struct ProjectAccess {
     http: Arc<Http>,
     gitlab_url: Url,
     token: Token,
-    /// Where the token came from.
+    /// The variable that holds the token.
     pub variable: &'static str,
     pub name: ProjectName,
-    /// Where the name came from.
+    /// The setting that holds the name.
     pub setting: &'static str,
 }
 
 fn token(secret: &SecretString, variable: &str) -> Result<Token, ConnectError> {
     Token::new(secret).ok_or_else(|| {
-        ConnectError::Setting(format!("{variable} holds characters that no token has"))
+        ConnectError::Setting(format!("{variable} contains characters that no token has"))
     })
 }
 
 impl ProjectAccess {
-    /// Those of the source project and of the benchmark project, whether or not they open.
+    /// For the source project and the benchmark project. Makes no request.
     pub fn both(connection: &Connection) -> Result<(Self, Self), ConnectError> {
         let source = Self {
             http: Arc::new(Http::new(&connection.gitlab_url, &connection.limits)?),
@@ -265,7 +264,7 @@ impl ProjectAccess {
         source_project::list(&self.http, &self.token, &self.path(), listing)
     }
 
-    /// The bot's username as GitLab spells it: one that nobody has would make everything look idle.
+    /// The bot's username as GitLab spells it. A username that does not exist is an error: with it, all would look idle.
     fn username(&self, name: &str, user: &User) -> Result<String, ConnectError> {
         if name.eq_ignore_ascii_case(&user.username) {
             return Ok(user.username.clone());
@@ -296,7 +295,7 @@ impl ProjectAccess {
     ) -> Result<ProjectClient, ConnectError> {
         let project = project.map_err(|error| match error.not_found() {
             true => ConnectError::Setting(format!(
-                "project {} is not there, or {} may not see it: check {}, \
+                "project {} does not exist, or {} cannot see it: check {}, \
                  or make {1} a member of the project",
                 self.name, user.username, self.setting
             )),
@@ -310,21 +309,23 @@ impl ProjectAccess {
         })
     }
 
-    /// Why the server does not let the bot in.
+    /// The error for people when the server cannot be used.
     fn connect_error(&self, error: &Error) -> ConnectError {
+        self.http.log_stats();
         let (url, variable, message) = (&self.gitlab_url, self.variable, &error.message);
         let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
         match error.access_problem() {
             AccessProblem::TokenRefused(way) => ConnectError::Setting(format!(
                 "{url} refuses the token in {variable} ({message}): {}",
-                way.unwrap_or("it must be valid, and have the scope api")
+                way.unwrap_or("it must be valid and have the scope api")
             )),
             AccessProblem::Unavailable => ConnectError::Unreachable(format!(
-                "{url} turns requests away just now ({message}): the next run tries again; if it stays so, ask whoever \
-                 runs the server"
+                "{url} is not accepting requests at the moment ({message}): the next run tries again; if this persists, \
+                 ask whoever runs the server"
             )),
             AccessProblem::NotGitlab => {
-                let said = format!("{url} does not answer as a GitLab does ({error}): {check_url}");
+                let said =
+                    format!("{url} does not respond like a GitLab server ({error}): {check_url}");
                 match error.kind {
                     ErrorKind::Refused(_) | ErrorKind::NotGitlab(_) => ConnectError::Setting(said),
                     ErrorKind::Transient | ErrorKind::Unclear => ConnectError::Unreachable(said),

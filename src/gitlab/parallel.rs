@@ -1,14 +1,14 @@
-//! The one place where bench-bot does several things at once: a run's time is its chain of round trips, so
-//! requests that do not depend on one another go out together.
+//! The only place where bench-bot does several things at once: a run takes as long as its chain of round trips, so
+//! requests that do not depend on one another are sent together.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// How many requests are under way at most.
+/// The most requests in flight at once.
 pub const MAX_CONCURRENT: usize = 16;
 
-/// What `f` makes of each item, in the items' order. They are begun in that order, too.
+/// Maps `f` over the items with several threads. Items are begun, and results returned, in the items' order.
 pub fn parallel_map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
     let workers = items.len().min(MAX_CONCURRENT);
     if workers < 2 {
@@ -32,7 +32,7 @@ pub fn parallel_map<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) 
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Both results, the two done at the same time.
+/// Runs both at the same time, and returns both results.
 pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
     thread::scope(|scope| {
         let first = scope.spawn(first);
@@ -45,13 +45,13 @@ fn joined<T>(result: thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// What a thread that panicked left behind is as good as before: no half-done change is ever behind these locks.
+/// Ignores poisoning: no thread can leave a half-done change behind these locks.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number that several threads count up and wait for. Whoever is waited for is at requests, which come to an end with
-/// the run's time.
+/// A counter that threads raise and wait for. No wait lasts for ever: the threads that raise it make requests, and those
+/// end at the run's deadline.
 #[derive(Default)]
 pub struct Count {
     value: Mutex<usize>,
@@ -73,7 +73,7 @@ impl Count {
     }
 }
 
-/// Lets no more through at once than there are places.
+/// Limits how many threads run a task at once.
 pub struct Semaphore {
     free: Mutex<usize>,
     left: Condvar,
@@ -87,7 +87,7 @@ impl Semaphore {
         }
     }
 
-    /// `None` where no place is free before the deadline.
+    /// Returns `None` if no place becomes free before the deadline.
     pub fn run<R>(&self, deadline: Instant, task: impl FnOnce() -> R) -> Option<R> {
         let time = deadline.saturating_duration_since(Instant::now());
         let waiting = self

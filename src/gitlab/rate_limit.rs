@@ -1,28 +1,31 @@
-//! How fast the server lets us go, and how fast we went.
+//! Keeps requests within the server's rate limit and counts them.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use log::{info, warn};
+
 use super::parallel::{MAX_CONCURRENT, Semaphore, lock};
 
-/// With so few requests left until the limit is lifted, the rest of them are spread over that time.
+/// With fewer requests left than this, they are spread over the time until the limit resets.
 const FEW: i64 = 32;
-/// A run that has to wait longer than this for each request had better end, and the next one begin.
+/// Waiting longer than this for each request would be worse than leaving the rest to the next run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub struct RateLimiter {
     concurrency: Semaphore,
     /// When each request began and was answered.
     spans: Mutex<Vec<(Instant, Instant)>>,
-    repeated: AtomicUsize,
+    /// How many requests were retried, by the reason of the failure.
+    retries: Mutex<BTreeMap<String, usize>>,
     quota: Mutex<Option<Quota>>,
-    /// Passed one by one, each after a pause, while there are few left.
+    /// Lets one request through at a time, after a pause, while few are left.
     slow: Semaphore,
 }
 
-/// What the server said of its rate limit.
+/// What the server last said about its rate limit.
 #[derive(Clone, Copy)]
 struct Quota {
     left: i64,
@@ -34,7 +37,7 @@ impl Default for RateLimiter {
         Self {
             concurrency: Semaphore::new(MAX_CONCURRENT),
             spans: Mutex::default(),
-            repeated: AtomicUsize::default(),
+            retries: Mutex::default(),
             quota: Mutex::default(),
             slow: Semaphore::new(1),
         }
@@ -42,7 +45,7 @@ impl Default for RateLimiter {
 }
 
 impl RateLimiter {
-    /// Sends a request when there is room for it, unless it is too late by then.
+    /// Runs the request when there is room for it. Returns `None` if the deadline passes first.
     pub fn run<R>(&self, deadline: Instant, request: impl FnOnce() -> R) -> Option<R> {
         let in_time = || {
             self.slow_down(deadline);
@@ -65,7 +68,7 @@ impl RateLimiter {
         }
     }
 
-    /// What is due before the next request.
+    /// How long to wait before the next request.
     fn pause(&self) -> Duration {
         let Some(Quota { left, reset_at }) = *lock(&self.quota) else {
             return Duration::ZERO;
@@ -78,31 +81,43 @@ impl RateLimiter {
         (until_reset / shares).min(LONGEST_PAUSE)
     }
 
-    /// The server answered that so many requests are left until then.
+    /// Records how many requests the server allows until the reset.
     pub fn update(&self, left: i64, reset_in: Duration) {
         let reset_at = Instant::now().checked_add(reset_in);
         *lock(&self.quota) = reset_at.map(|reset_at| Quota { left, reset_at });
     }
 
-    pub fn count_retry(&self) {
-        self.repeated.fetch_add(1, Ordering::Relaxed);
+    /// Returns whether this is the first retry for this reason.
+    pub fn count_retry(&self, why: &str) -> bool {
+        let mut retries = lock(&self.retries);
+        let count = retries.entry(why.to_owned()).or_default();
+        *count += 1;
+        *count == 1
     }
 
-    pub fn stats(&self) -> String {
+    /// Logs one line per reason, however many requests were retried.
+    pub fn log_stats(&self) {
+        for (why, count) in lock(&self.retries).iter().filter(|(_, count)| **count > 1) {
+            warn!("{why}: {count} retries");
+        }
+        info!("{}", self.stats());
+    }
+
+    fn stats(&self) -> String {
         let spans = lock(&self.spans).clone();
         let begun = spans.iter().map(|(begun, _)| *begun).min();
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         let left = lock(&self.quota).map_or("unknown".to_owned(), |known| known.left.to_string());
         format!(
-            "{} requests, {} of them repetitions, longest chain {}, {took:.1?}, rate limit left: {left}",
+            "{} requests, {} of them retries, longest chain {}, {took:.1?}, rate limit left: {left}",
             spans.len(),
-            self.repeated.load(Ordering::Relaxed),
+            lock(&self.retries).values().sum::<usize>(),
             longest_chain(spans),
         )
     }
 }
 
-/// Of requests each of which began when the one before it had been answered.
+/// The length of the longest chain of requests that each began after the one before was answered.
 fn longest_chain(mut spans: Vec<(Instant, Instant)>) -> usize {
     spans.sort_by_key(|(_, answered)| *answered);
     let mut last: Option<Instant> = None;

@@ -1,4 +1,4 @@
-//! What bench-bot asks about its own setup: tokens, roles, and what the two projects let it do.
+//! Requests about the setup: tokens, roles, and what the two projects allow.
 
 use std::fmt;
 
@@ -17,12 +17,12 @@ use crate::id::{ProjectId, UserId};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Version {
-    /// As in `18.5.1-ee`.
+    /// For example `18.5.1-ee`.
     pub version: String,
 }
 
 impl Version {
-    /// Major and minor.
+    /// Major and minor version.
     pub fn numbers(&self) -> Option<(u32, u32)> {
         let mut numbers = self.version.split(['.', '-']).map(|part| part.parse().ok());
         Some((numbers.next()??, numbers.next()??))
@@ -32,11 +32,11 @@ impl Version {
 #[derive(Clone, Debug, Deserialize)]
 pub struct TokenDetails {
     pub scopes: Vec<String>,
-    /// A date: it ends with the beginning of that day, UTC.
+    /// A date: the token expires at the beginning of that day, UTC.
     pub expires_at: Option<String>,
 }
 
-/// GitLab's access levels: the higher includes the lower.
+/// GitLab's access levels. A higher one includes the lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Role(pub u32);
@@ -64,16 +64,16 @@ impl fmt::Display for Role {
     }
 }
 
-/// A project with those settings that matter. What is `None` is not shown to this user, or was never set.
+/// A project with the settings that matter here. `None`: not shown to this user, or never set.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ProjectSettings {
     #[serde(flatten)]
     pub project: Project,
     pub archived: Option<bool>,
-    /// The day on which somebody marked it, whichever of the two names the server has for it.
+    /// The day on which it was marked for deletion, under either of the names that servers use.
     pub marked_for_deletion_on: Option<String>,
     pub marked_for_deletion_at: Option<String>,
-    /// Not so for the user who asks where the project, or a group above it, is archived or marked for deletion.
+    /// False if the project, or a group above it, is archived or marked for deletion.
     pub can_create_merge_request_in: Option<bool>,
     pub empty_repo: Option<bool>,
     pub repository_access_level: Option<String>,
@@ -81,14 +81,14 @@ pub struct ProjectSettings {
     pub builds_access_level: Option<String>,
     pub only_allow_merge_if_all_discussions_are_resolved: Option<bool>,
     pub ci_config_path: Option<String>,
-    /// The following are shown to Maintainers alone. `enabled` or `disabled`.
+    /// This and the following are shown to Maintainers only. `enabled` or `disabled`.
     pub auto_cancel_pending_pipelines: Option<String>,
     pub restrict_user_defined_variables: Option<bool>,
     /// `developer`, `maintainer`, `owner` or `no_one_allowed`.
     pub ci_pipeline_variables_minimum_override_role: Option<String>,
-    /// Null, too, where pipelines are kept for ever.
+    /// Also null if pipelines are kept for ever.
     pub ci_delete_pipelines_in_seconds: Option<i64>,
-    /// `developer`, `maintainer` or `no_one`; only where the server has that feature.
+    /// `developer`, `maintainer` or `no_one`, if the server has this feature.
     pub ci_restrict_pipeline_cancellation_role: Option<String>,
 }
 
@@ -96,7 +96,7 @@ pub struct ProjectSettings {
 pub struct Branch {
     pub name: String,
     pub protected: Option<bool>,
-    /// Whether the user who asks may.
+    /// For the token's user.
     pub can_push: Option<bool>,
     pub developers_can_merge: Option<bool>,
 }
@@ -107,15 +107,15 @@ pub struct Tag {
     pub protected: Option<bool>,
 }
 
-/// A rule for all branches whose name fits.
+/// A rule for all branches whose name matches.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ProtectedBranch {
-    /// With `*` for any text.
+    /// `*` stands for any text.
     pub name: String,
     pub merge_access_levels: Option<Vec<AccessLevel>>,
 }
 
-/// Who may: one user, one group, or a role and those above.
+/// Who is allowed: one user, one group, or a role and those above it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct AccessLevel {
     pub access_level: Option<Role>,
@@ -123,17 +123,17 @@ pub struct AccessLevel {
     pub group_id: Option<u64>,
 }
 
-/// In base64: GitLab itself takes no longer configuration than 2 MB.
+/// In base64. GitLab itself accepts CI files of up to 2 MB.
 const LONGEST_FILE: usize = 4 << 20;
 
 impl ProjectAccess {
-    /// What time it is by the server's clock.
+    /// The time by the server's clock.
     pub fn now(&self) -> DateTime<Utc> {
         self.http.now()
     }
 
-    pub fn stats(&self) -> String {
-        self.http.stats()
+    pub fn log_stats(&self) {
+        self.http.log_stats()
     }
 
     pub fn version(&self) -> Result<Version> {
@@ -148,7 +148,7 @@ impl ProjectAccess {
         if_there(self.http.get(&self.token, path))
     }
 
-    /// Direct, inherited or by an invited group; `None` for no member.
+    /// The user's role: direct, inherited, or through an invited group. `None`: not a member.
     pub fn role(&self, project: ProjectId, user: UserId) -> Result<Option<Role>> {
         #[derive(Deserialize)]
         struct Member {
@@ -171,7 +171,7 @@ impl ProjectAccess {
         let path = format!("projects/{project}/labels");
         let created = self.http.post::<IgnoredAny>(&self.token, &path, &label);
         match created {
-            // Somebody else may have been faster, or the answer have been lost.
+            // Somebody else may have created it first, or the response was lost.
             Err(error) => match self.label_exists(project, name) {
                 Ok(true) => Ok(()),
                 _ => Err(error),
@@ -180,8 +180,8 @@ impl ProjectAccess {
         }
     }
 
-    /// Whether the token may do there what the bot does to merge requests. It is tried on one that never is: GitLab
-    /// looks at the token before it looks for the thing.
+    /// Whether the token may write to merge requests as the bot does. Tries it on a merge request that cannot exist:
+    /// GitLab checks the token's permissions before it looks for the merge request.
     pub fn try_writes(&self, project: ProjectId) -> Result<()> {
         let mr = format!("projects/{project}/merge_requests/0");
         let discussion = format!("{mr}/discussions/{}", "0".repeat(40));
@@ -209,7 +209,7 @@ impl ProjectAccess {
         self.find(&format!("projects/{project}/repository/tags/{name}"))
     }
 
-    /// For Maintainers.
+    /// Shown to Maintainers only.
     pub fn protected_branches(&self, project: ProjectId) -> Result<Vec<ProtectedBranch>> {
         let path = format!("projects/{project}/protected_branches");
         self.http.get_all(&self.token, &path, &[])
@@ -234,7 +234,7 @@ impl ProjectAccess {
         }))
     }
 
-    /// To act there, once both are known.
+    /// The client for writes, once the user and the project are known.
     pub fn into_benchmark_project(self, user: User, project: Project) -> BenchmarkProject {
         BenchmarkProject(ProjectClient {
             http: self.http,
@@ -245,8 +245,8 @@ impl ProjectAccess {
     }
 }
 
-/// Whether the project, or a group above it, has a label of exactly that name. GitLab takes what begins with a number for
-/// an id first, so that another label, or none, is only the beginning of an answer.
+/// Whether the project, or a group above it, has a label of exactly this name. GitLab first reads a name that begins with
+/// a digit as an id, so if it returns another label or none, the list is searched too.
 pub fn label_exists(http: &Http, token: &Token, project: ProjectId, name: &str) -> Result<bool> {
     let path = format!("projects/{project}/labels");
     let one = http.get::<Label>(token, &format!("{path}/{}", segment(name)));
@@ -265,7 +265,7 @@ fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// A name as one segment of a path.
+/// Encodes a name as one segment of a path.
 fn segment(name: &str) -> String {
     let encoded = |byte: u8| match byte {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {

@@ -1,4 +1,4 @@
-//! What bench-bot asks of the source project: its merge requests, their labels and their discussions.
+//! Requests to the source project: its merge requests, their labels and their discussions.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
@@ -20,23 +20,23 @@ pub struct SourceProject(pub(super) ProjectClient);
 /// Which merge requests to list.
 #[derive(Clone, Copy, Debug)]
 pub enum Listing<'a> {
-    /// The open ones that bear a label.
+    /// The open ones with this label.
     Labelled(&'a str),
-    /// Those in that state that bear a label, if something about them changed since then.
+    /// Those in this state with this label that changed since then.
     LabelledIn {
         label: &'a str,
         state: &'static str,
         since: DateTime<Utc>,
     },
-    /// Those that bear the bot's mark, in any state.
+    /// Those with the bot's 👀, in any state.
     Marked,
     /// One, in any state.
     One(Iid),
-    /// The open ones from a branch, of whichever fork.
+    /// The open ones from this branch, in any fork.
     From(&'a str),
 }
 
-/// A row of such a list.
+/// A row of that list.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Listed {
     pub iid: Iid,
@@ -44,7 +44,7 @@ pub struct Listed {
     pub labels: Vec<String>,
 }
 
-/// The reaction with which the bot marks merge requests where it has unfinished business: GitLab lists those by it.
+/// The bot's reaction on merge requests where it has unfinished work: GitLab can list merge requests by it.
 const MARK: &str = "eyes";
 
 impl SourceProject {
@@ -52,7 +52,7 @@ impl SourceProject {
         &self.0.project
     }
 
-    /// The username whose notes, labels and reactions are the bot's.
+    /// The bot's username in this project.
     pub fn bot(&self) -> &str {
         &self.0.bot
     }
@@ -69,13 +69,13 @@ impl SourceProject {
         format!("projects/{}/merge_requests/{iid}", self.0.project.id)
     }
 
-    /// Each once, lowest number first.
+    /// Lowest number first, without duplicates.
     pub fn list(&self, listing: Listing) -> Result<Vec<Listed>> {
         let path = format!("projects/{}", self.0.project.id);
         list(&self.0.http, &self.0.token, &path, listing)
     }
 
-    /// Of the project, or of a group above it.
+    /// Whether the project, or a group above it, has this label.
     pub fn has_label(&self, name: &str) -> Result<bool> {
         label_exists(&self.0.http, &self.0.token, self.0.project.id, name)
     }
@@ -94,12 +94,12 @@ impl SourceProject {
         )
     }
 
-    /// What was pushed and when, newest first.
+    /// The versions (pushes) of a merge request, newest first.
     pub fn versions(&self, iid: Iid) -> Result<Vec<Version>> {
         self.get_all(&format!("{}/versions", self.merge_request_path(iid)), &[])
     }
 
-    /// A commit of the project that a pipeline ran in, which need not be this one.
+    /// A commit of the project in which a pipeline ran, which may be a fork.
     pub fn commit(&self, project: ProjectId, sha: &Sha) -> Result<Commit> {
         self.0.http.get(
             &self.0.token,
@@ -107,12 +107,12 @@ impl SourceProject {
         )
     }
 
-    /// The pipelines of a merge request, by what GitLab knows: also those of commits that a merge train made of it.
+    /// The pipelines of a merge request, including those of commits that a merge train made.
     pub fn pipelines(&self, iid: Iid) -> Result<Vec<SourcePipeline>> {
         self.get_all(&format!("{}/pipelines", self.merge_request_path(iid)), &[])
     }
 
-    /// Not there where it ran in a fork.
+    /// A pipeline of this project. One that ran in a fork is not found.
     pub fn pipeline(&self, pipeline: PipelineId) -> Result<SourcePipeline> {
         let path = format!("projects/{}/pipelines/{pipeline}", self.0.project.id);
         self.0.http.get(&self.0.token, &path)
@@ -122,7 +122,7 @@ impl SourceProject {
         self.change(iid, &json!({ "add_labels": label }))
     }
 
-    /// Never the whole list of labels, which would lose what others add meanwhile.
+    /// Never sends the whole list of labels, which would drop labels that others add in the meantime.
     pub fn remove_label(&self, iid: Iid, label: &str) -> Result<MergeRequest> {
         self.change(iid, &json!({ "remove_labels": label }))
     }
@@ -133,14 +133,14 @@ impl SourceProject {
             .put(&self.0.token, &self.merge_request_path(iid), body)
     }
 
-    /// With the text of the bot's own notes alone.
+    /// All discussions of a merge request, with the text only of the bot's own notes.
     pub fn discussions(&self, iid: Iid) -> Result<Vec<Discussion>> {
         let path = format!("{}/discussions", self.merge_request_path(iid));
         let page = with_texts_of(&self.0.bot);
         self.0.http.get_pages(&self.0.token, &path, &[], page)
     }
 
-    /// The discussion, and the note that opens it.
+    /// Returns the discussion and its first note.
     pub fn open_discussion(&self, iid: Iid, body: &str) -> Result<(DiscussionId, NoteId)> {
         #[derive(Deserialize)]
         struct Opened {
@@ -165,7 +165,7 @@ impl SourceProject {
             .post(&self.0.token, &path, &json!({ "body": body }))
     }
 
-    /// No error if it is gone already, for which GitLab has a 500: so that is looked up.
+    /// A discussion that is gone is no error. GitLab answers 500 for it, so that is looked up.
     pub fn resolve(&self, iid: Iid, discussion: &DiscussionId) -> Result<()> {
         #[derive(Deserialize)]
         struct Resolved {
@@ -187,7 +187,7 @@ impl SourceProject {
         }
     }
 
-    /// Marks a merge request as one with unfinished business.
+    /// Sets the bot's 👀, which marks a merge request with unfinished work.
     pub fn mark(&self, iid: Iid) -> Result<()> {
         let path = format!("{}/award_emoji", self.merge_request_path(iid));
         let body = json!({ "name": MARK });
@@ -196,13 +196,13 @@ impl SourceProject {
             .http
             .post_idempotent::<AwardEmoji>(&self.0.token, &path, Some(&body))
         {
-            // That is what GitLab answers where it is there already.
+            // GitLab answers this if the reaction is there already.
             Err(error) if error.not_found() && error.message.contains("taken") => Ok(()),
             marked => marked.map(drop),
         }
     }
 
-    /// Takes the bot's mark off, if it is there.
+    /// Removes the bot's 👀, if it is there.
     pub fn unmark(&self, iid: Iid) -> Result<()> {
         let path = format!("{}/award_emoji", self.merge_request_path(iid));
         let reactions: Vec<AwardEmoji> = self.get_all(&path, &[])?;
@@ -226,7 +226,7 @@ impl SourceProject {
             .put(&self.0.token, &path, &json!({ "body": body }))
     }
 
-    /// No error if it is gone already.
+    /// A note that is gone already is no error.
     pub fn delete_note(&self, iid: Iid, note: NoteId) -> Result<()> {
         let path = format!("{}/notes/{note}", self.merge_request_path(iid));
         match self.0.http.delete(&self.0.token, &path) {
@@ -236,14 +236,14 @@ impl SourceProject {
     }
 }
 
-/// As [`SourceProject::list`], of a project that has not been looked at yet.
+/// Like [`SourceProject::list`], for a project that has not been read yet.
 pub fn list(
     http: &Http,
     token: &Token,
     project_path: &str,
     listing: Listing,
 ) -> Result<Vec<Listed>> {
-    // Ascending by creation, so that what is added or leaves while pages are read moves nothing past us.
+    // Oldest first, so that what is added or removed while pages are read hides no row from us.
     let mut query = vec![
         ("order_by", "created_at".to_owned()),
         ("sort", "asc".to_owned()),

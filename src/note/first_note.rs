@@ -1,4 +1,4 @@
-//! The words of a discussion's first note, which is edited as things change.
+//! The texts of a discussion's first note, which bench-bot edits as things change.
 
 use super::words::{code, link};
 use super::{Marker, OpeningNote, Unstarted, marked};
@@ -6,10 +6,10 @@ use crate::id::{PipelineId, ProjectId, Sha};
 use crate::record::Task;
 use crate::snapshot::Request;
 
-/// The first note, as the discussion is opened. `project`: the benchmark project, here and below.
+/// The first note when the discussion is opened. `project`, here and below: the benchmark project.
 pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option<&Sha>) -> String {
     let text = format!(
-        "**Benchmark requested**: {} waits to be started, as long as the label {} is on.",
+        "**Benchmark requested**: it starts soon for {}, unless somebody takes the label {} off.",
         code(branch),
         code(&request.label)
     );
@@ -25,7 +25,7 @@ pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option
     marked(&text, &marker)
 }
 
-/// The first note while GitLab refuses to start the pipeline.
+/// The first note after GitLab has refused the pipeline.
 pub fn refused(
     task: &Task,
     request: &Request,
@@ -33,11 +33,11 @@ pub fn refused(
     (state, reason): (Unstarted, &str),
 ) -> String {
     let again = match state {
-        Unstarted::Unavailable => "It starts once that is fixed in the benchmark project",
+        Unstarted::Unavailable => "It starts once this is fixed in the benchmark project",
         Unstarted::Refused | Unstarted::Closed => "Later runs try again",
     };
     let text = format!(
-        "**Benchmark not started**: GitLab refuses the pipeline for commit {} of {}: {}. \
+        "**Benchmark not started**: GitLab refused the pipeline for commit {} of {}: {}. \
          {again}, as long as the label {} is on.",
         code(task.sha.short()),
         code(&task.branch),
@@ -56,7 +56,7 @@ pub fn refused(
     marked(&text, &marker)
 }
 
-/// Why a request went away before its turn.
+/// Why a request went away before its benchmark started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     Unlabelled,
@@ -64,8 +64,8 @@ pub enum CloseReason {
     Closed,
 }
 
-/// The first note of a discussion in which nothing will happen any more. One that links to a pipeline is of a benchmark
-/// that somebody deleted, or that ended where this run does not look.
+/// The first note of a discussion in which nothing more will happen. If it links to a pipeline, somebody deleted that
+/// pipeline, or it ended in another project.
 pub fn closed(opening: &OpeningNote, label: &str, why: CloseReason) -> String {
     let label = code(label);
     let why = match why {
@@ -79,7 +79,8 @@ pub fn closed(opening: &OpeningNote, label: &str, why: CloseReason) -> String {
             format!("**Benchmark without an outcome**: pipeline {pipeline} is gone, and {why}.")
         }
     };
-    let text = format!("{text} To ask again, put the label {label} on an open merge request.");
+    let text =
+        format!("{text} To request it again, add the label {label} to an open merge request.");
     let marker = Marker::Start {
         request: opening.request,
         pipeline: None,
@@ -92,7 +93,7 @@ pub fn closed(opening: &OpeningNote, label: &str, why: CloseReason) -> String {
     marked(&text, &marker)
 }
 
-/// The first note once the pipeline exists.
+/// The first note when the pipeline has been created.
 pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &str) -> String {
     let base = match &task.base {
         Some(base) => format!(
@@ -103,7 +104,7 @@ pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &
         None => String::new(),
     };
     let text = format!(
-        "**Benchmark started**: {} measures commit {} of {}{base}. The outcome will be posted here. \
+        "**Benchmark started**: {} measures commit {} of {}{base}. I'll post the result here. \
          To cancel it, take the label {} off.",
         link(pipeline, web_url),
         code(task.sha.short()),

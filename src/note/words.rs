@@ -1,27 +1,28 @@
-//! The words of each note: one function a note.
+//! The texts of the reply with the outcome.
 
 use chrono::TimeDelta;
 
+use super::fold::folded;
 use super::{MARKER, Marker, OutcomeNote, marked};
 use crate::gitlab::answer::{Job, Outcome};
 use crate::id::PipelineId;
 use crate::record::Record;
 
-/// How a benchmark came to its end.
+/// How a benchmark ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Pipeline(Outcome),
-    /// Its pipeline passed, though the job that has the results failed.
+    /// Its pipeline passed, but the results job failed.
     ResultsFailed,
-    /// The label was taken off, or put on again, while it ran.
+    /// The label was taken off, or added again, during the benchmark.
     Withdrawn,
     TimedOut,
-    /// All its jobs ended but manual ones, which nobody started.
+    /// All its jobs have ended except manual ones, which nobody started.
     Blocked,
 }
 
 impl End {
-    /// GitLab's word for it, or one of ours.
+    /// GitLab's word, or one of ours.
     pub fn word(self) -> &'static str {
         match self {
             End::Pipeline(outcome) => outcome.word(),
@@ -34,7 +35,7 @@ impl End {
 
     fn sign(self) -> &'static str {
         match self {
-            End::Pipeline(Outcome::Success) => "✅",
+            End::Pipeline(Outcome::Success) => "🏁",
             End::Pipeline(Outcome::Failed) | End::ResultsFailed => "❌",
             End::Pipeline(Outcome::Canceled) => "🚫",
             End::Pipeline(Outcome::Skipped) => "⏭️",
@@ -48,7 +49,7 @@ impl End {
         matches!(self, End::Withdrawn | End::TimedOut | End::Blocked)
     }
 
-    /// GitLab's word for what became of the pipeline, where it has ended.
+    /// GitLab's word for the pipeline's outcome, if it has ended.
     fn status(self) -> Option<&'static str> {
         match self {
             End::Pipeline(outcome) => Some(outcome.word()),
@@ -58,31 +59,33 @@ impl End {
     }
 }
 
-/// What is posted about an ended benchmark besides its outcome.
+/// What a reply says in addition to the outcome.
 #[derive(Debug, Default)]
 pub struct Details {
-    /// The jobs that made the pipeline fail, or those that were to leave results.
+    /// The jobs that made the pipeline fail, or the failed results jobs.
     pub failed: Vec<Job>,
     pub results: Option<Results>,
     pub spent: Option<Spent>,
-    /// The word for its first end, where somebody retried it since.
+    /// The word of its first end, if somebody retried it since.
     pub first_end: Option<String>,
 }
 
-/// What a benchmark that did not end in time spent its time on.
+/// How a benchmark that did not end in time spent its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
     pub waiting: TimeDelta,
-    /// `None` if it never began.
+    /// `None` if it never started.
     pub running: Option<TimeDelta>,
 }
 
-/// The artifacts of the job that has the results.
+/// The artifacts of the results job.
 #[derive(Debug)]
 pub struct Results {
     pub job: Job,
-    /// What it says of them itself, in a line.
+    /// The first line of its summary.
     pub summary: Option<String>,
+    /// What follows that line, as Markdown.
+    pub figures: String,
 }
 
 const TO_BE_CANCELLED: &str = "is to be cancelled";
@@ -90,10 +93,14 @@ const TO_BE_CANCELLED: &str = "is to be cancelled";
 /// The reply that posts the outcome.
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
+    let commit = code(record.task.sha.short());
     let pipeline = link(record.pipeline, &record.web_url);
     let (summary, artifacts) = (summary(details), artifacts(details));
     let mut more = match end {
-        End::Pipeline(Outcome::Success) => format!("{summary}Results: {artifacts}{pipeline}."),
+        End::Pipeline(Outcome::Success) => match artifacts.is_empty() {
+            true => summary,
+            false => format!("{summary}Results: {}.", artifacts.trim_end_matches(", ")),
+        },
         End::Pipeline(_) => {
             let failures = failures(details, label);
             format!("{summary}See {artifacts}{pipeline}. {failures}")
@@ -101,21 +108,21 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         End::ResultsFailed => {
             let failures = failures(details, label);
             format!(
-                "Its pipeline passed, but there are no results to rely on. See {artifacts}{pipeline}. {failures}"
+                "Its pipeline passed, but the results job failed, so there are no reliable results. See {artifacts}{pipeline}. {failures}"
             )
         }
         End::Withdrawn => format!(
-            "The label {} was taken off or put on again, so {pipeline} {TO_BE_CANCELLED}.",
+            "The label {} was taken off or added again, so {pipeline} {TO_BE_CANCELLED}.",
             code(label)
         ),
         End::TimedOut => format!(
-            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, put the label {} on again.",
+            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, add the label {} again.",
             too_long(details.spent),
             code(label)
         ),
         End::Blocked => format!(
-            "{summary}All its jobs have ended but manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
-             {}To try again, put the label {} on again.",
+            "{summary}All its jobs have ended except manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
+             {}To try again, add the label {} again.",
             match artifacts.is_empty() {
                 true => String::new(),
                 false => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
@@ -126,10 +133,19 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     if let Some(first) = &details.first_end {
         more += &format!(" It was {} at first, and somebody retried it.", code(first));
     }
-    let text = format!(
-        "{sign} **Benchmark {word}**: commit {}. {more}",
-        code(record.task.sha.short())
-    );
+    let lead = match end {
+        // GitLab's word alone would read as if the commit were no slower.
+        End::Pipeline(Outcome::Success) => {
+            format!("**Benchmark finished**: {pipeline} for commit {commit} ended with {word}")
+        }
+        _ => format!("**Benchmark {word}**: commit {commit}"),
+    };
+    let figures = match (end, &details.results) {
+        (End::ResultsFailed, _) | (_, None) => String::new(),
+        (_, Some(results)) => folded(&results.figures),
+    };
+    let text = format!("{sign} {lead}. {}", more.trim_start());
+    let text = format!("{}{figures}", text.trim_end());
     let marker = Marker::Outcome {
         request: record.task.request,
         cancels: end.cancels(),
@@ -141,7 +157,7 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     marked(&text, &marker)
 }
 
-/// The same reply, once it is known what became of the pipeline that it said is to be cancelled.
+/// The same reply, when the outcome of the pipeline that was to be cancelled is known.
 pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
     let text = note.body.rsplit_once(MARKER.0).map_or("", |(text, _)| text);
     let became = match outcome {
@@ -163,7 +179,7 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
     marked(&text, &marker)
 }
 
-/// Not in inline code, which is text of others and may say the same: what it is replaced by may end the code.
+/// Replaces text outside inline code, which is foreign text that may contain the same words.
 fn replace_own(text: &str, from: &str, to: &str) -> String {
     let (mut replaced, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('`') {
@@ -180,7 +196,7 @@ fn replace_own(text: &str, from: &str, to: &str) -> String {
 }
 
 fn too_long(spent: Option<Spent>) -> String {
-    // Seconds are of no interest after hours.
+    // Nobody needs seconds after hours.
     let lasting = |time: TimeDelta| {
         let minutes = u64::try_from(time.num_minutes()).unwrap_or(0);
         humantime::format_duration(std::time::Duration::from_secs(minutes * 60)).to_string()
@@ -190,7 +206,7 @@ fn too_long(spent: Option<Spent>) -> String {
         Some(Spent {
             waiting,
             running: None,
-        }) => format!("It never began: it waited for {}", lasting(waiting)),
+        }) => format!("It never started: it waited for {}", lasting(waiting)),
         Some(Spent {
             waiting,
             running: Some(running),
@@ -215,7 +231,7 @@ impl OutcomeNote {
     }
 }
 
-/// In characters; a longer one is cut off.
+/// In characters. A longer one is cut off.
 const LONGEST_SUMMARY: usize = 200;
 
 fn summary(details: &Details) -> String {
@@ -244,7 +260,7 @@ fn artifacts(details: &Details) -> String {
     })
 }
 
-/// Whose failure a job's is, as far as GitLab's reason tells.
+/// What made a job fail, as far as GitLab's reason shows.
 #[derive(PartialEq)]
 enum FailureCause {
     Script,
@@ -252,8 +268,8 @@ enum FailureCause {
     Unsaid,
 }
 
-/// Only what another attempt may well be spared counts as the machine's. GitLab's words are listed in its
-/// `app/models/concerns/enums/ci/commit_status.rb`, and each version has some more.
+/// Only a failure that may well not happen again counts as the machine's. GitLab's words are listed in its
+/// `app/models/concerns/enums/ci/commit_status.rb`, and each version adds some.
 fn failure_cause(job: &Job) -> FailureCause {
     match job.failure_reason() {
         "script_failure" => FailureCause::Script,
@@ -275,7 +291,7 @@ fn failure_cause(job: &Job) -> FailureCause {
 
 const MAX_JOBS: usize = 5;
 
-/// Which jobs failed and why, and whether it is worth while just to ask again.
+/// Which jobs failed and why, and how to try again.
 fn failures(details: &Details, label: &str) -> String {
     let named = &details.failed[..details.failed.len().min(MAX_JOBS)];
     let mut text = String::new();
@@ -306,20 +322,20 @@ fn failures(details: &Details, label: &str) -> String {
             .iter()
             .all(|job| failure_cause(job) == FailureCause::Machine);
     let again = match machine {
-        true => "Just put",
-        false => "To try again, put",
+        true => "Just add",
+        false => "To try again, add",
     };
-    text + &format!("{again} the label {} on again.", code(label))
+    text + &format!("{again} the label {} again.", code(label))
 }
 
 pub(super) fn link(pipeline: PipelineId, web_url: &str) -> String {
     format!("[pipeline {pipeline}]({web_url})")
 }
 
-/// GitLab's Markdown does not take a longer row of backticks for a fence.
+/// GitLab's Markdown does not accept a longer row of backticks as a fence.
 const LONGEST_FENCE: usize = 80;
 
-/// Text of anyone's as inline code: one line, nothing invisible, and fenced by more backticks than it has in a row.
+/// Foreign text as inline code: one line without invisible characters, in a fence longer than any row of backticks in it.
 pub(super) fn code(text: &str) -> String {
     let mut text = crate::sanitize::one_line(text);
     let longest_row = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or(0);

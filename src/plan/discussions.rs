@@ -1,4 +1,4 @@
-//! Which of the bot's notes belong to a record, and what of them is missing or too much.
+//! Which of the bot's notes belong to a record, and which are missing or duplicates.
 
 use super::Resolve;
 use crate::gitlab::answer::{Outcome, Status};
@@ -6,7 +6,7 @@ use crate::id::NoteId;
 use crate::note::{self, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
 
-/// Whether, once that record is finished, nothing else of the bot's is unfinished on its merge request.
+/// Whether finishing this record leaves no other unfinished request on its merge request.
 pub fn is_last_unfinished(threads: &[Thread], record: &Record) -> bool {
     let task = &record.task;
     let mut others =
@@ -14,7 +14,7 @@ pub fn is_last_unfinished(threads: &[Thread], record: &Record) -> bool {
     others.next().is_none()
 }
 
-/// The discussion that the record names, else another that was opened for the same request.
+/// The discussion that the record names, or else another that was opened for the same request.
 pub(super) fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a Thread> {
     let task = &record.task;
     let opened = |thread: &&Thread| thread.opened_for(task.request, &task.label).is_some();
@@ -22,14 +22,14 @@ pub(super) fn thread_of<'a>(threads: &'a [Thread], record: &Record) -> Option<&'
     named.or_else(|| threads.iter().find(opened))
 }
 
-/// The outcome that is posted is that of another record, which no list may show any more.
+/// The posted outcome is that of another record, which lists may no longer show.
 pub(super) fn is_other_outcome_posted(threads: &[Thread], record: &Record) -> bool {
     let of = |(_, note): (&Thread, &OutcomeNote)| note.pipeline;
     let told: Vec<_> = outcomes(threads, record).filter_map(of).collect();
     !told.is_empty() && !told.contains(&record.pipeline)
 }
 
-/// The first note of the record's discussion, if it does not link to the record's pipeline.
+/// The first note of the record's discussion, if it lacks the link to the record's pipeline.
 pub fn unlinked<'a>(threads: &'a [Thread], record: &Record) -> Option<&'a OpeningNote> {
     if is_other_outcome_posted(threads, record) {
         return None;
@@ -50,13 +50,13 @@ pub(super) fn outcomes<'a>(
     all.filter(|(_, note)| note.is_about(task.request, &task.label))
 }
 
-/// The one that stays where there are several.
+/// The outcome to keep if there are several.
 fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread, &'a OutcomeNote)> {
     let standing = thread_of(threads, record).map(|thread| &thread.id);
     outcomes(threads, record).min_by_key(|(thread, note)| (Some(&thread.id) != standing, note.note))
 }
 
-/// The discussion that is still to be resolved, since the outcome is posted there.
+/// The discussion with the outcome, if it has yet to be resolved.
 pub fn unresolved<'a>(
     threads: &'a [Thread],
     record: &Record,
@@ -70,8 +70,8 @@ pub fn unresolved<'a>(
     (!thread.resolved && resolve.takes(success)).then_some(thread)
 }
 
-/// The bot's notes about a request that are one too many: two runs at once, or a write whose answer was lost, can
-/// make a second discussion or a second reply.
+/// The bot's duplicate notes about a request. Two runs at once, or a write whose response was lost, can create a second
+/// discussion or a second reply.
 pub fn redundant_notes(threads: &[Thread], record: &Record) -> Vec<NoteId> {
     let task = &record.task;
     let standing = thread_of(threads, record).map(|thread| &thread.id);

@@ -1,17 +1,17 @@
-//! Why a merge request is benchmarked next, or is not: the rules one by one, where the plan needs only the first
-//! that does not hold.
+//! Explains why a merge request is or is not benchmarked next. It evaluates all rules one by one, while the plan stops at
+//! the first that does not hold.
 
 use super::requests::{passed, unserved, vouched};
 use super::{Plan, Rules, Verdict};
 use crate::snapshot::{MergeRequest, Origin, Request, Snapshot};
 
-/// One thing that has to hold before the next scan starts the benchmark.
+/// A condition for the next scan to start the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Condition {
     pub name: ConditionName,
-    /// `None` where it does not come to that, or cannot be told.
+    /// `None` if an earlier condition does not hold, or if it is unknown.
     pub holds: Option<bool>,
-    /// Which rule says so, where one does.
+    /// The rule that does not hold.
     pub verdict: Option<Verdict>,
 }
 
@@ -19,7 +19,7 @@ pub struct Condition {
 pub enum ConditionName {
     Open,
     Labelled,
-    /// No benchmark serves its request yet.
+    /// There is no benchmark for its request yet.
     Unserved,
     /// Somebody vouches for the commit of a fork.
     AsLabelled,
@@ -27,11 +27,11 @@ pub enum ConditionName {
     PipelineOfHead,
     PipelineEnded,
     PipelinePassed,
-    /// Its place in the queue is among those that start next.
+    /// Its place in the queue is among those that the next scan starts.
     Turn,
 }
 
-/// In the order in which they come about. `request`: the one that is explained, where the label is on.
+/// Returns the conditions in the order in which they are usually met. `request`: `None` if the label is off.
 pub fn explain(
     snapshot: &Snapshot,
     plan: &Plan,
@@ -85,7 +85,7 @@ pub fn explain(
     conditions
 }
 
-/// The steps of [`passed`], each of which asks for the one before it.
+/// The steps of [`passed`]. Each one depends on the one before it.
 fn pipeline(mr: &MergeRequest) -> impl Iterator<Item = Condition> {
     const STEPS: [(ConditionName, Verdict); 4] = [
         (ConditionName::Pipeline, Verdict::NoPipeline),
@@ -104,7 +104,7 @@ fn pipeline(mr: &MergeRequest) -> impl Iterator<Item = Condition> {
             let holds = match failed_at {
                 Some(at) if step > at => None,
                 Some(at) => Some(step < at),
-                // A verdict of `passed` that is none of these steps would be no step that holds.
+                // If `passed` fails with a verdict that is not among these steps, none of them is known to hold.
                 None => failing.is_none().then_some(true),
             };
             Condition {

@@ -1,5 +1,4 @@
-//! Which pipelines take one of the places that `--max-in-flight` gives: those that may use a machine and that somebody
-//! will end.
+//! Which pipelines count towards `--max-in-flight`: those that may use a machine and that somebody will end.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,13 +18,13 @@ pub struct InFlight<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Taken,
-    /// It waits for a manual job and uses no machine.
+    /// It waits for a manual job, so it uses no machine.
     Blocked,
-    /// Nobody has ended it in time: it holds up the queue no longer.
+    /// Nobody has ended it in time, so it no longer holds up the queue.
     Overdue,
 }
 
-/// How long reconcile has for cancelling what is stuck.
+/// How long after `--timeout` a stuck pipeline still counts, so that reconcile can cancel it.
 pub const GRACE: TimeDelta = TimeDelta::hours(1);
 
 pub(super) fn of_record(snapshot: &Snapshot, record: &Record, rules: &Rules) -> Place {
@@ -37,7 +36,7 @@ pub(super) fn of_record(snapshot: &Snapshot, record: &Record, rules: &Rules) -> 
     place(&record.status, overdue)
 }
 
-/// One that does not stand for its request is cancelled however often somebody retries it.
+/// A duplicate record is cancelled even if somebody retries it, so its time counts from its last change.
 pub(super) fn in_flight_since(snapshot: &Snapshot, record: &Record) -> DateTime<Utc> {
     match is_primary(snapshot, record) {
         true => record.created_at,
@@ -45,7 +44,7 @@ pub(super) fn in_flight_since(snapshot: &Snapshot, record: &Record) -> DateTime<
     }
 }
 
-/// `None` where it has ended.
+/// `None` if it has ended.
 pub(super) fn of_unreadable(
     snapshot: &Snapshot,
     found: &Unreadable,
@@ -58,7 +57,7 @@ pub(super) fn of_unreadable(
     (!status.ended()).then(|| place(status, overdue))
 }
 
-/// A retry begins its time again, as does whatever else has changed its status since.
+/// `since`: the pipeline's last change of status, so a retry starts its time again.
 fn is_overdue_for_others(snapshot: &Snapshot, since: DateTime<Utc>, rules: &Rules) -> bool {
     snapshot.now - since > rules.timeout * 2
 }
@@ -71,7 +70,7 @@ fn place(status: &Status, overdue: bool) -> Place {
     }
 }
 
-/// Whether somebody retried it when it was known how it had ended: then it is theirs to end.
+/// Whether somebody retried it after its outcome was posted: then that person has to end it.
 pub fn was_retried(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut outcomes = threads.flat_map(|thread| &thread.outcomes);

@@ -1,4 +1,4 @@
-//! What a refused pipeline means for the requests behind it.
+//! What GitLab's refusal of a pipeline means for the other requests.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -6,19 +6,19 @@ use chrono::{DateTime, Utc};
 
 use crate::gitlab::Error;
 
-/// So many refusals in one run are enough: what else there is to ask is left to the next.
+/// The most refusals in one run. The rest of the queue is left to the next run.
 pub const MAX_REFUSALS: usize = 6;
 
-/// What a refusal lies in.
+/// Where the reason of a refusal lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusedBy {
-    /// The benchmark project, its settings or the bot's rights there: every request would be refused alike.
+    /// In the benchmark project, its settings or the bot's role there: GitLab would refuse every request.
     Project,
-    /// It may be this request alone, or its label.
+    /// Possibly in this request or its label.
     Request,
 }
 
-/// GitLab's words for what concerns all pipelines of a project, see `lib/gitlab/ci/pipeline/chain/`.
+/// GitLab's messages that concern all pipelines of a project: see `lib/gitlab/ci/pipeline/chain/`.
 const OF_PROJECT: [&str; 13] = [
     "Project is deleted",
     "Pipelines are disabled",
@@ -47,16 +47,15 @@ impl RefusedBy {
     }
 }
 
-/// Which of the requests that GitLab refused in earlier runs are asked for again in this one, after all others: a few,
-/// and others each time, so that each has its turn without any run's asking by the dozen.
+/// The requests that GitLab refused in earlier runs, in the order in which this run tries them again, after all others:
+/// a different one first each time, so that each is tried in some run although a run stops after a few refusals.
 ///
-/// Which ones is drawn by lot from the time: counted off, a schedule could come round to the same ones for ever.
-pub fn to_retry<T>(mut refused: Vec<T>, most: usize, now: DateTime<Utc>) -> Vec<T> {
+/// The first is chosen at random, by a hash of the time: with fixed steps, a schedule could hit the same ones for ever.
+pub fn to_retry<T>(mut refused: Vec<T>, now: DateTime<Utc>) -> Vec<T> {
     let mut lot = DefaultHasher::new();
     now.timestamp().hash(&mut lot);
     let waiting = u64::try_from(refused.len()).unwrap_or(u64::MAX);
     let from = lot.finish().checked_rem(waiting).unwrap_or(0);
     refused.rotate_left(usize::try_from(from).unwrap_or(0));
-    refused.truncate(most);
     refused
 }

@@ -1,5 +1,5 @@
-//! What is to be done about records and discussions: what ended is posted, what is not asked for any more is cancelled,
-//! what is missing is put in, and every discussion comes to its end.
+//! What reconcile does about records and discussions: it posts outcomes, cancels withdrawn benchmarks, adds missing links,
+//! and brings every discussion to an end.
 
 use std::collections::BTreeSet;
 
@@ -15,68 +15,69 @@ use crate::note::{self, CloseReason, OpeningNote, OutcomeNote, Thread};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
 
-/// Something to be done on one merge request.
+/// Something to do on one merge request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Repair<'a> {
     /// About a record.
     Record(&'a Record, RecordRepair<'a>),
-    /// A request went away before it had a record.
+    /// Close a request that went away before it had a record.
     Close(Closing<'a>),
-    /// The bot's mark says that something is unfinished there, and nothing is.
+    /// Remove 👀: nothing is unfinished there.
     Unmark(Iid),
-    /// Something is, and it does not say so, so that a later run might not find its end.
+    /// Set 👀: something is unfinished there, and without 👀 a later run might not find its end.
     Mark(Iid),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordRepair<'a> {
-    /// Put the link into the discussion's first note, and take out what is one too many.
+    /// Add the link to the discussion's first note, and delete duplicate notes.
     Link,
-    /// Post the outcome, then take the label off where it still is on.
+    /// Post the outcome, then take the label off if it is still on.
     Finish {
         outcome: Outcome,
         reply: Reply<'a>,
         labelled: Option<&'a Request>,
     },
-    /// Say in the reply what became of the pipeline since.
+    /// Edit the reply, since the pipeline has another outcome now.
     Amend(Outcome, &'a OutcomeNote),
-    /// Say so, then cancel.
+    /// Reply, then cancel.
     Withdraw(Reply<'a>),
-    /// Say so, cancel, then take the label off where it still is on.
+    /// Reply, cancel, then take the label off if it is still on.
     TimeOut {
         reply: Reply<'a>,
         labelled: Option<&'a Request>,
     },
-    /// What was said to be cancelled still goes on, another record stands for the request, or its merge request is gone.
+    /// Cancel without a reply: a reply has announced the cancel already, another record serves the request, or the merge
+    /// request is gone.
     Cancel,
 }
 
-/// Whether the discussion has the one reply with the outcome.
+/// Whether the reply with the outcome has been posted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reply<'a> {
     Posted,
     Due(&'a Thread),
-    /// A person deleted the discussion.
+    /// Somebody deleted the discussion.
     DueInNewThread,
 }
 
-/// A request that has neither a record nor a future.
+/// A request that has no record and will never have one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing<'a> {
     pub mr: &'a MergeRequest,
-    /// Its discussion, where there is one.
+    /// Its discussion, if there is one.
     pub discussion: Option<(&'a Thread, &'a OpeningNote)>,
     pub label: String,
     pub why: CloseReason,
-    /// Its label is still on.
+    /// The request, if its label is still on.
     pub labelled: Option<&'a Request>,
-    /// Nothing else of the bot's is unfinished there.
+    /// Whether nothing else of the bot's is unfinished on the merge request.
     pub at_rest: bool,
 }
 
-/// How long a cancellation is asked for again and again: whatever still goes on then is for a person to deal with.
+/// How long each run repeats a cancel. After that, a person has to deal with the pipeline.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
-/// The same where no note tells since when: from the time-out on, so that a run comes to it that looks once in days.
+/// The same if no note says when cancelling began: counted from the timeout, and long enough for rare runs.
 const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::days(7);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
@@ -120,7 +121,7 @@ impl Repair<'_> {
         }
     }
 
-    /// The mark goes with it.
+    /// Whether carrying it out may also remove 👀.
     fn ends_something(&self) -> bool {
         match self {
             Repair::Record(_, what) => !matches!(
@@ -145,13 +146,13 @@ pub(super) fn repair<'a>(
 fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option<RecordRepair<'a>> {
     let task = &record.task;
     let cancelling = record.status.word() == "canceling";
-    // Where nothing is posted that would tell since when it is being cancelled.
+    // For cases in which no note says when cancelling began.
     let cancel_in_silence = || {
         let age = snapshot.now - places::in_flight_since(snapshot, record);
         let is_lost = age > rules.timeout + CANCELLING_IN_SILENCE;
         (!record.status.ended() && !cancelling && !is_lost).then_some(RecordRepair::Cancel)
     };
-    // Whatever else is known: no two may go on for one request.
+    // No matter what else is known, no two benchmarks may run for one request.
     if snapshot.gone.contains(&task.mr) || !is_primary(snapshot, record) {
         return cancel_in_silence();
     }
@@ -172,13 +173,13 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     };
     let labelled = snapshot.request_of(record);
     let is_on = labelled.is_some();
-    // GitLab took no word of it then, or a person has deleted it since.
+    // Then GitLab refused the note, or somebody has deleted it since.
     let is_label_removed_by_bot =
         is_label_removed_by_bot(mr, task.request, &task.label, &snapshot.bot);
     let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
     let link = (!mended).then_some(RecordRepair::Link);
     match &record.status {
-        // Where the label went before anybody looked, whoever reads the discussion still waits for the outcome.
+        // Even if the label was taken off before this run, readers of the discussion still wait for the outcome.
         Status::Ended(outcome)
             if is_on || (matches!(reply, Reply::Due(_)) && !is_label_removed_by_bot) =>
         {
@@ -190,7 +191,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
         }
         Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
             Some(note) => Some(RecordRepair::Amend(*outcome, note)),
-            // A run stopped when it had posted the outcome, and then the label went.
+            // A run was interrupted after it had posted the outcome, and then somebody took the label off.
             None if posted.is_some() => link,
             None => None,
         },
@@ -198,7 +199,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             Some(note) if is_to_be_cancelled(snapshot, note) && !cancelling => {
                 Some(RecordRepair::Cancel)
             }
-            // It is canceling, a person has to deal with it, or somebody retried it: that is theirs to end.
+            // It is canceling, or a person has to deal with it, or somebody retried it and has to end it.
             _ => None,
         },
         Status::Alive(_) if !is_on && withdrawn(mr, task.request, &task.label) => match reply {
@@ -216,12 +217,12 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     }
 }
 
-/// The reply says otherwise than the pipeline ended: it was to be cancelled, or somebody retried it.
+/// The reply names another status than the pipeline's: it was to be cancelled, or somebody retried it.
 fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
     note.pipeline == Some(record.pipeline) && note.status.as_deref() != Some(outcome.word())
 }
 
-/// It has been said that this is cancelled, and it is not known to have been. Older notes do not tell.
+/// The reply announces a cancel, and the pipeline is not known to be cancelled yet.
 fn is_to_be_cancelled(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
     note.cancels && note.status.is_none() && is_recent(snapshot, note)
 }
@@ -231,13 +232,13 @@ fn is_recent(snapshot: &Snapshot, note: &OutcomeNote) -> bool {
     posted_at.is_some_and(|at| snapshot.now - at <= CANCELLING)
 }
 
-/// Whether its outcome is posted.
+/// Whether the record's outcome is posted.
 pub fn is_outcome_posted(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr);
     threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
 }
 
-/// What was cancelled in vain for so long that only a person can end it.
+/// Whether cancelling has failed for so long that only a person can end the pipeline.
 pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut notes = threads.flat_map(|thread| &thread.outcomes);
@@ -250,13 +251,13 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
         })
 }
 
-/// A label that is only missing, renamed or deleted is no evidence: that it was taken off, or put on once more, is.
+/// Only a removal or another addition is evidence of a withdrawal. A missing, renamed or deleted label is not.
 fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
     since(mr, request, label).next().is_some()
 }
 
-/// The bot itself took the label off, which it does last of all: what could be told then was. Unless it put the label
-/// back at once, since it had taken off what another run had put on anew.
+/// The bot itself took the label off. It does so last, so whatever could be posted has been posted; unless it added the
+/// label again at once, since it had taken off what another run had just added.
 fn is_label_removed_by_bot(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
     let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
     later.sort_by_key(|event| event.id);
@@ -268,7 +269,7 @@ fn is_label_removed_by_bot(mr: &MergeRequest, request: RequestId, label: &str, b
     did(later.first(), "remove") && !did(later.get(1), "add")
 }
 
-/// What happened to the label after it was put on for that request, whatever it is called now.
+/// The events of the label after the request's own, whatever the label is called now.
 fn since<'a>(
     mr: &'a MergeRequest,
     request: RequestId,
@@ -281,7 +282,7 @@ fn since<'a>(
     later.filter(move |event| name(event).as_ref() == Some(&present))
 }
 
-/// The label has another name by now, and has not been taken off: a run that names it so has yet to do that.
+/// The label was renamed and is still on: a run with the new name has to take it off.
 pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> bool {
     let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
     let asked = events.iter().find(|event| event.id == request);
@@ -290,7 +291,7 @@ pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> boo
     present.is_some() && !events.iter().any(later)
 }
 
-/// Requests without a record that will never have one: their merge request was merged or closed, or the label has gone.
+/// Requests that will never have a record: their merge request was merged or closed, or the label was taken off.
 fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
     let left = match mr.state.as_str() {
         "merged" => Some(CloseReason::Merged),
@@ -314,7 +315,7 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
             by: None,
             triggered: None,
         };
-        // Whoever asks again gets a discussion of their own: another run may be at work in this one.
+        // A new request gets a new discussion, since another run may be using this one.
         let unlabelled = withdrawn(mr, request.id, label);
         let why = left.or(unlabelled.then_some(CloseReason::Unlabelled));
         let thread = threads
@@ -372,7 +373,7 @@ fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> 
     closings
 }
 
-/// Nothing of the bot's is unfinished there. It is asked only where the discussions were read.
+/// Whether nothing of the bot's is unfinished on the merge request. `false` if its discussions were not read.
 fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
     let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
     let Some(threads) = snapshot.threads.get(&iid) else {
@@ -386,7 +387,7 @@ fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         let label = opening.label.as_ref();
         label.is_some_and(|label| is_renamed(&mr.events, opening.request, label))
     });
-    // What was put aside untold stays so.
+    // If the bot took the label off without an outcome, it will not post one later.
     let mut unfinished = note::unfinished(threads).filter(|opening| {
         let label = opening.label.as_deref().unwrap_or_default();
         !is_label_removed_by_bot(mr, opening.request, label, &snapshot.bot)

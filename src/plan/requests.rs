@@ -1,4 +1,4 @@
-//! What one request waits for.
+//! The rules about a single request.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,7 +9,7 @@ use crate::note::Triggered;
 use crate::record::Record;
 use crate::snapshot::{About, HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 
-/// A labelled merge request is ready, or waits for this reason.
+/// Returns the queued request, or why it waits.
 pub(super) fn judge<'a>(
     snapshot: &Snapshot,
     mr: &'a MergeRequest,
@@ -22,7 +22,7 @@ pub(super) fn judge<'a>(
     Ok(Queued { again, ..queued })
 }
 
-/// No benchmark serves the request, as far as can be told.
+/// Whether no benchmark serves the request yet, as far as is known.
 pub(super) fn unserved(
     snapshot: &Snapshot,
     mr: &MergeRequest,
@@ -44,8 +44,8 @@ pub(super) fn unserved(
     }
 }
 
-/// A benchmark is younger than the request that it serves. One that GitLab hides from this user may only serve a
-/// request for which the bot has opened a discussion.
+/// Whether an unreadable pipeline may serve the request. A benchmark is always younger than its request. One whose
+/// variables GitLab hides from this user can only serve a request for which the bot has opened a discussion.
 pub(super) fn may_serve(
     snapshot: &Snapshot,
     found: &Unreadable,
@@ -66,7 +66,7 @@ pub(super) fn may_serve(
     younger && (!found.is_hidden || opened())
 }
 
-/// Whether another record, of a lower id, may stand for the same request: one that could not be read.
+/// Whether an unreadable pipeline with a lower id may be the primary record of the same request.
 pub(super) fn may_be_duplicate(snapshot: &Snapshot, mr: &MergeRequest, record: &Record) -> bool {
     let task = &record.task;
     let event = mr.events.iter().find(|event| event.id == task.request);
@@ -83,12 +83,12 @@ pub(super) fn may_be_duplicate(snapshot: &Snapshot, mr: &MergeRequest, record: &
         || unreadable.any(|found| may_serve(snapshot, found, mr, &request))
 }
 
-/// The lowest of those that serve the same request stands for it; the others are cancelled.
+/// Of several records of one request, the one with the lowest id is primary; the others are cancelled.
 pub(super) fn is_primary(snapshot: &Snapshot, record: &Record) -> bool {
     primary_record(snapshot, record).pipeline == record.pipeline
 }
 
-/// The record that stands for a request: where two runs at once made two, the one with the lowest pipeline id.
+/// The primary record of a request: if two runs at once created two, the one with the lowest pipeline id.
 pub fn record_of<'a>(
     snapshot: &'a Snapshot,
     mr: &MergeRequest,
@@ -99,7 +99,7 @@ pub fn record_of<'a>(
     snapshot.records.iter().find(serves)
 }
 
-/// The record that stands for the same request as this one.
+/// The primary record of the request that this record serves.
 pub fn primary_record<'a>(snapshot: &'a Snapshot, record: &'a Record) -> &'a Record {
     of_same_request(snapshot, record).next().unwrap_or(record)
 }
@@ -118,13 +118,13 @@ pub(super) fn is_stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> b
     snapshot.now - record.created_at > rules.timeout
 }
 
-/// Whether a record that is to be timed out has not ended meanwhile, by a second look at the pipeline and at the clock.
+/// Whether a stuck record is still in flight and over its timeout, now that pipeline and clock have been read again.
 pub fn is_still_stuck(pipeline: &Pipeline, now: DateTime<Utc>, timeout: TimeDelta) -> bool {
     let overstays = |created_at| now - created_at > timeout;
     !pipeline.ended() && pipeline.created_at.is_none_or(overstays)
 }
 
-/// Whether that commit was benchmarked for that label before, for an earlier request.
+/// Whether an earlier request had this commit benchmarked for this label.
 fn was_benchmarked(snapshot: &Snapshot, mr: &MergeRequest, request: &Request, head: &Sha) -> bool {
     let of_mr = |record: &&Record| record.task.mr == mr.iid && snapshot.owns(record);
     let mut records = snapshot.records.iter().filter(of_mr);
@@ -140,7 +140,7 @@ fn was_benchmarked(snapshot: &Snapshot, mr: &MergeRequest, request: &Request, he
         })
 }
 
-/// Whether a request without a record may be started, judged by the merge request alone.
+/// Whether a request without a record may be started, as far as its merge request is concerned.
 pub fn readiness<'a>(
     mr: &'a MergeRequest,
     request: &'a Request,
@@ -163,8 +163,8 @@ pub fn readiness<'a>(
     })
 }
 
-/// Whether a merge request may still be started that was read again: nothing has changed about what was asked for.
-/// `forced`: whatever became of its pipeline, and whoever vouches for it.
+/// Whether the request may still be started now that its merge request was read again. `forced`: regardless of its
+/// pipeline, and of who vouches for its commits.
 pub fn is_still_asked(
     then: &MergeRequest,
     now: &MergeRequest,
@@ -180,7 +180,7 @@ pub fn is_still_asked(
         && (forced || readiness(now, request, bot).is_ok())
 }
 
-/// Whether a trouble leaves it unknown what serves that merge request.
+/// Whether something that could not be read may concern this merge request.
 pub fn concerns(snapshot: &Snapshot, about: About, iid: Iid) -> bool {
     match about {
         About::Label | About::Milestones => false,
@@ -200,8 +200,8 @@ pub fn concerns(snapshot: &Snapshot, about: About, iid: Iid) -> bool {
     }
 }
 
-/// The head, and its pipeline if that succeeded. A pipeline is the head's if it ran for that very commit, or for
-/// GitLab's own merge of it (merged results, merge trains).
+/// The head and its successful pipeline, or what is missing. A pipeline is the head's if it ran for that very commit, or
+/// for a merge commit that GitLab made of it (merged results, merge trains).
 pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
     let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
     let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
@@ -215,9 +215,10 @@ pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
     }
 }
 
-/// A fork's commits are an outsider's. Whoever put the label on has seen those of then, by the time of the push, since a
-/// commit's own date is its author's to choose. GitLab makes the first version of a merge request only after its labels:
-/// an author who chose the label in the form means the commits of that version.
+/// Whether somebody vouches for the head of a fork, whose commits are an outsider's. A person vouches for the version that
+/// was there when they added the label, by GitLab's time of the push: the author of a commit can choose its date. GitLab
+/// makes the first version of a merge request only after its labels, so an author who chose the label in the form vouches
+/// for that version.
 pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result<(), Verdict> {
     let Origin::Fork { versions } = &mr.origin else {
         return Ok(());
@@ -241,7 +242,7 @@ pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result
         None => return Err(Verdict::Unvouched(Unvouched::BeforeCommits)),
     };
     match (meant, &mr.head) {
-        // Without any version there is no head either, which is for `passed` to say.
+        // Without any version there is no head either, which `passed` reports.
         (None, None) => Ok(()),
         (Some(meant), Some(head)) if meant.head_commit_sha.as_ref() == Some(head) => Ok(()),
         _ => Err(Verdict::ChangedSinceRequest),

@@ -1,4 +1,4 @@
-//! One merge request ahead of the queue.
+//! The rules of `trigger`: one merge request ahead of the queue.
 
 use super::repair::{RecordRepair, Repair, repair};
 use super::requests::{judge, passed, record_of};
@@ -9,11 +9,11 @@ use crate::snapshot::{MergeRequest, Snapshot};
 /// What `trigger` does about one merge request.
 #[derive(Debug)]
 pub struct Trigger<'a> {
-    /// What ended but is not reconciled.
+    /// The benchmark that has ended but is not reconciled.
     pub finish: Option<Repair<'a>>,
-    /// Benchmarks that go on though another stands for their request.
+    /// Duplicate benchmarks that are still in flight.
     pub cancels: Vec<Repair<'a>>,
-    /// The benchmark that is in flight already: none is started then.
+    /// The benchmark that is in flight already. Then none is started.
     pub in_flight: Option<&'a Record>,
 }
 
@@ -21,11 +21,11 @@ pub struct Trigger<'a> {
 #[derive(Debug, PartialEq)]
 pub enum Refusal<'a> {
     NotOpen(&'a MergeRequest),
-    /// There is nothing to benchmark yet.
+    /// The merge request has no commit yet.
     NoCommit,
-    /// `--force` overrides it.
+    /// `--force` overrides this.
     NotReady(&'a MergeRequest, Verdict),
-    /// It may be in flight already.
+    /// A benchmark may be in flight already.
     Unknown,
 }
 
@@ -50,7 +50,7 @@ pub fn trigger<'a>(
     let in_flight = record.filter(|record| !record.status.ended());
     let ready = match (judged, record) {
         (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
-        // The label comes on now, by somebody who means the present head.
+        // The label is added now, by somebody who vouches for the present head.
         (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
         (Some(judged), None) => judged.map(|_| ()),
     };
@@ -78,7 +78,7 @@ pub fn trigger<'a>(
 }
 
 impl<'a> Trigger<'a> {
-    /// What is done before anything is started.
+    /// What to do before starting anything.
     pub fn repairs(&self) -> impl Iterator<Item = &Repair<'a>> {
         self.finish.iter().chain(&self.cancels)
     }

@@ -1,4 +1,4 @@
-//! The report of `doctor`: one line a check, and under it what to do.
+//! The report of `doctor`: one line for each check, and below it what to do.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ use crate::setup::checks::{Check, Verdict};
 
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
-/// All that it tells.
+/// Everything that the report shows.
 pub struct Checkup<'a> {
-    /// Whether nothing was to be written.
+    /// Whether neither `--fix` nor `--rehearse` was given.
     pub dry_run: bool,
     /// The projects' paths, or how the settings name them.
     pub source: &'a str,
@@ -56,7 +56,7 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
     let told = format!("{head}: {}", summary(checkup.checks));
     line(&mut out, style, &told);
     if fails {
-        let next = "Mend from the top, and run this again: more may be looked at then.";
+        let next = "Fix these from the top, and run doctor again: it may find more then.";
         line(&mut out, DIM, next);
     }
     out
@@ -71,8 +71,8 @@ fn summary(checks: &[Check]) -> String {
             count(|verdict| verdict == Verdict::Warning),
             "with a warning",
         ),
-        (count(unknown), "not told"),
-        (count(|verdict| verdict == Verdict::Fails), "to mend"),
+        (count(unknown), "unknown"),
+        (count(|verdict| verdict == Verdict::Fails), "to fix"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts

@@ -1,23 +1,23 @@
-//! The words of `status N`: for each condition how it stands, and who can change it.
+//! The words of `status N`: whether each condition holds, and who can change that.
 
 use super::{Explained, ExplainedRequest, Report, Status};
 use crate::plan::{self, Condition, ConditionName as Name, Unvouched, Verdict};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request};
 
-/// A condition, told of one merge request.
+/// A condition in words.
 pub struct Sentence {
     pub name: &'static str,
     pub holds: Option<bool>,
-    /// How it stands.
+    /// Whether it holds, in words.
     pub detail: String,
-    /// What it is about.
+    /// The pipeline or benchmark in question.
     pub link: Option<String>,
-    /// Who can change it, where it does not hold.
+    /// Who can change it, if it does not hold.
     pub hint: Option<String>,
 }
 
-/// A list for each request.
+/// One list for each request.
 pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec<Vec<Sentence>> {
     let Some(mr) = explained.mr else {
         return Vec::new();
@@ -42,7 +42,7 @@ pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec
     sentences.collect()
 }
 
-/// Why a request for that label waits, and who can change it.
+/// Why the request of this label waits, and who can change that.
 pub fn why_it_waits(
     report: &Report,
     status: &Status,
@@ -92,17 +92,18 @@ impl About<'_> {
         match condition.name {
             Name::Open => "it is open".to_owned(),
             Name::Labelled => {
-                let at = self.of.request.and_then(|request| request.at);
-                let since = at.map(|at| at.format(" since %-d %b %Y, %H:%M UTC").to_string());
-                format!(
-                    "it bears the label {}{}",
-                    self.label(),
-                    since.unwrap_or_default()
-                )
+                let label = self.label();
+                match self.of.request.and_then(|request| request.at) {
+                    Some(at) => format!(
+                        "it has had the label {label} since {}",
+                        at.format("%-d %b %Y, %H:%M UTC")
+                    ),
+                    None => format!("it has the label {label}"),
+                }
             }
-            Name::Unserved => "no benchmark serves its request yet".to_owned(),
+            Name::Unserved => "there is no benchmark for it yet".to_owned(),
             Name::AsLabelled => {
-                "whoever put the label on vouches for the commit of its fork".to_owned()
+                "whoever added the label vouches for the commit of its fork".to_owned()
             }
             Name::Pipeline => "it has a pipeline".to_owned(),
             Name::PipelineOfHead => "the pipeline is for its head".to_owned(),
@@ -126,7 +127,7 @@ impl About<'_> {
         )
     }
 
-    /// The one in question.
+    /// The label in question.
     fn label(&self) -> String {
         match self.of.request {
             Some(request) => request.label.clone(),
@@ -140,7 +141,7 @@ impl About<'_> {
             .is_some_and(|record| plan::is_past_cancelling(snapshot, record))
     }
 
-    /// It was merged or closed before its turn.
+    /// Whether it was merged or closed before its benchmark started.
     fn is_to_be_closed(&self) -> bool {
         let left = matches!(self.mr.state.as_str(), "merged" | "closed");
         left && self.of.request.is_some() && self.record.is_none()
@@ -160,30 +161,32 @@ impl About<'_> {
         match (condition.name, condition.verdict) {
             (Name::Open, _) => format!("it is {}", mr.state),
             (Name::Labelled, Some(Verdict::Unexplained)) => format!(
-                "it bears the label {}, but GitLab does not show yet who put it there",
+                "it has the label {}, but GitLab does not yet show who added it",
                 self.mr.unexplained.join(" and ")
             ),
-            (Name::Labelled, _) => format!("it does not bear the label {}", self.label()),
+            (Name::Labelled, _) => format!("it does not have the label {}", self.label()),
             (Name::Unserved, Some(Verdict::Finished)) => {
                 let outcome = record.map_or("?", |record| record.status.word());
-                format!("its benchmark has ended already: {outcome}")
+                format!("its benchmark has already ended: {outcome}")
             }
             (Name::Unserved, Some(Verdict::Stuck)) => {
                 "its benchmark has been in flight for too long".to_owned()
             }
             (Name::Unserved, Some(Verdict::InFlight)) => {
                 let word = record.map_or("?", |record| record.status.word());
-                format!("its benchmark is in flight already: {word}")
+                format!("its benchmark is already in flight: {word}")
             }
             (Name::Unserved, _) => {
                 "a pipeline that may be its benchmark could not be read".to_owned()
             }
             (Name::AsLabelled, Some(Verdict::Unvouched(why))) => unvouched(why).to_owned(),
-            (Name::AsLabelled, _) => "its fork was pushed to since the label came".to_owned(),
+            (Name::AsLabelled, _) => {
+                "somebody pushed to its fork after the label was added".to_owned()
+            }
             (Name::Pipeline, _) if mr.head.is_none() => "it has no commit yet".to_owned(),
             (Name::Pipeline, _) => "it has no pipeline".to_owned(),
             (Name::PipelineOfHead, _) if mr.pipeline.as_ref().is_some_and(|of| of.is_of_train) => {
-                "its pipeline is a merge train's, and the head itself has none".to_owned()
+                "its pipeline belongs to a merge train, and the head itself has none".to_owned()
             }
             (Name::PipelineOfHead, _) => {
                 let of = mr
@@ -191,7 +194,7 @@ impl About<'_> {
                     .as_ref()
                     .map_or("?", |pipeline| pipeline.sha.short());
                 let head = mr.head.as_ref().map_or("?", |head| head.short());
-                format!("the pipeline is for commit {of}, the head is {head}")
+                format!("the pipeline is for commit {of}, but the head is {head}")
             }
             (Name::PipelineEnded, _) => format!("the pipeline has not ended: {status}"),
             (Name::PipelinePassed, _) => format!("the pipeline has not passed: {status}"),
@@ -199,24 +202,24 @@ impl About<'_> {
         }
     }
 
-    /// One that is in flight, though no label asks for it any more.
+    /// A benchmark that is in flight although its label is off.
     fn served_without_label(&self) -> Option<&Record> {
         let mut records = self.status.snapshot.own_records();
         records.find(|record| record.task.mr == self.mr.iid && !record.status.ended())
     }
 
-    /// What becomes of that.
+    /// What happens to that benchmark.
     fn without_label(&self, record: &Record) -> &'static str {
         let snapshot = self.status.snapshot;
         if plan::was_retried(snapshot, record) {
-            "Somebody retried the benchmark after its outcome was posted: it is theirs to end. If it ends otherwise than was \
-             posted, the next reconcile says so in the reply."
+            "Somebody retried the benchmark after its outcome was posted, and bench-bot leaves the retry alone. If it ends with \
+             another outcome, the next reconcile says so in the reply."
         } else if plan::is_past_cancelling(snapshot, record) {
-            "A person has to cancel or delete its pipeline, which bench-bot could not."
+            "Somebody has to cancel or delete its pipeline, since bench-bot could not."
         } else if plan::is_outcome_posted(snapshot, record) {
-            "Its pipeline is to be cancelled: reconcile says so in the reply when it has ended."
+            "Its pipeline is being cancelled. Reconcile updates the reply when it has ended."
         } else {
-            "The label has gone: if it was taken off, the next reconcile says so and cancels the benchmark in flight."
+            "Its label is off: if somebody took it off, the next reconcile says so and cancels the benchmark."
         }
     }
 
@@ -228,30 +231,30 @@ impl About<'_> {
             .map_or("?", |pipeline| pipeline.status.word());
         match (condition.name, condition.verdict) {
             (Name::Open, _) if self.is_to_be_closed() => {
-                "The next reconcile takes the label off: only an open merge request is benchmarked."
+                "The next reconcile takes the label off: only open merge requests are benchmarked."
                     .to_owned()
             }
             (Name::Open, _) if mr.state == "closed" => {
-                "Whoever may change it has to reopen it: only an open one is benchmarked.".to_owned()
+                "Somebody has to reopen it: only open merge requests are benchmarked.".to_owned()
             }
-            (Name::Open, _) => "Nothing: only an open merge request is benchmarked.".to_owned(),
+            (Name::Open, _) => "Nothing: only open merge requests are benchmarked.".to_owned(),
             (Name::Labelled, Some(Verdict::Unexplained)) => {
-                "Nobody: the next run looks again. If this stays so for an hour, take the label off and put it on again."
+                "Nobody: the next run looks again. If nothing has changed after an hour, take the label off and add it again."
                     .to_owned()
             }
             (Name::Labelled, _) => match self.served_without_label() {
                 Some(record) => self.without_label(record).to_owned(),
                 None => {
-                    format!("To ask for a benchmark, a Developer of {source} has to put the label on.")
+                    format!("To request a benchmark, a Developer of {source} has to add the label.")
                 }
             },
             (Name::Unserved, Some(Verdict::Finished)) => {
-                "The next reconcile tells the outcome and takes the label off. For another benchmark, put it on \
-                 again then."
+                "The next reconcile posts the outcome and takes the label off. For another benchmark, add the label \
+                 again after that."
                     .to_owned()
             }
             (Name::Unserved, Some(Verdict::Stuck)) if self.is_past_cancelling() => {
-                "A person has to cancel or delete its pipeline, which bench-bot could not. It does not hold up the others, and \
+                "Somebody has to cancel or delete its pipeline, since bench-bot could not. It does not hold up the queue, and \
                  the next reconcile takes the label off."
                     .to_owned()
             }
@@ -264,41 +267,41 @@ impl About<'_> {
             (Name::Unserved, Some(Verdict::InFlight))
                 if self.record.is_some_and(|record| record.status.word() == "manual") =>
             {
-                "It waits for a manual job: somebody has to start or cancel that. Otherwise reconcile posts after --timeout \
-                 what there is, and takes the label off."
+                "It waits for a manual job: somebody has to start or cancel that. Otherwise, reconcile posts the results \
+                 that there are after --timeout, and takes the label off."
                     .to_owned()
             }
             (Name::Unserved, Some(Verdict::InFlight)) => {
-                "When it has ended, the next reconcile tells the outcome and takes the label off.".to_owned()
+                "When it has ended, the next reconcile posts the outcome and takes the label off.".to_owned()
             }
             (Name::Unserved, _) => {
-                "Whoever runs bench-bot has to see to what it may not read, which the error names: until then \
+                "Whoever runs bench-bot has to fix what could not be read, which the error names. Until then, \
                  nothing is started that might be a second benchmark."
                     .to_owned()
             }
             (Name::AsLabelled, _) => format!(
-                "A Developer of {source} has to look at the commits, take the label off and put it on again."
+                "A Developer of {source} has to look at the commits, take the label off and add it again."
             ),
             (Name::Pipeline, _) if mr.head.is_none() => "Its author has to push a commit.".to_owned(),
             (Name::Pipeline | Name::PipelineOfHead, _) => {
-                "Whoever may push to the branch has to get a pipeline for its head: by a push, or by Run pipeline \
-                 in the merge request's tab Pipelines."
+                "Somebody who may push to the branch has to start a pipeline for its head: with a push, or with Run pipeline \
+                 in the merge request's Pipelines tab."
                     .to_owned()
             }
             (Name::PipelineEnded, _) if status == "manual" => {
-                "Whoever may push to the branch has to start the manual jobs that the pipeline waits for.".to_owned()
+                "Somebody who may push to the branch has to start the manual jobs for which the pipeline waits.".to_owned()
             }
-            (Name::PipelineEnded, _) => "It is queued as soon as its pipeline has passed.".to_owned(),
+            (Name::PipelineEnded, _) => "It joins the queue as soon as its pipeline has passed.".to_owned(),
             (Name::PipelinePassed, _) => {
-                "Its author, or whoever else may push to the branch, has to retry the pipeline or push a fix."
+                "Its author, or somebody else who may push to the branch, has to retry the pipeline or push a fix."
                     .to_owned()
             }
             (Name::Turn, _) if self.report.max_in_flight == 0 => {
-                "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing starts.".to_owned()
+                "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing is started.".to_owned()
             }
             (Name::Turn, _) => format!(
-                "It starts when those before it have ended. `bench-bot trigger {}` starts it at once; a \
-                 larger --max-in-flight lets more run side by side.",
+                "It starts when those before it have ended. `bench-bot trigger {}` starts it at once, and a \
+                 larger --max-in-flight lets more benchmarks run at the same time.",
                 mr.iid
             ),
         }
@@ -308,18 +311,18 @@ impl About<'_> {
 pub fn unvouched(why: Unvouched) -> &'static str {
     match why {
         Unvouched::ByBot => {
-            "the bot itself put the label on, so nobody vouches for the commit of its fork"
+            "the bot itself added the label, so nobody vouches for the commit of its fork"
         }
         Unvouched::ByNobody => {
-            "GitLab does not say who put the label on, so nobody vouches for the commit of its fork"
+            "GitLab does not say who added the label, so nobody vouches for the commit of its fork"
         }
         Unvouched::BeforeCommits => {
-            "the label came before GitLab knew the commits of its fork, from somebody else than its author"
+            "somebody other than its author added the label before GitLab knew the commits of its fork"
         }
     }
 }
 
-/// The word for it in the JSON report.
+/// Its word in the JSON report.
 fn name(name: Name) -> &'static str {
     match name {
         Name::Open => "open",
@@ -334,7 +337,7 @@ fn name(name: Name) -> &'static str {
     }
 }
 
-/// What the sentences come to: what happens next, or has to. What is served, or not open, depends on nothing else.
+/// What happens or has to happen next. If a benchmark exists, or the merge request is not open, nothing else matters.
 pub fn next(sentences: &[Sentence]) -> Vec<&str> {
     let hint = |of: Name| {
         let found = sentences.iter().find(|sentence| sentence.name == name(of));

@@ -1,4 +1,4 @@
-//! The report for machines: version 1 of a format that scripts depend on. Nothing is ever absent, but null or empty.
+//! The report for scripts, which depend on version 1 of its format. Fields are null or empty, but never absent.
 
 use std::borrow::Cow;
 
@@ -24,13 +24,13 @@ struct Json<'a> {
     in_flight: Vec<InFlight<'a>>,
     queue: Vec<InQueue<'a>>,
     waiting: Vec<Waiting<'a>>,
-    /// Of all commands but `status`.
+    /// For all commands except `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     actions: Option<Vec<Acted<'a>>>,
-    /// Of `status`.
+    /// For `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Vec<Ended<'a>>>,
-    /// Of `status N`.
+    /// For `status N`.
     #[serde(skip_serializing_if = "Option::is_none")]
     conditions: Option<Vec<Checked<'a>>>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Checked<'a> {
 
 #[derive(Serialize)]
 struct InFlight<'a> {
-    /// Null for one of another source project, whose numbers are not this one's.
+    /// Null for a record of another source project, which has its own numbers.
     mr: Option<Iid>,
     label: &'a str,
     sha: &'a Sha,
@@ -95,7 +95,7 @@ struct SourcePipeline<'a> {
 #[derive(Serialize)]
 struct Waiting<'a> {
     mr: Iid,
-    /// Null where it could not be read.
+    /// Null if the merge request could not be read.
     label: Option<&'a str>,
     reason: &'a str,
 }
@@ -154,11 +154,11 @@ pub fn json(report: &Report) -> String {
 }
 
 pub(super) fn printed(json: &impl Serialize) -> String {
-    // Strings, numbers and lists of them: there is nothing here that could fail.
+    // Serializing strings, numbers and lists cannot fail.
     escaped(&serde_json::to_string_pretty(json).unwrap_or_default()) + "\n"
 }
 
-/// Inside the strings of JSON, what a terminal might act on can be written as an escape as well.
+/// Escapes characters in JSON strings to which a terminal might react.
 fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {

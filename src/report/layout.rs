@@ -1,4 +1,4 @@
-//! How text is laid out: colours, columns, and how long ago things were.
+//! Layout of text: colours, columns, durations and ages.
 
 use std::fmt::Write;
 
@@ -71,7 +71,7 @@ pub fn paragraph(out: &mut String, sentence: &str, width: usize) {
     let _ = writeln!(out, "  {}", wrapped(sentence, width, 2));
 }
 
-/// Lines no wider than `width`, all but the first indented; what is longer, such as an address, stays whole.
+/// Wraps text into lines of at most `width`, and indents all but the first. A longer word, such as a URL, stays whole.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let options = Options::new(width.saturating_sub(indent))
         .break_words(false)
@@ -81,7 +81,7 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     lines.replace('\n', &format!("\n{:indent$}", ""))
 }
 
-/// At most so many columns.
+/// Cuts text to at most `width` columns.
 pub fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -91,7 +91,7 @@ pub fn shortened(text: &str, width: usize) -> String {
     format!("{}…", first.map_or("", |part| part.word))
 }
 
-/// In at most two units.
+/// A duration in at most two units.
 pub fn lasting(time: TimeDelta) -> String {
     let seconds = time.num_seconds().max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -107,7 +107,7 @@ pub fn lasting(time: TimeDelta) -> String {
     }
 }
 
-/// How long ago, in the largest unit that gives a whole number.
+/// An age in a single unit.
 pub fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
     let passed = (now - then).max(TimeDelta::zero());
     let (number, unit) = match passed.num_minutes() {

@@ -1,4 +1,4 @@
-//! What people and machines get to read of a run, on standard output.
+//! The report of a run on standard output, for people and for scripts.
 
 mod doctor;
 mod explain;
@@ -23,7 +23,7 @@ use crate::plan::{self, Condition, Order, Plan, Rules};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
 
-/// All that a report tells.
+/// Everything that a report may show.
 pub struct Report<'a> {
     pub command: &'static str,
     pub dry_run: bool,
@@ -31,17 +31,17 @@ pub struct Report<'a> {
     pub benchmark: &'a Project,
     pub now: DateTime<Utc>,
     pub snapshot: &'a Snapshot,
-    /// That this run is about: where there are several, each request is shown with its own.
+    /// This run's labels. If there are several, the report shows each request's label.
     pub labels: &'a [String],
     pub order: Order,
     pub max_in_flight: usize,
     pub plan: &'a Plan<'a>,
     pub actions: &'a [Action],
-    /// Of `status`, which takes no actions.
+    /// Only for `status`, which takes no actions.
     pub status: Option<Status<'a>>,
 }
 
-/// What `status` tells besides what is in flight, queued and waiting.
+/// What `status` shows in addition to what is in flight, queued and waiting.
 pub struct Status<'a> {
     pub rules: &'a Rules,
     /// How far it looks back.
@@ -49,25 +49,25 @@ pub struct Status<'a> {
     pub snapshot: &'a Snapshot,
     /// Latest first.
     pub ended: Vec<(&'a Record, &'a Milestones)>,
-    /// Where one merge request was asked for: then the plan is of that alone.
+    /// For `status N`. Then the plan is about this merge request only.
     pub explained: Option<Explained<'a>>,
 }
 
 pub struct Explained<'a> {
-    /// `None` where it could not be read.
+    /// `None` if it could not be read.
     pub mr: Option<&'a MergeRequest>,
-    /// One for each label that it bears; one without request where it bears none.
+    /// One for each of this run's labels that is on, or one without a request if none is.
     pub requests: Vec<ExplainedRequest<'a>>,
-    /// How many are in the queue.
+    /// The length of the queue.
     pub queued: usize,
-    /// How many places are taken, for whichever merge request.
+    /// How many places are taken, by any merge request.
     pub taken: usize,
 }
 
 pub struct ExplainedRequest<'a> {
     pub request: Option<&'a Request>,
     pub conditions: Vec<Condition>,
-    /// In the queue, from 0.
+    /// Its index in the queue.
     pub place: Option<usize>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Explained<'a> {
 }
 
 impl Report<'_> {
-    /// Where there is more than one: of this run's, or of another that asks for benchmarks of the same project.
+    /// Whether there are several labels: this run's own, or that of a benchmark for another installation.
     pub fn shows_labels(&self) -> bool {
         let mut in_flight = self.plan.in_flight.iter().map(|found| found.record);
         let other = |record: &Record| {

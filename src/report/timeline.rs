@@ -1,4 +1,4 @@
-//! What the milestones of requests come to: typical times, and whether machines were what they waited for.
+//! Statistics over milestones: typical times, and what requests mostly waited for.
 
 use std::cmp::Reverse;
 
@@ -9,7 +9,7 @@ use super::{Report, Status};
 use crate::milestones::{Milestones, Waits, median};
 use crate::plan::{Place, Queued};
 
-/// Of the requests in flight, queued, and ended lately.
+/// Of the requests that are in flight or queued, or that ended recently.
 fn milestones(report: &Report, status: &Status) -> Vec<Milestones> {
     let queued = report.plan.queue.iter().map(queued);
     let begun = status.snapshot.milestones.values().copied();
@@ -30,7 +30,7 @@ fn waits(report: &Report, status: &Status) -> Waits {
     Waits::of(&all, &in_flight, report.max_in_flight, report.now)
 }
 
-/// Median and longest of what is known, in words.
+/// The median and the longest of the known times, in words.
 pub fn spread(times: impl Iterator<Item = Option<TimeDelta>>) -> Option<(String, String)> {
     let known: Vec<TimeDelta> = times.flatten().collect();
     let longest = known.iter().max().copied()?;
@@ -84,9 +84,9 @@ pub fn typical(status: &Status) -> Option<String> {
     (!told.is_empty()).then(|| told.join(" "))
 }
 
-/// What was waited for, and what would help if that is most of it.
+/// One thing that requests waited for, and what would help if it is the largest share.
 pub struct Share {
-    /// The stage that it belongs to, as drawn.
+    /// The CSS class of its stage.
     pub class: &'static str,
     pub time: TimeDelta,
     pub percent: i64,
@@ -94,7 +94,7 @@ pub struct Share {
     help: String,
 }
 
-/// The largest first; none where there was next to no waiting.
+/// Largest first. Empty if requests hardly waited.
 pub fn shares(report: &Report, status: &Status) -> Vec<Share> {
     let waits = waits(report, status);
     let (total, places) = (waits.total().num_seconds(), report.max_in_flight);
@@ -108,10 +108,11 @@ pub fn shares(report: &Report, status: &Status) -> Vec<Share> {
         what,
         help: help.to_owned(),
     };
-    let larger =
-        format!("A larger --max-in-flight (now {places}) would help, if the machines can take it.");
-    let machines = "More machines would help, a larger --max-in-flight would not.";
-    let schedule = "A schedule that comes round more often would help.";
+    let larger = format!(
+        "A larger --max-in-flight (now {places}) would help, if there are machines for it."
+    );
+    let machines = "More machines would help; a larger --max-in-flight would not.";
+    let schedule = "A more frequent schedule would help.";
     let neither = "Neither machines nor --max-in-flight hold them up.";
     let mut shares = vec![
         share("queue", waits.place, "for a place in flight", &larger),
@@ -129,7 +130,7 @@ pub fn shares(report: &Report, status: &Status) -> Vec<Share> {
     shares
 }
 
-/// How long was waited in all, and what would help.
+/// How long requests waited in total, and what would help.
 pub fn advice(shares: &[Share]) -> Option<(String, &str)> {
     let total = shares.iter().map(|share| share.time).sum();
     let largest = shares.first()?;

@@ -1,4 +1,4 @@
-//! What GitLab shows of the setup. Nothing here is judged: an error is a finding like any other.
+//! What GitLab shows of the setup, not yet judged: an error is a finding like any other.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,9 +8,9 @@ use crate::gitlab::{
 };
 use crate::plan::Resolve;
 
-/// `None` is what was not looked for, since what it depends on was not found.
+/// `None`: not looked for, since something that it depends on was not found.
 pub struct Findings {
-    /// The server's address, without a slash at its end.
+    /// The server's URL, without a trailing slash.
     pub url: String,
     /// By the server's clock.
     pub now: DateTime<Utc>,
@@ -19,35 +19,35 @@ pub struct Findings {
     pub resolve: Resolve,
     pub version: Result<Version, Error>,
     pub token: TokenFindings,
-    /// Where the benchmark project has a token of its own.
+    /// The separate token for the benchmark project.
     pub benchmark_token: Option<TokenFindings>,
     pub source: ProjectFindings,
     pub benchmark: ProjectFindings,
-    /// Each by its name; none where they were not looked for.
+    /// By name. Empty if they were not looked for.
     pub labels: Vec<(String, LabelFound)>,
-    /// `None` as well for an empty repository.
+    /// Also `None` for an empty repository.
     pub ref_found: Option<RefFound>,
     pub ci_file: Option<CiFile>,
-    /// The newest that the bot started in the benchmark project.
+    /// The newest pipelines that the bot started in the benchmark project.
     pub pipelines: Option<Result<Vec<Pipeline>, Error>>,
     pub rehearsal: Option<Rehearsal>,
-    /// What came of writing in the source project, tried where the token's scopes do not say.
+    /// Whether writing to the source project worked. It is tried only if the token's scopes do not say.
     pub tried: Option<Result<(), Error>>,
 }
 
-/// A token, and whose it is.
+/// A token and its user.
 pub struct TokenFindings {
     pub variable: &'static str,
-    /// Whether there is a token at all.
+    /// Whether the variable is set.
     pub given: bool,
     pub user: Result<User, Error>,
     pub details: Result<TokenDetails, Error>,
 }
 
-/// A project, and what the bot is there.
+/// A project, and the bot's role in it.
 pub struct ProjectFindings {
     pub name: String,
-    /// Where the name came from.
+    /// The setting that holds the name.
     pub setting: &'static str,
     pub settings: Result<ProjectSettings, Error>,
     pub role: Option<Result<Option<Role>, Error>>,
@@ -73,7 +73,7 @@ pub enum CiFile {
         path: String,
         text: Result<Option<String>, Error>,
     },
-    /// In another project, or at another address.
+    /// In another project or at another URL.
     Elsewhere(String),
 }
 
@@ -83,18 +83,18 @@ pub enum Rehearsal {
         url: String,
         /// Whether its variables came back as they were given.
         read_back: Result<bool, Error>,
-        /// Where it stood at the last look after that.
+        /// Its status when it was last read after the cancel.
         cancelled: Result<Status, Error>,
     },
 }
 
 impl Findings {
-    /// Who acts in the benchmark project.
+    /// The token for the benchmark project.
     pub fn benchmark_identity(&self) -> &TokenFindings {
         self.benchmark_token.as_ref().unwrap_or(&self.token)
     }
 
-    /// Whether the server is known to be of a version before that.
+    /// Whether the server is known to be older than this version.
     pub fn older_than(&self, major: u32, minor: u32) -> bool {
         let version = self.version.as_ref().ok();
         version
@@ -104,7 +104,7 @@ impl Findings {
 }
 
 impl ProjectFindings {
-    /// The project's path, or how it was named.
+    /// The project's path, or its name in the settings if it was not found.
     pub fn path(&self) -> &str {
         match &self.settings {
             Ok(settings) => &settings.project.path_with_namespace,

@@ -1,4 +1,4 @@
-//! What `doctor` finds about tokens, roles and project settings, and how that is judged. Nothing here asks GitLab anything.
+//! What `doctor` finds about tokens, roles and project settings, and its checks of that. Nothing here makes a request.
 
 pub mod checks;
 pub mod findings;

@@ -1,4 +1,4 @@
-//! The lists that a run begins with: which merge requests there are, and which labels.
+//! The lists that a run begins with: of merge requests and of labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,10 @@ use super::{Fetched, Scope, Survey};
 use crate::gitlab::{Error, Listed, Listing, parallel_map};
 use crate::id::Iid;
 
-/// How long ago a merge request may have been merged or closed with a label on that is still taken off, however rarely a
-/// run looks.
+/// A label is taken off a merge request that was merged or closed up to this long ago, even if runs are rare.
 const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
 
-/// Merge requests that are there, those that bear the bot's mark, and what was read of them.
+/// The listed merge requests with their labels, those with 👀, and what was read of them.
 type FirstRead = (
     BTreeMap<Iid, Vec<String>>,
     Option<BTreeSet<Iid>>,
@@ -24,7 +23,7 @@ impl Survey<'_> {
         let labels = &self.snapshot.labels;
         let is_observer = self.gitlab.is_observer;
         let lists = match self.scope {
-            // A guest's reactions are not the bot's, so that the queue has to do.
+            // GitLab lists by the token's user's reactions, and an observer is not the bot, so the queue has to do.
             Scope::Records { .. } if is_observer => {
                 parallel_map(Scope::Queue.listings(labels), |listing| {
                     self.gitlab.source.list(listing)
@@ -55,7 +54,7 @@ impl Survey<'_> {
         Ok((listed.collect(), marked, fetched))
     }
 
-    /// Merge requests that were merged or closed with a label on.
+    /// Lists merge requests that were merged or closed with a label on.
     fn left_labelled(&self, since: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
         let since = since.min(self.snapshot.now - LEFT_LABELLED);
         let listings = self.snapshot.labels.iter().flat_map(|label| {
@@ -71,7 +70,7 @@ impl Survey<'_> {
         Ok(lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// Whether those labels are there that no list of this run shows on any merge request.
+    /// Looks up whether the labels exist that no list of this run shows on any merge request.
     pub(super) fn unseen_labels(&self) -> Vec<(String, Result<bool, Error>)> {
         let source = &self.gitlab.source;
         let all = &self.snapshot.labels;
@@ -83,7 +82,7 @@ impl Survey<'_> {
                 unused.map(|(label, _)| label.clone()).collect()
             }
             Scope::Records { .. } => all.clone(),
-            // The one that it may put on.
+            // The label that `trigger` may add.
             Scope::One(_) => all.first().cloned().into_iter().collect(),
             Scope::Ending { .. } => Vec::new(),
         };

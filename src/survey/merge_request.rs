@@ -1,4 +1,4 @@
-//! One merge request: what the rules ask about it.
+//! Reads what the rules need to know about one merge request.
 
 use std::cmp::Reverse;
 
@@ -10,12 +10,12 @@ use crate::id::{Iid, RequestId, Sha};
 use crate::note::{self, Thread};
 use crate::snapshot::{HeadPipeline, MergeRequest, Origin, Request};
 
-/// GitLab writes the event of a label after the label itself. A label that has had none for so long has none at all: an
-/// import, say.
+/// GitLab writes a label's event after the label itself. A label that still has no event after this time will not get one,
+/// for instance after an import.
 const EVENT_IS_LATE: TimeDelta = TimeDelta::minutes(10);
 
-/// Everything about a merge request that the rules ask for, where it may be started; else only what concerns its
-/// records. `None` where GitLab says that there is none.
+/// Reads everything that the rules need if the merge request may be started, or else only what concerns its records.
+/// `None` if GitLab says that it does not exist.
 pub fn read(
     source: &SourceProject,
     labels: &[String],
@@ -71,8 +71,8 @@ pub fn read(
     }))
 }
 
-/// Reads again what may have changed about a merge request whose request is being served. The label counts only where
-/// it still stands for that request.
+/// Reads again what may have changed about a merge request that is about to be started. Its label counts only if it still
+/// stands for the same request.
 pub fn read_again(
     source: &SourceProject,
     then: &MergeRequest,
@@ -121,11 +121,11 @@ fn assembled(mr: answer::MergeRequest, pipeline: Option<HeadPipeline>) -> MergeR
     }
 }
 
-/// What a label stands for while it is on.
+/// The newest request for a label that is on.
 #[derive(Debug, PartialEq)]
 pub enum Newest {
     Request(Request),
-    /// The label was taken off last, or events cannot be told apart: the one of its addition is not there yet.
+    /// GitLab has not written the event of the label's addition yet: the newest event is a removal or names no label.
     NotYet,
     NoEvent,
 }
@@ -141,13 +141,13 @@ pub fn newest_request(events: &[LabelEvent], label: &str) -> Newest {
             triggered: None,
         }),
         Some(_) => Newest::NotYet,
-        // An event without label is of one since deleted, or of one that may not be seen.
+        // An event without a label is that of a label that was deleted or that the user may not see.
         None if events.iter().any(|event| event.label.is_none()) => Newest::NotYet,
         None => Newest::NoEvent,
     }
 }
 
-/// Whether the label still stands for that request.
+/// Whether the label still stands for this request.
 pub fn stands_for(events: &[LabelEvent], request: &Request) -> bool {
     match newest_request(events, &request.label) {
         Newest::Request(newest) => newest.id == request.id,
@@ -164,14 +164,14 @@ fn of_label<'a>(events: &'a [LabelEvent], label: &str) -> impl Iterator<Item = &
     events.iter().filter(named)
 }
 
-/// Who took the label off last, if that is the last thing that happened to it.
+/// Who took the label off, if that is its newest event.
 pub fn removed_by(events: &[LabelEvent], label: &str) -> Option<Option<User>> {
     let last = of_label(events, label).max_by_key(|event| event.id)?;
     (last.action == "remove").then(|| last.user.clone())
 }
 
-/// The pipeline that GitLab points to, with what a merge result was made of. A merge train may squash, so that nothing
-/// tells which commits its pipeline ran for: then the newest pipeline of the head itself counts.
+/// The head pipeline, with the parents of a merge result. A merge train may squash commits, and then nothing shows which
+/// commits its pipeline ran for: in that case the newest pipeline of the head itself counts.
 fn head_pipeline(
     source: &SourceProject,
     mr: &answer::MergeRequest,
@@ -205,7 +205,7 @@ fn known(pipeline: SourcePipeline, parents: Vec<Sha>) -> HeadPipeline {
     }
 }
 
-/// What GitLab merged to make the commit that a merged-results or merge-train pipeline ran for.
+/// The parents of the merge commit that GitLab made for a merged results or merge train pipeline.
 fn parents(source: &SourceProject, pipeline: &SourcePipeline) -> Result<Vec<Sha>, Error> {
     let is_generated = pipeline.ref_name.starts_with("refs/merge-requests/")
         && !pipeline.ref_name.ends_with("/head");
@@ -214,13 +214,13 @@ fn parents(source: &SourceProject, pipeline: &SourcePipeline) -> Result<Vec<Sha>
     }
     match source.commit(pipeline.project_id, &pipeline.sha) {
         Ok(commit) => Ok(commit.parent_ids),
-        // GitLab may have dropped a commit that it generated; then the pipeline is of the past.
+        // GitLab may have deleted the merge commit; then the pipeline is outdated.
         Err(error) if error.refused().is_some() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// The discussions of a merge request, as far as the bot wrote in them.
+/// The bot's notes in the discussions of a merge request.
 pub fn threads(source: &SourceProject, iid: Iid) -> Result<Vec<Thread>, Error> {
     let discussions = source.discussions(iid)?;
     let threads = discussions.iter();

@@ -1,16 +1,16 @@
-//! When what happened to requests. Nothing but times hangs on it: what cannot be read of one stays unknown.
+//! When each step of a request happened. It is only displayed, so what cannot be read stays unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::gitlab::{Error, Gitlab, both, parallel_map};
-use crate::id::{Iid, RequestId};
+use crate::id::Iid;
 use crate::milestones::Milestones;
 use crate::record::Record;
 use crate::snapshot::{About, Snapshot, Trouble};
 
-/// Adds the milestones of the records in flight and of those that ended since, or of one merge request's among them.
+/// Adds the milestones of records in flight and of those that ended since `since`. `of`: only this merge request's.
 pub fn add(
     snapshot: &mut Snapshot,
     gitlab: &Gitlab,
@@ -36,7 +36,6 @@ pub fn add(
         .map(|(record, _)| record.pipeline)
         .collect();
     let labelled = missing(|milestones| milestones.requested_at)
-        .filter(|task| task.request != RequestId::NONE && !snapshot.gone.contains(&task.mr))
         .map(|task| task.mr)
         .collect();
     let pipelines = missing(|milestones| milestones.ready_at)
@@ -90,13 +89,13 @@ pub fn add(
         .map(|(record, milestones)| (record.pipeline, milestones))
         .collect();
     snapshot.requested_by = requested_by;
-    // They explain a page, and decide about nothing.
+    // Milestones are only displayed, so they decide nothing.
     let about = About::Milestones;
     let troubles = troubles.into_iter().map(|text| Trouble { about, text });
     snapshot.troubles.extend(troubles);
 }
 
-/// What the merge request tells while it bears the label for the same request, and the list of pipelines.
+/// The milestones that the survey has read already.
 fn surveyed(snapshot: &Snapshot, record: &Record) -> Milestones {
     let task = &record.task;
     let mr = snapshot
@@ -125,7 +124,7 @@ fn read<K: Copy + Send, T: Send>(
     parallel_map(keys.into_iter().collect(), |key| (key, ask(key)))
 }
 
-/// What is gone is not worth a word; anything else that cannot be read is.
+/// Collects what could be read. What is gone is left out silently; other errors are reported.
 fn collect_known<K: Copy + Ord, T>(
     read: Read<K, T>,
     troubles: &mut Vec<String>,
@@ -136,7 +135,7 @@ fn collect_known<K: Copy + Ord, T>(
         match answer {
             Ok(answer) => drop(told.insert(key, answer)),
             Err(error) if error.not_found() => {}
-            Err(error) => troubles.push(format!("{} cannot be read: {error}", what(key))),
+            Err(error) => troubles.push(format!("cannot read {}: {error}", what(key))),
         }
     }
     told

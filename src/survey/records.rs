@@ -1,5 +1,5 @@
-//! The bot's pipelines, and which requests they serve. What ended long ago is read only where a request may be served by
-//! it, so that neither history nor a forgotten label makes a run expensive.
+//! The bot's pipelines, and which requests they serve. A pipeline that ended long ago is read only if it may serve a
+//! request, so that neither history nor a forgotten label makes a run expensive.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::snapshot::{About, MergeRequest, Request, Unreadable};
 
 pub(super) type Read = (Pipeline, Result<Vec<Variable>, Error>);
 
-/// A list of the bot's pipelines that is shorter is all there are.
+/// A shorter list holds all of the bot's pipelines.
 pub(super) const WHOLE_PAGE: usize = 100;
-/// So many ended pipelines that may serve a request are cheaper to look at than its discussions.
+/// Up to this many ended pipelines that may serve a request are cheaper to read than its discussions.
 const FEW: usize = 3;
 
-/// A pipeline that a discussion links to, though it is not among the records.
+/// A pipeline that a discussion links to and that is not among the records.
 struct Link {
     mr: Iid,
     discussion: DiscussionId,
@@ -46,7 +46,7 @@ impl Survey<'_> {
                     Unknown::Error(error) => {
                         format!("its variables cannot be read: {error}")
                     }
-                    Unknown::Missing(what) => format!("GitLab does not tell {what}"),
+                    Unknown::Missing(what) => format!("GitLab does not show {what}"),
                     Unknown::Hidden => String::new(),
                 };
                 let is_hidden = trouble.is_empty();
@@ -89,7 +89,7 @@ impl Survey<'_> {
                 return Err(Unknown::Missing("one of its variables"));
             }
             Err(error) => {
-                warn!("pipeline {} is passed over: its {error}", pipeline.web_url);
+                warn!("pipeline {} is ignored: its {error}", pipeline.web_url);
                 return Ok(());
             }
         };
@@ -101,8 +101,8 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Looks for the records of open requests among what ended before: a few are simply read, else the discussion tells
-    /// which it is. Reads the other discussions that the rules ask for along with it.
+    /// Looks for the records of open requests among ended pipelines: reads the pipelines if they are few, or else the
+    /// discussions, which link to them. Also reads the other discussions that the rules need.
     pub(super) fn find_records(&mut self) {
         let (mut few, mut threads) = (BTreeSet::new(), BTreeSet::new());
         for mr in self.snapshot.merge_requests.values() {
@@ -119,20 +119,20 @@ impl Survey<'_> {
                     threads.insert(mr.iid);
                 }
             }
-            // To a guest the notes are all there is.
+            // An observer can learn from the notes alone what a pipeline is for.
             let is_hidden = self.snapshot.unreadable.iter().any(|found| found.is_hidden);
             if is_hidden && mr.has_notes {
                 threads.insert(mr.iid);
             }
         }
-        // What is in flight for so long may have been retried when its outcome was posted.
+        // A record in flight for this long may have been retried after its outcome was posted.
         let now = self.snapshot.now;
         let may_be_stuck =
             |record: &&Record| !record.status.ended() && now - record.created_at > self.timeout;
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
-        // Whoever asks about one merge request is told what becomes of a benchmark that goes on without its label.
-        // And a note may link to what keeps its request from being started.
+        // `status N` explains what becomes of a benchmark whose label is off, and a note may link to a pipeline that
+        // keeps the request from being started.
         if let Scope::Status { of: Some(iid), .. } = self.scope {
             let goes_on = |record: &&Record| record.task.mr == iid && !record.status.ended();
             let mut own = self.snapshot.own_records().filter(goes_on);
@@ -157,7 +157,7 @@ impl Survey<'_> {
         self.add(fetched);
     }
 
-    /// Somebody triggered it, and the bot's note says which commit was meant.
+    /// The bot added the label, so somebody triggered it, and the bot's note names the commit.
     fn is_by_bot(&self, request: &Request) -> bool {
         let by = request.by.as_ref();
         by.is_some_and(|user| user.username == self.snapshot.bot)
@@ -170,7 +170,7 @@ impl Survey<'_> {
         self.snapshot.records.iter().any(serves)
     }
 
-    /// Pipelines created since then that were not looked at; `None` where the list does not reach back so far.
+    /// Pipelines created since `time` that were not read. `None` if the list does not reach back that far.
     fn ended_since(&self, time: DateTime<Utc>) -> Option<Vec<PipelineId>> {
         if self.pipelines_since.is_some_and(|since| time < since) {
             return None;
@@ -183,7 +183,7 @@ impl Survey<'_> {
         Some(found.map(|pipeline| pipeline.id).collect())
     }
 
-    /// Looks at the pipelines that the bot's discussions link to where those are not known yet.
+    /// Reads the pipelines that the bot's discussions link to and that are not known yet.
     pub(super) fn follow_links(&mut self) {
         let links = self.links();
         let read = parallel_map(links, |link| {
@@ -214,7 +214,7 @@ impl Survey<'_> {
                 Err(error) => {
                     self.snapshot.uncertain.insert((mr, request));
                     let text = format!(
-                        "!{mr}: pipeline {id}, to which its discussion links, cannot be read: {error}"
+                        "!{mr}: cannot read pipeline {id}, to which its discussion links: {error}"
                     );
                     self.trouble(About::MergeRequest(mr), text);
                     continue;
@@ -237,7 +237,7 @@ impl Survey<'_> {
             if added.is_err() {
                 self.snapshot.uncertain.insert((mr, request));
                 let text = format!(
-                    "!{mr}: the variables of pipeline {id}, to which its discussion links, cannot be read"
+                    "!{mr}: cannot read the variables of pipeline {id}, to which its discussion links"
                 );
                 self.trouble(About::MergeRequest(mr), text);
             }
@@ -261,7 +261,7 @@ impl Survey<'_> {
                     .flat_map(|thread| &thread.outcomes)
                     .filter(|note| note.pipeline.is_none_or(|of| of == pipeline))
                     .any(|note| note.is_about(opening.request, label));
-                // What was posted matters only while its label is on.
+                // A posted outcome matters only while its label is on.
                 let asked = self.snapshot.merge_requests.get(mr).is_some_and(|mr| {
                     mr.requests
                         .iter()
@@ -280,7 +280,7 @@ impl Survey<'_> {
         links
     }
 
-    /// What the bot's own note says that a pipeline is for, to somebody who is not shown its variables.
+    /// What a pipeline is for according to the bot's note, for an observer who cannot see its variables.
     fn task_of(&self, link: &Link) -> Option<Task> {
         let mr = self.snapshot.merge_requests.get(&link.mr)?;
         let project = self.gitlab.source.project();
@@ -307,12 +307,12 @@ impl Survey<'_> {
     }
 }
 
-/// The pipeline that a note of the bot's links to, though no list of the bot's benchmarks shows it.
+/// The pipeline to which one of the bot's notes links and that no list shows.
 pub enum LinkTarget {
-    /// It is gone, or it has ended and is none of the bot's benchmarks.
+    /// It is gone, or it has ended and is not one of the bot's benchmarks.
     Inactive,
     Benchmark(Pipeline, Result<Vec<Variable>, Error>),
-    /// It goes on, started by another user or in another project, as a sentence tells.
+    /// It is in flight in another project or started by another user. Holds the sentence for people.
     Foreign(String),
 }
 
@@ -327,8 +327,8 @@ pub fn follow(
     let elsewhere = |found: Pipeline, of: &str, check: &str| match found.ended() {
         true => LinkTarget::Inactive,
         false => LinkTarget::Foreign(format!(
-            "its discussion links to {}, which is {} and {of}, so nothing is started: wait for its end or cancel it, and \
-             check {check}",
+            "its discussion links to {}, which is {} and {of}, so nothing is started: wait until it ends or cancel it, \
+             and check {check}",
             found.web_url,
             found.status().word(),
         )),
@@ -353,7 +353,7 @@ pub fn follow(
             "--bot (BENCH_BOT_USER) and BENCH_BOT_BENCHMARK_TOKEN",
         )),
         Ok(found) => Ok(LinkTarget::Benchmark(found, variables)),
-        // That has to be said twice: no list shows it either, but lists may lag behind.
+        // Two responses have to say so: no list shows the pipeline either, but lists may lag behind.
         Err(error) if error.not_found() => match variables {
             Err(second) if second.not_found() => Ok(LinkTarget::Inactive),
             Err(second) => Err(second),
@@ -363,15 +363,15 @@ pub fn follow(
     }
 }
 
-/// Why a pipeline of the bot's is unknown.
+/// Why it is unknown what one of the bot's pipelines is for.
 enum Unknown {
     Error(Error),
     Missing(&'static str),
-    /// Not shown to the token's user, who is not the bot.
+    /// GitLab does not show its variables to the token's user, who is not the bot.
     Hidden,
 }
 
-/// `None` where GitLab does not tell enough about the pipeline.
+/// `None` if GitLab does not show enough of the pipeline.
 fn record(pipeline: &Pipeline, task: Task) -> Option<Record> {
     let created_at = pipeline.created_at?;
     Some(Record {
@@ -389,7 +389,7 @@ fn linked(thread: &Thread) -> Option<(&OpeningNote, PipelineId)> {
     Some((opening, opening.linked?))
 }
 
-/// Whether the label was on that merge request before.
+/// Whether the label was on this merge request before.
 fn asks_again(mr: &MergeRequest, request: &Request) -> bool {
     let earlier = mr.events.iter().filter(|event| event.id < request.id);
     let same = |name: &str| name == request.label;

@@ -1,5 +1,5 @@
-# awk -f compare.awk base.txt head.txt: the figures of both as Markdown. The first line sums them up, and is what
-# bench-bot repeats on the merge request where --results-job names the job.
+# awk -f compare.awk base.txt head.txt: the figures of both as Markdown. The first line sums them up. If --results-job
+# names the job, bench-bot shows that line on the merge request and folds the rest below it.
 
 function percent(ratio) { return sprintf("%+.1f %%", (ratio - 1) * 100) }
 

@@ -53,7 +53,7 @@ fn a_refusal_that_is_not_gitlabs_proves_nothing_and_is_asked_again() {
             matches!(error.kind, ErrorKind::NotGitlab(status) if usize::from(status.as_u16()) == refusal.0)
         );
         assert!(
-            error.message.ends_with(", but not in GitLab's words"),
+            error.message.ends_with(", but not from GitLab itself"),
             "{error}"
         );
         mock.assert();

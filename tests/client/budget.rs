@@ -13,7 +13,7 @@ use in_memory_gitlab::{BOT_TOKEN, Fault, Gitlab as Server};
 const RUN_TIME: Duration = Duration::from_secs(1);
 /// So much longer than that, that a machine which is busy with other things is no reason.
 const LATE: Duration = Duration::from_secs(10);
-const TOO_LATE: &str = "the run has taken as long as it may";
+const TOO_LATE: &str = "the run has reached its time limit";
 
 fn connect(server: &Server, retries: usize) -> Gitlab {
     let connection = Connection {
@@ -73,7 +73,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
     assert!(!read.is_empty() && !unread.is_empty());
     assert_eq!(read.len() + unread.len(), 30);
     for iid in unread {
-        let said = format!("!{iid} cannot be read: GET /projects/7/merge_requests/{iid}");
+        let said = format!("cannot read !{iid}: GET /projects/7/merge_requests/{iid}");
         let mut troubles = snapshot.troubles.iter();
         assert!(
             troubles

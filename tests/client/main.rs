@@ -299,7 +299,7 @@ fn reads_follow_within_the_server_and_never_beyond() {
         .commit(gitlab.source.project().id, &Sha("abc".to_owned()));
     let error = error.expect_err("it leads away").to_string();
     assert!(
-        error.contains("302: sent on to http://127.0.0.1"),
+        error.contains("302: redirected to http://127.0.0.1"),
         "{error}"
     );
     untouched.assert();
@@ -352,7 +352,7 @@ fn each_form_of_refusal_is_told_in_a_line() {
         (
             404,
             r#"{"error":"404 Not Found"}"#,
-            "404 Not Found, but not in GitLab's words",
+            "404 Not Found, but not from GitLab itself",
         ),
         (400, r#"{"error":"ref is missing"}"#, "400: ref is missing"),
         (
@@ -383,7 +383,7 @@ fn each_form_of_refusal_is_told_in_a_line() {
         (
             403,
             "<html><h1>No entry</h1>\n</html>",
-            "403 Forbidden, but not in GitLab's words",
+            "403 Forbidden, but not from GitLab itself",
         ),
         (400, "[]", "400:"),
     ] {

@@ -100,7 +100,7 @@ fn a_run_has_its_time_and_can_have_it_anew() {
     assert!(
         error
             .message
-            .starts_with("the run has taken as long as it may")
+            .starts_with("the run has reached its time limit")
     );
     variables(&gitlab.with_new_deadline(0)).expect("there is time again");
 }

@@ -17,7 +17,7 @@ fn one_thing_amiss_is_one_check() {
         ),
         (
             |f| {
-                let message = "no connection: its certificate is not trusted, neither by …";
+                let message = "no connection: its certificate is not trusted by …";
                 f.version = Err(error_of(ErrorKind::Transient, message));
                 f.token.user = Err(error_of(ErrorKind::Transient, message));
             },
@@ -117,7 +117,7 @@ fn one_thing_amiss_is_one_check() {
             |f| f.benchmark.settings = Err(error_of(ErrorKind::Unclear, "500")),
             "benchmark-project",
             Verdict::UnknownNeed,
-            "run this again",
+            "run doctor again",
         ),
         (
             |f| f.benchmark.role = Some(Ok(Some(Role(10)))),
@@ -142,7 +142,7 @@ fn one_thing_amiss_is_one_check() {
             |f| settings(&mut f.benchmark).ci_pipeline_variables_minimum_override_role = None,
             "pipeline-variables",
             Verdict::Fails,
-            "make it Maintainer",
+            "make the bot Maintainer",
         ),
         (
             |f| {
@@ -207,7 +207,7 @@ fn one_thing_amiss_is_one_check() {
             |f| f.source.role = Some(Err(forbidden(NOT_GRANTED))),
             "project-role",
             Verdict::UnknownNeed,
-            "the permission that is named there",
+            "the permission that GitLab names",
         ),
         (
             |f| settings(&mut f.source).builds_access_level = Some("disabled".to_owned()),
@@ -237,7 +237,7 @@ fn one_thing_amiss_is_one_check() {
             |f| settings(&mut f.source).can_create_merge_request_in = Some(false),
             "project",
             Verdict::UnknownNeed,
-            "restore that: https://gitlab.example.com/acme",
+            "restore that group: https://gitlab.example.com/acme",
         ),
         (
             |f| f.labels[0].1 = LabelFound::NotCreated(refused(403)),
@@ -293,7 +293,7 @@ fn one_thing_amiss_is_one_check() {
             },
             "cancel",
             Verdict::Fails,
-            "make it Maintainer",
+            "make the bot Maintainer",
         ),
         (
             |f| {
@@ -346,7 +346,7 @@ fn what_is_overdue_is_named() {
             pipeline(3, "manual", 49),
             pipeline(4, "running", 25),
         ]),
-        "in flight for longer than 1day 1h, --timeout and an hour: \
+        "in flight for longer than 1day 1h (--timeout and an hour): \
          https://gitlab.example.com/acme/benchmarks/-/pipelines/1 (running), \
          https://gitlab.example.com/acme/benchmarks/-/pipelines/3 (manual)"
     );

@@ -2,6 +2,7 @@
 
 mod closing;
 mod ended;
+mod events;
 mod explanation;
 mod forks;
 mod labels;

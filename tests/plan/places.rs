@@ -306,7 +306,7 @@ fn how_it_is_named() {
         unreadable(7, -30, "running"),
     ];
     insta::assert_snapshot!(overdue(&foreign).join("\n"), @r"
-    benchmark pipeline https://gitlab.example.com/acme/benchmarks/-/pipelines/9 is overdue: created 72 hours ago, still running; it holds up nothing any more, but a person has to cancel or delete it
-    benchmark pipeline https://gitlab.example.com/acme/benchmarks/-/pipelines/8 is overdue: created 72 hours ago, still pending; it holds up nothing any more, but a person has to cancel or delete it
+    benchmark pipeline https://gitlab.example.com/acme/benchmarks/-/pipelines/9 is overdue: created 72 hours ago, still running; it no longer holds up the queue, but somebody has to cancel or delete it
+    benchmark pipeline https://gitlab.example.com/acme/benchmarks/-/pipelines/8 is overdue: created 72 hours ago, still pending; it no longer holds up the queue, but somebody has to cancel or delete it
     ");
 }

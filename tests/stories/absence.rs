@@ -130,7 +130,11 @@ fn nor_does_a_denial_start_or_finish_what_waits() {
             let ran = bot(&gitlab, "scan").runs();
             if path.starts_with("/merge_requests") {
                 assert_eq!((ran.code, gitlab.benchmarks().len()), (1, 0), "{path}");
-                assert!(ran.complaint().starts_with("error: !2 "), "{}", ran.stderr);
+                assert!(
+                    ran.complaint().starts_with("error: cannot read !2: "),
+                    "{}",
+                    ran.stderr
+                );
                 assert!(mr.discussions().is_empty());
                 gitlab.no_faults();
                 run(&gitlab, "scan");

@@ -108,7 +108,7 @@ fn a_refused_cancel_is_reported_and_keeps_no_request_open() {
         for _ in 0..3 {
             let ran = bot(&gitlab, "reconcile").exits(1);
             assert!(
-                ran.stdout.contains("the benchmark is not cancelled")
+                ran.stdout.contains("cannot cancel the benchmark")
                     && ran.stdout.contains("403 Forbidden"),
                 "{}",
                 ran.stdout
@@ -126,7 +126,7 @@ fn a_refused_cancel_is_reported_and_keeps_no_request_open() {
         let said = run(&gitlab, "reconcile").stderr;
         assert!(said.contains(&gitlab.pipeline(benchmark).url), "{said}");
         assert_eq!(
-            said.contains("until then it takes a place"),
+            said.contains("it takes a place until somebody"),
             word == "withdrawn",
             "{said}"
         );
@@ -134,7 +134,7 @@ fn a_refused_cancel_is_reported_and_keeps_no_request_open() {
         for command in ["reconcile", "scan"] {
             let ran = run(&gitlab, command);
             assert!(
-                ran.complaint().contains("it holds up nothing any more"),
+                ran.complaint().contains("it no longer holds up the queue"),
                 "{}",
                 ran.stderr
             );
@@ -181,21 +181,21 @@ const PROMISES: [Promise; 10] = [
     Promise {
         state: "it runs",
         comes_about: |_, _, _| {},
-        says: "When it has ended, the next reconcile tells the outcome and takes the label off.",
+        says: "When it has ended, the next reconcile posts the outcome and takes the label off.",
         does: &[],
         stays: true,
     },
     Promise {
         state: "it has ended",
         comes_about: |gitlab, _, benchmark| gitlab.benchmark_ends(benchmark, "failed"),
-        says: "The next reconcile tells the outcome and takes the label off.",
+        says: "The next reconcile posts the outcome and takes the label off.",
         does: &["finish"],
         stays: false,
     },
     Promise {
         state: "it is blocked",
         comes_about: |gitlab, _, benchmark| gitlab.benchmark_blocked(benchmark, "publish"),
-        says: "Otherwise reconcile posts after --timeout what there is, and takes the label off.",
+        says: "Otherwise, reconcile posts the results that there are after --timeout, and takes the label off.",
         does: &[],
         stays: true,
     },
@@ -229,7 +229,7 @@ const PROMISES: [Promise; 10] = [
     Promise {
         state: "it is withdrawn",
         comes_about: |_, mr, _| drop(mr.unlabelled()),
-        says: "if it was taken off, the next reconcile says so and cancels the benchmark in flight.",
+        says: "if somebody took it off, the next reconcile says so and cancels the benchmark.",
         does: &["withdraw"],
         stays: false,
     },
@@ -241,7 +241,7 @@ const PROMISES: [Promise; 10] = [
             run(gitlab, "reconcile");
             gitlab.later(2 * HOUR);
         },
-        says: "A person has to cancel or delete its pipeline",
+        says: "Somebody has to cancel or delete its pipeline",
         does: &[],
         stays: false,
     },
@@ -262,7 +262,7 @@ const PROMISES: [Promise; 10] = [
             gitlab.delete_pipeline(benchmark);
             mr.merge();
         },
-        says: "The next reconcile takes the label off: only an open merge request is benchmarked.",
+        says: "The next reconcile takes the label off: only open merge requests are benchmarked.",
         does: &["close"],
         stays: false,
     },

@@ -1,6 +1,8 @@
 //! The CI/CD component offers what the program takes; `.ci/run` has it at work.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use bench_bot::cli::{Cli, MrName, RUN_TIME};
 use clap::{Arg, ArgAction, CommandFactory};
@@ -10,8 +12,8 @@ use regex::Regex;
 const COMPONENT: &str = include_str!("../../templates/bench-bot.yml");
 
 /// Inputs about the job rather than a setting of the program.
-const JOBS_OWN: [&str; 6] = [
-    "trigger", "releases", "version", "image", "job-name", "stage",
+const JOBS_OWN: [&str; 7] = [
+    "trigger", "releases", "version", "sha256", "image", "job-name", "stage",
 ];
 
 /// Each input with its properties, as they are written.
@@ -99,9 +101,12 @@ fn every_setting_is_an_input_with_the_same_default_and_values() {
 #[test]
 fn every_input_is_a_setting_or_about_the_job() {
     let settings = settings();
-    for name in inputs().into_keys() {
+    for (name, properties) in inputs() {
         let known = settings.iter().any(|setting| flag(setting) == name);
         assert!(known || JOBS_OWN.contains(&name), "{name}");
+        // The Catalog shows both; without a default GitLab would ask for a value.
+        assert!(properties["description"].len() > 10, "{name}");
+        assert!(properties.contains_key("default"), "{name}");
         assert!(
             COMPONENT.contains(&format!("$[[ inputs.{name} ]]")),
             "{name} has no effect"
@@ -114,7 +119,89 @@ fn the_component_runs_the_release_that_it_belongs_to() {
     assert_eq!(inputs()["version"]["default"], env!("CARGO_PKG_VERSION"));
 }
 
-/// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
+/// The same release builds and runs the same way later, as far as a tag tells. Tags of buildpack-deps are names of Debian's
+/// releases alone.
+#[test]
+fn images_have_versions() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [".gitlab-ci.yml", "Containerfile", "templates/bench-bot.yml"];
+    let text = files.map(|file| fs::read_to_string(root.join(file)).expect(file));
+    let text = format!("{}\nimage: {}", text.concat(), inputs()["image"]["default"]);
+    let images: Vec<&str> = text
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let image = line
+                .strip_prefix("image: ")
+                .or(line.strip_prefix("FROM "))?;
+            image.split_whitespace().last()
+        })
+        .filter(|image| !image.starts_with(['*', '$']) && *image != "]]")
+        .collect();
+    assert_eq!(images.len(), 4, "{images:?}");
+    let exact = Regex::new(r":v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?(@sha256:[0-9a-f]{64})?$")
+        .expect("it is one");
+    for image in images {
+        let known = exact.is_match(image) || image == "buildpack-deps:bookworm-curl";
+        assert!(known, "{image}");
+    }
+}
+
+/// As they are written in a table: the first cell of each row, and its last.
+fn rows<'a>(page: &'a str, heading: &str) -> BTreeMap<&'a str, &'a str> {
+    let (_, section) = page.split_once(heading).expect("it has the heading");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| {
+        let cells = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        let (name, rest) = cells.split_once(" | ")?;
+        Some((name, rest.rsplit_once(" | ")?.1))
+    });
+    cells.filter(|(name, _)| name.starts_with('`')).collect()
+}
+
+#[test]
+fn the_inputs_about_the_job_are_explained() {
+    let page = include_str!("../../docs/settings.md");
+    let explained = rows(page, "\n### The component's own inputs\n");
+    let inputs = inputs();
+    let own: BTreeMap<String, String> = JOBS_OWN
+        .into_iter()
+        .map(|name| {
+            let default = match inputs[name]["default"] {
+                "\"\"" => "none".to_owned(),
+                default => format!("`{default}`"),
+            };
+            (format!("`{name}`"), default)
+        })
+        .collect();
+    let explained: BTreeMap<String, String> = explained
+        .into_iter()
+        .map(|(name, default)| (name.to_owned(), default.to_owned()))
+        .collect();
+    assert_eq!(explained, own);
+}
+
+#[test]
+fn a_checksum_is_written_as_sha256sum_prints_it() {
+    let checksum = Regex::new(inputs()["sha256"]["regex"]).expect("RE2 has no other syntax");
+    let one = "0123456789abcdef".repeat(4);
+    assert!(checksum.is_match(""), "GitLab checks the default as well");
+    assert!(checksum.is_match(&one));
+    let wrong = [
+        one[1..].to_owned(),
+        format!("{one}0"),
+        format!("{one}\n"),
+        format!(" {one}"),
+        format!("sha256:{one}"),
+        one.to_uppercase(),
+        one.replace('f', "g"),
+        "…".to_owned(),
+    ];
+    for value in wrong {
+        assert!(!checksum.is_match(&value), "{value:?}");
+    }
+}
+
 #[test]
 fn the_job_lasts_as_long_as_its_two_runs_may() {
     let timeout = COMPONENT.lines().find_map(|line| {
@@ -128,6 +215,7 @@ fn the_job_lasts_as_long_as_its_two_runs_may() {
     assert!(minutes * 60 >= 2 * RUN_TIME.as_secs() + fetching);
 }
 
+/// What may fill the input `trigger`. GitLab looks for it anywhere in the value, as this does.
 fn trigger() -> Regex {
     Regex::new(inputs()["trigger"]["regex"]).expect("RE2 has no other syntax")
 }

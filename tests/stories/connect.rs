@@ -58,7 +58,7 @@ fn an_account_that_gitlab_lets_do_nothing_is_named_with_the_way_out() {
         ),
         (
             "deactivated",
-            "sign in as the bot, which activates its account again",
+            "sign in as the bot, which reactivates its account",
         ),
         (
             "blocked_pending_approval",

@@ -57,10 +57,25 @@ fn a_developer_sees_what_the_bot_sees() {
         .succeeds()
         .stdout;
     assert!(
-        told.contains("its benchmark is in flight already: running"),
+        told.contains("its benchmark is already in flight: running"),
         "{told}"
     );
     assert!(!told.contains("The next scan starts it"), "{told}");
+}
+
+#[test]
+fn in_the_order_in_which_it_was_started() {
+    let (gitlab, [_, _, third]) = busy();
+    run(&gitlab, "trigger --mr 2");
+    third.passed();
+    let fourth = gitlab.mr("fourth").passed().labelled();
+    run(&gitlab, &format!("trigger --mr {}", fourth.iid()));
+    run(&gitlab, "trigger --mr 3");
+    let command = "status --max-in-flight 9";
+    assert_eq!(
+        report(&gitlab, LINUS_TOKEN, command),
+        of_bot(&gitlab, command)
+    );
 }
 
 #[test]

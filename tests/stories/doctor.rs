@@ -214,7 +214,7 @@ fn a_label_that_the_bot_may_not_create_is_said() {
     let ran = bot(&gitlab, "doctor --fix").exits(1);
     assert!(
         ran.stdout
-            .contains("benchmarking cannot be created (403 Forbidden)"),
+            .contains("cannot create benchmarking (403 Forbidden)"),
         "{}",
         ran.stdout
     );
@@ -292,9 +292,12 @@ fn a_rehearsal_that_only_the_rules_of_the_jobs_stop_has_proved_the_rest() {
 #[test]
 fn a_rehearsal_that_cannot_be_cancelled_or_read_or_is_lost_is_said() {
     for (path, why) in [
-        ("cancel", "it cannot be cancelled (403"),
-        ("variables", "its variables cannot be read back (403"),
-        ("pipeline", "GitLab does not start it (403"),
+        ("cancel", "the pipeline cannot be cancelled (403"),
+        (
+            "variables",
+            "the pipeline's variables cannot be read back (403",
+        ),
+        ("pipeline", "GitLab refuses to start the pipeline (403"),
     ] {
         let gitlab = Gitlab::start();
         gitlab.fault(move |request| {
@@ -309,7 +312,7 @@ fn a_rehearsal_that_cannot_be_cancelled_or_read_or_is_lost_is_said() {
     gitlab.fault(|request| request.is_write().then_some(Fault::ResetAfterEffect));
     let ran = bot(&gitlab, "doctor --rehearse").exits(1);
     assert!(
-        ran.stdout.contains("it may have started or not"),
+        ran.stdout.contains("the pipeline may have started or not"),
         "{}",
         ran.stdout
     );

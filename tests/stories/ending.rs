@@ -28,7 +28,7 @@ fn a_benchmark_that_never_began_is_told_to_have_waited() {
     run(&gitlab, "reconcile");
     let reply = reply(&mr);
     assert!(
-        reply.contains("It never began: it waited for 1day 1h"),
+        reply.contains("It never started: it waited for 1day 1h"),
         "{reply}"
     );
     assert!(!reply.contains("took too long"), "{reply}");
@@ -75,7 +75,9 @@ fn a_pipeline_that_passed_without_its_results_is_no_success() {
         let reply = reply(&mr);
         assert!(reply.starts_with("❌ **Benchmark failed**"), "{reply}");
         assert!(
-            reply.contains("Its pipeline passed, but there are no results to rely on"),
+            reply.contains(
+                "Its pipeline passed, but the results job failed, so there are no reliable results"
+            ),
             "{reply}"
         );
         assert!(reply.contains("job [`benchmark`]"), "{reply}");
@@ -94,7 +96,7 @@ fn another_job_that_may_fail_takes_nothing_from_a_success() {
     without_results(&gitlab, benchmark, "lint");
     run(&gitlab, "reconcile --results-job benchmark");
     let reply = reply(&mr);
-    assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+    assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_job_run_in_parts_is_found_by_its_name() {
         gitlab.benchmark_ends(benchmark, "success");
         run(&gitlab, "reconcile --results-job benchmark");
         let reply = reply(&mr);
-        assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+        assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
         assert!(reply.contains("2x faster"), "{reply}");
     }
 }
@@ -173,5 +175,5 @@ fn one_whose_results_came_with_a_retry_by_hand_is_corrected() {
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile --results-job benchmark");
     let reply = reply(&mr);
-    assert!(reply.starts_with("✅ **Benchmark success**"), "{reply}");
+    assert!(reply.starts_with("🏁 **Benchmark finished**"), "{reply}");
 }

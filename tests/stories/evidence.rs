@@ -30,7 +30,7 @@ fn nothing_is_started_beside_a_benchmark_that_a_note_links_to_and_another_user_r
     gitlab.clear_requests();
     for command in ["scan", "trigger --mr 1", "trigger --mr 1 --force"] {
         let ran = bot(&gitlab, command).exits(1);
-        let expected = "which is running and was not started by the bot, so nothing is started: wait for its end or cancel it, and check --bot";
+        let expected = "which is running and was not started by the bot, so nothing is started: wait until it ends or cancel it, and check --bot";
         let said = format!("{} {}", ran.stdout, ran.stderr);
         let said: Vec<&str> = said.split_whitespace().collect();
         assert!(said.join(" ").contains(expected), "{command}: {said:?}");
@@ -196,7 +196,7 @@ fn one_that_bears_no_mark_is_not_gone_because_it_is_denied_once() {
     gitlab.no_faults();
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert!(mr.page().contains("Benchmark finished"), "{}", mr.page());
 }
 
 #[test]

@@ -137,3 +137,21 @@ fn a_variable_without_a_value_is_no_reason_to_pass_over_the_record() {
     run(&gitlab, "reconcile");
     assert!(!mr.is_labelled());
 }
+
+#[test]
+fn a_record_whose_values_are_withheld_may_be_of_anything() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    gitlab.benchmark_ends(benchmark, "success");
+    gitlab.fault(|request| {
+        let masked = r#"[{"key":"BENCH_MR_IID","value":null}]"#;
+        let reads = request.path.ends_with("/variables");
+        reads.then(|| Fault::answer(200, "application/json", masked))
+    });
+    for command in ["scan", "reconcile"] {
+        let ran = bot(&gitlab, command).exits(1);
+        let said = "may be a benchmark, but GitLab does not tell one of its variables";
+        assert!(ran.complaint().contains(said), "{}", ran.stderr);
+    }
+    assert_eq!(gitlab.benchmarks().len(), 1, "{}", mr.page());
+}

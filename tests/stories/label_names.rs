@@ -98,7 +98,7 @@ fn a_label_renamed_while_its_benchmark_runs_still_gets_its_outcome() {
         );
         assert_eq!(mr.labels().is_empty(), follows, "{:?}", mr.labels());
         if follows {
-            assert!(last_word(&mr).contains("put the label `performance` on again"));
+            assert!(last_word(&mr).contains("add the label `performance` again"));
         }
         // Whoever names the new label later finds that the request is served.
         gitlab.later(72 * HOUR);

@@ -136,7 +136,7 @@ fn a_bot_label_with_commas_is_as_good_as_several_flags() {
     assert_eq!(report(comma)["queue"], report(flags)["queue"]);
     let told = both(&gitlab, "status --mr 1").succeeds().stdout;
     assert!(
-        told.contains("bears the label benchmarking") && told.contains("bears the label full"),
+        told.contains("has had the label benchmarking") && told.contains("has had the label full"),
         "{told}"
     );
 }

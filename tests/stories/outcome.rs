@@ -15,8 +15,8 @@ fn told(mr: &Mr) -> String {
     let [_, reply] = &notes[..] else {
         panic!("{}", mr.page())
     };
-    let text = reply.body.lines().next();
-    text.expect("it has a line").replace(&mr.sha()[..8], "SHA")
+    let (text, _) = reply.body.rsplit_once("\n\n<!--").expect("a marker");
+    text.replace(&mr.sha()[..8], "SHA")
 }
 
 /// The reply to a benchmark that ended so, its jobs arranged before.
@@ -45,11 +45,11 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
         });
         let start = "❌ **Benchmark failed**: commit `SHA`. See [pipeline 1002](pipelines:1002). ";
         let more = reply.strip_prefix(start).expect(&reply).to_owned();
-        more.replace("label `benchmarking` on again.", "label on.")
+        more.replace("label `benchmarking` again.", "label.")
     };
     assert_eq!(
         failed(&[("measure", "script_failure")]),
-        "The script failed: look at job [`measure`](jobs:2003) (`script_failure`). To try again, put the label on."
+        "The script failed: look at job [`measure`](jobs:2003) (`script_failure`). To try again, add the label."
     );
     assert_eq!(
         failed(&[
@@ -57,7 +57,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
             ("compare", "stuck_or_timeout_failure")
         ]),
         "The machine failed, not the commit: job [`measure`](jobs:2003) (`runner_system_failure`), \
-         job [`compare`](jobs:2004) (`stuck_or_timeout_failure`). Just put the label on."
+         job [`compare`](jobs:2004) (`stuck_or_timeout_failure`). Just add the label."
     );
     assert_eq!(
         failed(&[
@@ -67,7 +67,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
         ]),
         "The script failed: look at job [`c`](jobs:2005) (`script_failure`). \
          The machine failed, not the commit: job [`a`](jobs:2003) (`scheduler_failure`). \
-         Failed: job [`b`](jobs:2004) (`no_matching_runner`). To try again, put the label on."
+         Failed: job [`b`](jobs:2004) (`no_matching_runner`). To try again, add the label."
     );
     let many = failed(&[
         ("a", "api_failure"),
@@ -84,7 +84,7 @@ fn a_failed_benchmark_names_its_jobs_and_whose_failure_it_is() {
     );
     assert_eq!(
         failed(&[]),
-        "To try again, put the label on.",
+        "To try again, add the label.",
         "a trigger job, say"
     );
 }
@@ -110,40 +110,44 @@ fn the_reply_links_to_the_artifacts_of_the_results_job_and_shows_what_they_say_i
             gitlab.benchmark_leaves(benchmark, "benchmark", SUMMARY, content)
         }
     };
-    let results =
-        "[artifacts of `benchmark`](jobs:2002/artifacts/browse), [pipeline 1002](pipelines:1002).";
+    let artifacts = "[artifacts of `benchmark`](jobs:2002/artifacts/browse)";
+    let pipeline = "[pipeline 1002](pipelines:1002)";
+    let results = format!("Results: {artifacts}.");
     let job = "--results-job benchmark";
-    let success = "✅ **Benchmark success**: commit `SHA`.";
+    let success =
+        format!("🏁 **Benchmark finished**: {pipeline} for commit `SHA` ended with success.");
     assert_eq!(
         reply(
             "success",
             job,
             leaves("  parse: 2.1x faster  \n\nand more\n")
         ),
-        format!("{success} In short: `parse: 2.1x faster`. Results: {results}")
+        format!(
+            "{success} In short: `parse: 2.1x faster`. {results}\n\n<details><summary>All figures</summary>\n\n\
+             `and more`\n\n</details>"
+        )
     );
     assert_eq!(
         reply("canceled", job, leaves("half of it")),
         format!(
-            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {results} To try again, put the \
-             label `benchmarking` on again."
+            "🚫 **Benchmark canceled**: commit `SHA`. In short: `half of it`. See {artifacts}, {pipeline}. To try again, add the \
+             label `benchmarking` again."
         )
     );
-    for blank in ["", "\nsecond line", "\u{feff}  \r\n"] {
+    for blank in ["", "\u{feff}  \r\n"] {
         assert_eq!(
             reply("success", job, leaves(blank)),
-            format!("{success} Results: {results}")
+            format!("{success} {results}")
         );
     }
     let other_file = |gitlab: &Gitlab, id| gitlab.benchmark_leaves(id, "benchmark", "x.txt", "x");
     assert_eq!(
         reply("success", job, other_file),
-        format!("{success} Results: {results}")
+        format!("{success} {results}")
     );
 
-    let plain = format!("{success} Results: [pipeline 1002](pipelines:1002).");
-    assert_eq!(reply("success", job, |_, _| ()), plain, "no artifacts");
-    assert_eq!(reply("success", "", leaves("2x")), plain, "not asked for");
+    assert_eq!(reply("success", job, |_, _| ()), success, "no artifacts");
+    assert_eq!(reply("success", "", leaves("2x")), success, "not asked for");
 }
 
 #[test]
@@ -191,7 +195,7 @@ fn what_cannot_be_read_of_jobs_does_not_keep_the_outcome_from_being_told() {
             let hit = fault.clone();
             gitlab.fault(move |request| request.path.ends_with(path).then(|| hit.clone()));
             let ran = run(&gitlab, "reconcile --results-job benchmark");
-            assert!(told(&mr).contains("Benchmark success"));
+            assert!(told(&mr).contains("Benchmark finished"));
             assert!(!mr.is_labelled());
             let inert_text = path == SUMMARY && fault == Fault::not_json();
             assert_eq!(ran.stderr.contains(warning), !inert_text, "{}", ran.stderr);
@@ -347,7 +351,7 @@ fn a_refusal_to_resolve_is_said_and_holds_nothing_up() {
         let ran = run(&gitlab, "reconcile --resolve always");
         assert!(
             ran.stderr
-                .contains("!1: the discussion stays unresolved: PUT"),
+                .contains("!1: cannot resolve the discussion: PUT"),
             "{}",
             ran.stderr
         );

@@ -152,7 +152,7 @@ fn a_manual_job_that_somebody_starts_takes_the_place_again() {
     assert_not_started(&gitlab);
     gitlab.benchmark_ends(blocked, "success");
     run(&gitlab, "reconcile");
-    assert_says(&mr, &["**Benchmark success**"]);
+    assert_says(&mr, &["**Benchmark finished**"]);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn one_retried_after_its_outcome_takes_a_place_and_is_left_alone() {
     );
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert_says(&mr, &["**Benchmark success**", "It was `failed` at first"]);
+    assert_says(&mr, &["**Benchmark finished**", "It was `failed` at first"]);
     assert_eq!(mr.notes().len(), 2);
 }
 

@@ -34,7 +34,7 @@ fn assert_finished(mr: &Mr, outcome: &str) {
 #[test]
 fn each_outcome_is_told_once_and_the_label_comes_off() {
     for (status, told) in [
-        ("success", "✅ **Benchmark success**"),
+        ("success", "🏁 **Benchmark finished**"),
         ("failed", "❌ **Benchmark failed**"),
         ("canceled", "🚫 **Benchmark canceled**"),
         ("skipped", "⏭️ **Benchmark skipped**"),
@@ -336,8 +336,7 @@ fn a_label_that_gitlab_leaves_on_is_said_and_the_outcome_told_once() {
     for _ in 0..2 {
         let ran = bot(&gitlab, "reconcile").exits(1);
         assert!(
-            ran.stdout
-                .contains("GitLab leaves the label benchmarking on"),
+            ran.stdout.contains("GitLab left the label benchmarking on"),
             "{}",
             ran.stdout
         );

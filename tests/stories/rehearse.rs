@@ -46,7 +46,7 @@ fn a_rehearsal_that_goes_on_is_not_called_cancelled() {
     before_cancel(&gitlab, |people, id| people.benchmark_hangs(id, "running"));
     let ran = bot(&gitlab, "doctor --rehearse").exits(1);
     assert!(
-        told(&ran).contains("but it is still running"),
+        told(&ran).contains("but the pipeline is still running"),
         "{}",
         told(&ran)
     );
@@ -118,7 +118,10 @@ fn a_fine_grained_token_that_may_not_write_in_the_source_project_is_not_ready() 
         fine_grained(&gitlab, &[lack]);
         let ran = bot(&gitlab, "doctor --rehearse").exits(1);
         let told = told(&ran);
-        assert!(told.contains("it may not write in acme/engine"), "{told}");
+        assert!(
+            told.contains("the token may not write in acme/engine"),
+            "{told}"
+        );
         assert!(told.contains(named), "{told}");
     }
     assert!(mr.is_labelled() && mr.discussions().is_empty());
@@ -137,7 +140,7 @@ fn a_fine_grained_token_that_may_not_do_all_in_the_benchmark_project_is_not_read
         let told = told(&ran);
         assert!(told.contains("? token-scopes"), "{told}");
         assert!(told.contains(named), "{told}");
-        assert!(told.contains("give it the permission"), "{told}");
+        assert!(told.contains("give the token the permission"), "{told}");
     }
 }
 
@@ -176,7 +179,7 @@ fn a_project_of_an_archived_group_is_told_by_trying() {
         project.in_archived_group = true
     });
     let ran = bot(&gitlab, "doctor --rehearse").exits(1);
-    let group = "a group above it is archived or to be deleted, and restore that: \
+    let group = "a group above it is archived or marked for deletion, and restore that group: \
                  https://gitlab.example.com/acme";
     assert!(told(&ran).contains(group), "{}", told(&ran));
 
@@ -198,7 +201,10 @@ fn a_cancel_that_the_project_keeps_to_others_is_explained() {
     });
     let ran = bot(&gitlab, "doctor --rehearse").exits(1);
     let told = told(&ran);
-    assert!(told.contains("it cannot be cancelled (403"), "{told}");
+    assert!(
+        told.contains("the pipeline cannot be cancelled (403"),
+        "{told}"
+    );
     assert!(
         told.contains("Minimum role required to cancel a pipeline or job"),
         "{told}"

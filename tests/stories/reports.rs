@@ -168,7 +168,7 @@ fn with_v_a_run_tells_its_figures() {
     let ran = run(&gitlab, "scan -v");
     let requests = gitlab.requests().len();
     let figures = ran.stderr.lines().last().unwrap_or_default();
-    let told = format!("info: {requests} requests, 0 of them repetitions, longest chain ");
+    let told = format!("info: {requests} requests, 0 of them retries, longest chain ");
     let chain = figures
         .strip_prefix(&told)
         .and_then(|rest| rest.split(',').next());

@@ -73,6 +73,37 @@ fn discussions_are_looked_up_where_somebody_wrote_something() {
 }
 
 #[test]
+fn of_which_commit_a_pipeline_is_is_asked_once_and_where_it_is_in_doubt() {
+    let none: fn(&Mr) -> Mr = Mr::clone;
+    let (commit, list) = (1, 1);
+    for (pipeline, then, asked) in [
+        ((|mr| mr.passed()) as fn(&Mr) -> Mr, none, 0),
+        (|mr| mr.passed(), Mr::push, 0),
+        (|mr| mr.detached("success"), none, 0),
+        (|mr| mr.detached("success"), Mr::push, 0),
+        (|mr| mr.merged_results("success"), none, commit),
+        (|mr| mr.merged_results("success"), Mr::push, commit),
+        (|mr| mr.train("success"), none, commit),
+        (
+            |mr| mr.passed().squashing_train("success"),
+            none,
+            commit + list,
+        ),
+    ] {
+        let gitlab = Gitlab::start();
+        then(&pipeline(&gitlab.mr("speed-up"))).labelled();
+        let every = EVERY_SCAN + EACH + asked;
+        assert_eq!(requests(&gitlab, "scan --dry-run"), every);
+    }
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").merged_results("success").labelled();
+    assert_eq!(
+        requests(&gitlab, "scan"),
+        EVERY_SCAN + EACH + commit + A_START
+    );
+}
+
+#[test]
 fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
     let gitlab = Gitlab::start();
     let every = EVERY_RECONCILE;
@@ -93,6 +124,19 @@ fn a_reconcile_asks_for_what_is_in_flight_or_ended_lately() {
     );
     gitlab.later(DAY);
     assert_eq!(requests(&gitlab, "reconcile"), every);
+}
+
+#[test]
+fn a_reconcile_asks_of_a_refused_request_for_its_discussion_alone() {
+    let gitlab = Gitlab::start();
+    ready(&gitlab, 1);
+    gitlab.configure("acme/benchmarks", |project| project.files.clear());
+    bot(&gitlab, "scan").exits(1);
+    let discussions = 1;
+    assert_eq!(
+        requests(&gitlab, "reconcile"),
+        EVERY_RECONCILE + discussions
+    );
 }
 
 /// What has been pushed to a fork matters only to who starts it.

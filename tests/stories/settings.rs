@@ -114,12 +114,9 @@ fn an_unknown_flag_or_argument_is_named() {
         ("status --since 0s", "--since"),
         ("status --dry-run", "'--dry-run'"),
         ("scan --variable NOVALUE", "NOVALUE"),
-        ("scan --variable BENCH_SHA=0", "bench-bot's own record"),
-        (
-            "scan --variable CI_JOB_TOKEN=x",
-            "the job itself depends on",
-        ),
-        ("scan --variable PATH=/tmp", "the job itself depends on"),
+        ("scan --variable BENCH_SHA=0", "bench-bot's record"),
+        ("scan --variable CI_JOB_TOKEN=x", "the job depends on"),
+        ("scan --variable PATH=/tmp", "the job depends on"),
         ("scan --variable A-B=1", "letters, digits"),
     ] {
         let ran = bare(arguments).exits(2);
@@ -141,7 +138,7 @@ fn a_token_that_gitlab_refuses() {
     for (token, why, way) in [
         ("glpat-mistyped", "401 Unauthorized", "have the scope api"),
         (EXPIRED_TOKEN, "Token is expired", "rotate it"),
-        (REVOKED_TOKEN, "Token was revoked", "make another"),
+        (REVOKED_TOKEN, "Token was revoked", "create another one"),
     ] {
         let ran = bot(&gitlab, "scan").env("BENCH_BOT_TOKEN", token).exits(2);
         let line = ran.complaint();
@@ -174,12 +171,12 @@ fn a_server_that_does_not_let_the_bot_in() {
         (
             Fault::answer(503, "text/html", unavailable),
             1,
-            "turns requests away just now (503 Service Unavailable)",
+            "is not accepting requests at the moment (503 Service Unavailable)",
         ),
         (
             Fault::answer(200, "text/html", "<h1>Sign in</h1>"),
             1,
-            "does not answer as a GitLab does",
+            "does not respond like a GitLab server",
         ),
         (
             forbidden("Your account has been blocked."),
@@ -220,7 +217,7 @@ fn a_server_that_does_not_let_the_bot_in() {
         (
             Fault::answer(403, json, fine_grained),
             2,
-            "give it the permission that is named there",
+            "give the token the permission that GitLab names",
         ),
     ] {
         let gitlab = Gitlab::start();
@@ -229,11 +226,14 @@ fn a_server_that_does_not_let_the_bot_in() {
         let line = ran.complaint();
         assert!(line.contains(way), "{line}");
         let blamed = ["check --gitlab-url", "the scope api"].map(|blamed| line.contains(blamed));
-        let blames = [way.contains("as a GitLab"), way.contains("the permission")];
+        let blames = [
+            way.contains("like a GitLab"),
+            way.contains("the permission"),
+        ];
         assert_eq!(blamed, blames, "{line}");
         let ran = bot(&gitlab, "doctor").exits(1);
         let told: Vec<&str> = ran.stdout.split_whitespace().collect();
-        let way = way.replace("the next run tries again", "run this again in a minute");
+        let way = way.replace("the next run tries again", "run doctor again in a minute");
         assert!(told.join(" ").contains(&way), "{}", ran.stdout);
     }
 }
@@ -298,7 +298,8 @@ fn a_server_that_is_not_reached_or_is_no_gitlab() {
         .exits(2);
     let line = ran.complaint();
     assert!(
-        line.contains("does not answer as a GitLab does") && line.contains("BENCH_BOT_GITLAB_URL"),
+        line.contains("does not respond like a GitLab server")
+            && line.contains("BENCH_BOT_GITLAB_URL"),
         "{line}"
     );
 }

@@ -21,7 +21,7 @@ fn runs_within_bounds(gitlab: &Gitlab, arguments: &str) {
 }
 
 fn is_finished(mr: &Mr) -> bool {
-    mr.page().contains("Benchmark success") && !mr.is_labelled()
+    mr.page().contains("Benchmark finished") && !mr.is_labelled()
 }
 
 /// Before the scan and between scan and reconcile so many notes are written, and everybody is served.

@@ -152,8 +152,8 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
     for (mr, detail, hint) in [
         (
             1,
-            "has ended already: skipped",
-            "tells the outcome and takes the label off",
+            "has already ended: skipped",
+            "posts the outcome and takes the label off",
         ),
         (2, "in flight for too long", "The next reconcile cancels it"),
     ] {
@@ -200,7 +200,7 @@ fn a_merge_request_that_is_not_there() {
     let elsewhere = "status --mr https://gitlab.example.com/acme/other/-/merge_requests/1";
     let ran = bot(&gitlab, elsewhere).exits(2);
     assert!(
-        ran.complaint().contains("is no merge request of"),
+        ran.complaint().contains("is not a merge request of"),
         "{}",
         ran.stderr
     );
@@ -263,7 +263,8 @@ fn ours_and_theirs() -> Gitlab {
 
 #[test]
 fn the_benchmark_of_another_project_takes_its_place_without_a_number() {
-    let report = json(&ours_and_theirs(), "status");
+    let gitlab = ours_and_theirs();
+    let report = json(&gitlab, "status");
     let theirs = &report["ended"][0];
     assert_eq!(
         (&theirs["mr"], &theirs["outcome"]),
@@ -274,6 +275,9 @@ fn the_benchmark_of_another_project_takes_its_place_without_a_number() {
         (&Value::Null, &Value::Null)
     );
     assert_eq!(report["ended"][1]["mr"], 1);
+    // It has the same number there.
+    let of_ours = json(&gitlab, "status --mr 1");
+    assert_eq!(of_ours["ended"], json!([report["ended"][1]]));
 }
 
 #[test]
@@ -320,7 +324,7 @@ fn a_time_that_cannot_be_read_is_null_and_the_rest_is_told() {
             .then(Fault::server_error)
     });
     let page = bot(&gitlab, "status --format html").exits(1).stdout;
-    assert!(page.contains("when !1 was labelled cannot be read"));
+    assert!(page.contains("cannot read when !1 was labelled"));
 }
 
 /// Names that Git allows for a branch and some that it does not.

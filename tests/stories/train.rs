@@ -1,6 +1,6 @@
 //! Pipelines of merge trains: which commit they are of, and what is said where that cannot be told.
 
-use in_memory_gitlab::{Gitlab, Mr};
+use in_memory_gitlab::{Fault, Gitlab, Mr};
 use serde_json::Value;
 
 use crate::bot::{bot, json, run};
@@ -62,7 +62,7 @@ fn without_one_of_the_head_the_reason_says_what_it_is() {
     let words: Vec<&str> = explained.split_whitespace().collect();
     let words = words.join(" ");
     assert!(
-        words.contains("its pipeline is a merge train's, and the head itself has none"),
+        words.contains("its pipeline belongs to a merge train, and the head itself has none"),
         "{explained}"
     );
     let refused = bot(&gitlab, "trigger --mr 1").exits(1);
@@ -100,4 +100,36 @@ fn it_is_still_the_heads_own_when_it_is_looked_at_again() {
     run(&gitlab, "scan");
     gitlab.no_faults();
     assert_eq!(measured(&gitlab, &mr), own);
+}
+
+/// What GitLab dropped is of the past; what it does not show just now may be of the head.
+#[test]
+fn a_merge_result_that_is_gone_is_outdated_and_one_that_cannot_be_read_unknown() {
+    for (fault, code, waits) in [
+        (Fault::not_found(), 0, "pipeline-outdated"),
+        (Fault::server_error(), 1, "unknown"),
+    ] {
+        let gitlab = Gitlab::start();
+        gitlab.mr("speed-up").merged_results("success").labelled();
+        gitlab.fault(move |request| {
+            let reads_commit = request.path.contains("/repository/commits/");
+            reads_commit.then(|| fault.clone())
+        });
+        let report = bot(&gitlab, "scan --format json").exits(code).json();
+        assert_eq!(reason(&report), Some(waits));
+        assert!(gitlab.benchmarks().is_empty());
+    }
+}
+
+#[test]
+fn a_pipeline_is_not_of_the_parent_to_which_its_branch_went_back() {
+    let passes: [fn(&Mr) -> Mr; 2] = [Mr::passed, |mr| mr.detached("success")];
+    for passes in passes {
+        let gitlab = Gitlab::start();
+        let mr = gitlab.mr("speed-up");
+        let parent = mr.sha();
+        passes(&mr.push()).force_push_to(&parent).labelled();
+        assert_eq!(reason(&json(&gitlab, "scan")), Some("pipeline-outdated"));
+        assert!(gitlab.benchmarks().is_empty());
+    }
 }

@@ -155,7 +155,7 @@ fn force_overrides_the_pipeline_and_the_fork_rule() {
     gitlab.benchmark_ends(first.id, "success");
     run(&gitlab, "reconcile");
     assert!(
-        bare.page().contains("Benchmark success"),
+        bare.page().contains("Benchmark finished"),
         "its record can be read back"
     );
 }
@@ -215,7 +215,7 @@ fn an_address_of_another_project_or_server_is_an_unusable_argument() {
         .exits(2);
         assert!(
             ran.complaint()
-                .contains("no merge request of https://gitlab.example.com/acme/engine"),
+                .contains("not a merge request of https://gitlab.example.com/acme/engine"),
             "{project}"
         );
     }

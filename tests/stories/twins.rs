@@ -45,7 +45,7 @@ fn the_second_is_cancelled_though_the_first_was_told_hours_ago() {
         run(&gitlab, "reconcile");
         assert_eq!(gitlab.pipeline(second).status, "canceled");
         let page = mr.page();
-        assert!(page.contains("**Benchmark success**"), "{page}");
+        assert!(page.contains("**Benchmark finished**"), "{page}");
         assert_eq!(mr.notes().len(), 2, "{page}");
         assert_eq!(json(&gitlab, "reconcile")["actions"], serde_json::json!([]));
     }
@@ -63,7 +63,7 @@ fn somebody_who_retries_the_second_has_it_cancelled_again() {
     run(&gitlab, "reconcile");
     assert_eq!(gitlab.pipeline(second).status, "canceled");
     let page = mr.page();
-    assert!(page.contains("**Benchmark success**"), "{page}");
+    assert!(page.contains("**Benchmark finished**"), "{page}");
     assert_eq!(mr.notes().len(), 2, "{page}");
 }
 
@@ -82,7 +82,7 @@ fn trigger_cancels_the_second_as_well() {
     run(&gitlab, "trigger --mr 1");
     assert_eq!(gitlab.pipeline(second).status, "canceled");
     let page = mr.page();
-    assert_eq!(page.matches("**Benchmark success**").count(), 1, "{page}");
+    assert_eq!(page.matches("**Benchmark finished**").count(), 1, "{page}");
     assert_eq!(page.matches("**Benchmark started**").count(), 2, "{page}");
     assert_eq!(gitlab.benchmarks().len(), 3);
 }

@@ -113,7 +113,7 @@ fn its_discussion_is_found_among_hundreds() {
 
     for (command, outcome) in [
         ("scan", "Benchmark started"),
-        ("reconcile", "Benchmark success"),
+        ("reconcile", "Benchmark finished"),
     ] {
         between_pages(&gitlab, "/discussions", |people| {
             let mr = people.existing_mr("acme/engine", 1);
@@ -315,7 +315,7 @@ fn a_record_as_old_as_a_forgotten_label_is_found_behind_hundreds() {
     run(&gitlab, "reconcile");
     for mr in [served, pushed_to] {
         assert!(!mr.is_labelled());
-        assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+        assert!(mr.page().contains("Benchmark finished"), "{}", mr.page());
     }
 }
 

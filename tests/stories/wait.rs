@@ -63,7 +63,7 @@ fn it_starts_follows_and_closes_the_loop() {
     let (gitlab, mr) = ready();
     ends(&gitlab, "success");
     let ran = bot(&gitlab, WAIT).exits(0);
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
     insta::assert_snapshot!(ran.stdout, @r"
     acme/engine → acme/benchmarks
 
@@ -133,7 +133,7 @@ fn one_in_flight_already_is_followed() {
         "{}",
         ran.stdout
     );
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn trouble_that_passes_is_told_once_and_waited_through() {
         lines(&ran)[1],
         "!1: GET /projects/8/pipelines/1002: 502 Bad Gateway; trying again"
     );
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn trouble_while_closing_is_waited_through_as_well() {
         "{}",
         ran.stderr
     );
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_token_that_is_no_longer_good_ends_the_wait() {
     assert!(ran.stdout.contains("✓ start"));
     let error = lines(&ran).pop().expect("there is one");
     assert!(
-        error.contains("is not followed any longer, and reconcile tells its outcome")
+        error.contains("is not followed any longer, and reconcile posts its outcome")
             && error.contains("revoked"),
         "{error}"
     );
@@ -214,7 +214,7 @@ fn a_token_that_is_no_longer_good_ends_the_wait() {
     ends(&gitlab, "success");
     gitlab.benchmark_ends(1002, "success");
     run(&gitlab, "reconcile");
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn one_that_is_not_known_everywhere_yet_is_looked_for_again() {
         }
     });
     bot(&gitlab, WAIT).exits(0);
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn where_another_run_closes_the_loop_first_nothing_is_said_twice() {
         });
         let ran = bot(&gitlab, WAIT).exits(code);
         assert!(!ran.stdout.contains("finish"), "{}", ran.stdout);
-        let told = format!("!1: {status}; another run has told its outcome");
+        let told = format!("!1: {status}; another run has posted its outcome");
         assert_eq!(lines(&ran).last(), Some(&told.as_str()));
         assert_closed(&gitlab, &mr, status);
     }
@@ -334,7 +334,7 @@ fn what_somebody_retries_when_all_has_been_told_is_not_waited_for() {
         None
     });
     let ran = bot(&gitlab, WAIT).exits(3);
-    let told = "!1: running; another run has told its outcome";
+    let told = "!1: running; another run has posted its outcome";
     assert_eq!(lines(&ran).last(), Some(&told));
     assert_closed(&gitlab, &mr, "failed");
 }
@@ -410,14 +410,14 @@ fn an_interrupt_leaves_the_benchmark_running_and_says_how_to_go_on() {
     let said = [
         format!("The benchmark of !1 goes on: {URL}").as_str(),
         "To follow it again: bench-bot trigger 1 --wait",
-        "Its outcome is told by the next bench-bot reconcile, by hand or on schedule.",
+        "Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
     ]
     .join("\n");
     assert!(ran.stderr.contains(&said), "{}", ran.stderr);
     assert_eq!(gitlab.benchmarks()[0].status, "running");
     ends(&gitlab, "success");
     bot(&gitlab, WAIT).exits(0);
-    assert_closed(&gitlab, &mr, "Benchmark success");
+    assert_closed(&gitlab, &mr, "Benchmark finished");
 }
 
 #[test]

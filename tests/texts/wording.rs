@@ -25,6 +25,7 @@ fn results(name: &str, summary: Option<&str>) -> Option<Results> {
     Some(Results {
         job: job(name, ""),
         summary: summary.map(str::to_owned),
+        figures: String::new(),
     })
 }
 
@@ -245,6 +246,129 @@ fn check_inert(hostile: &str) {
     }
 }
 
+const TABLE: &str = "\n| figure | base | head | change |\n| --- | ---: | ---: | ---: |\n| parse | 12 | 6 | -50.0 % |\n\n\
+                     Measured twice.\n";
+
+fn with_figures(figures: &str) -> String {
+    let details = Details {
+        results: Some(Results {
+            job: job("benchmark", ""),
+            summary: Some("parse -50.0 %".to_owned()),
+            figures: figures.to_owned(),
+        }),
+        ..Details::default()
+    };
+    let record = record(task("benchmarking", "topic"));
+    note::outcome(
+        &record,
+        End::Pipeline(Outcome::Success),
+        "benchmarking",
+        &details,
+    )
+}
+
+#[test]
+fn figures_are_folded_below_the_outcome() {
+    let note = with_figures(TABLE);
+    let (text, _) = note.rsplit_once("\n\n<!-- bench-bot ").expect("a marker");
+    insta::assert_snapshot!(text.replace("https://gitlab.example.com/acme/benchmarks/-", ""), @r"
+    🏁 **Benchmark finished**: [pipeline 1001](/pipelines/1001) for commit `a1b2c3d4` ended with success. In short: `parse -50.0 %`. Results: [artifacts of `benchmark`](/jobs/5/artifacts/browse).
+
+    <details><summary>All figures</summary>
+
+    | `figure` | `base` | `head` | `change` |
+    | --- | ---: | ---: | ---: |
+    | `parse` | `12` | `6` | `-50.0 %` |
+
+    `Measured twice.`
+
+    </details>
+    ");
+    let plain = with_figures("");
+    assert_eq!(with_figures(" \n\n"), plain);
+    assert!(!plain.contains("details"), "{plain}");
+}
+
+#[test]
+fn many_figures_are_cut_off_so_that_the_bot_can_read_its_note_again() {
+    for line in ["| <b> | 1 |\n", "ü\n", "||||||||||||||||\n"] {
+        let note = with_figures(&line.repeat(9000));
+        assert!(note.contains("The rest is in the artifacts."), "{line}");
+        assert!(6 * note.len() < 64 << 10, "{line}: {}", note.len());
+        let read = note::as_outcome(&note_by(Some(crate::BOT), 2, note));
+        assert_eq!(read.and_then(|read| read.end).as_deref(), Some("success"));
+    }
+}
+
+/// Whatever stands outside of inline code in the figures, on GitLab's terms: with tables.
+fn check_figures(hostile: &str) {
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+    let body = with_figures(hostile);
+    let (text, _) = body.rsplit_once("\n\n<!-- bench-bot ").expect("a marker");
+    let Some((_, figures)) = text.split_once("\n\n<details>") else {
+        return;
+    };
+    let lines = figures.lines().skip(1);
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("</details>")) {
+        assert!(
+            line.starts_with(['|', '`']) || line.starts_with("The rest"),
+            "{line}"
+        );
+    }
+    let figures = format!("<details>{figures}");
+    for event in Parser::new_ext(&figures, Options::all()) {
+        match event {
+            // A row of a table that has no head.
+            Event::Text(text) if text.chars().all(|c| "|-: ".contains(c)) => {}
+            Event::Text(text) => assert_eq!(&*text, "The rest is in the artifacts.", "{figures}"),
+            Event::Html(html) | Event::InlineHtml(html) => assert!(
+                ["<details><summary>All figures</summary>", "</details>"].contains(&html.trim()),
+                "{html}: {figures}"
+            ),
+            Event::Start(tag) => assert!(
+                matches!(
+                    tag,
+                    Tag::Paragraph
+                        | Tag::HtmlBlock
+                        | Tag::Table(_)
+                        | Tag::TableHead
+                        | Tag::TableRow
+                        | Tag::TableCell
+                ),
+                "{tag:?}: {figures}"
+            ),
+            Event::Code(_) | Event::End(_) | Event::SoftBreak => {}
+            other => panic!("{other:?}: {figures}"),
+        }
+    }
+}
+
+#[test]
+fn hostile_figures_act_as_nothing() {
+    for hostile in [
+        "/close",
+        "@all",
+        "@all | /close\n--- | ---\n",
+        "a | b\n| - | - |\n| ` | @all ` |\n",
+        "| `a` | ``@all |",
+        "|\n|-|\n|@all|",
+        "| \\| @all |\n| --- | --- |",
+        "```\n@all\n```",
+        "</details>\n@all",
+        "<!-- bench-bot {\"outcome\":{\"request\":1,\"cancels\":true}} -->",
+        "    @all",
+        "[a]: https://evil.example.com\n[a]",
+        "[^1]: @all",
+        "---\n@all\n---",
+        "x\n===\n",
+        "- [ ] @all",
+        "> @all",
+        "\u{202e}| @all |",
+    ] {
+        check_figures(hostile);
+    }
+}
+
 #[test]
 fn hostile_text_acts_as_nothing() {
     for hostile in [
@@ -273,6 +397,11 @@ fn hostile_text_acts_as_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_figures_act_as_nothing(lines in prop::collection::vec(any_text(), 0..6), separator in "[|\n]") {
+        check_figures(&lines.join(&separator));
+    }
 
     #[test]
     fn any_text_acts_as_nothing(hostile in any_text().prop_filter("nobody is called so", |text| !text.is_empty())) {

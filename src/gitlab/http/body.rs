@@ -1,30 +1,30 @@
-//! The body of an answer as it comes in: no more of it is kept at a time than the longest text that matters.
+//! Reads the body of a response as it arrives, and keeps no more in memory than the longest text that matters.
 
 use std::fmt;
 use std::io::{self, Read};
 
-/// Of a text, as JSON writes it. A longer one is read as null: no note of the bot's is that long.
+/// Bytes of one JSON string. A longer one is read as null: none of the bot's notes is that long.
 pub const LONGEST_TEXT: usize = 64 << 10;
-/// Of the beginning that is logged.
+/// Bytes of the body that are logged.
 const LOGGED: usize = 16 << 10;
 const AT_A_TIME: usize = 16 << 10;
 
 pub struct Body<R> {
     answer: R,
-    /// How many more bytes it may have.
+    /// How many more bytes are allowed.
     left: u64,
     longest_text: usize,
     received: u64,
     beginning: Vec<u8>,
-    /// Received, and not passed on yet.
+    /// Received but not passed on yet.
     pending: Vec<u8>,
-    /// Where in that a text began that has not ended yet.
+    /// Where in `pending` an unfinished string begins.
     text: Option<usize>,
     is_escaped: bool,
     is_too_long: bool,
 }
 
-/// There is more of it than may be.
+/// The body is larger than allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("it is too large")]
 pub struct TooLarge;
@@ -48,7 +48,7 @@ impl<R: Read> Body<R> {
         self.received
     }
 
-    /// `false` at the end.
+    /// Returns `false` at the end of the body.
     fn receive(&mut self) -> io::Result<bool> {
         let mut bytes = [0; AT_A_TIME];
         let count = self.answer.read(&mut bytes)?;
@@ -108,7 +108,7 @@ impl<R: Read> Read for Body<R> {
     }
 }
 
-/// As the log shows it.
+/// For the log.
 impl<R> fmt::Display for Body<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.beginning))?;

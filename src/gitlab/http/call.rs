@@ -1,4 +1,4 @@
-//! One request: how it is sent, when it is repeated, and what its failure means.
+//! One request: how it is sent, when it is retried, and what its failure means.
 
 use std::fmt;
 use std::io::{BufReader, Read};
@@ -20,21 +20,21 @@ use crate::gitlab::error::{
     Error, ErrorKind, LONGEST_REASON, Result, cause, in_gitlabs_words, reason,
 };
 
-/// A server may ask for a longer pause; the next scheduled run is then the better place to try again.
+/// If a server asks for a longer pause, the next scheduled run tries again instead.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: usize = 5;
-/// So much is read of what is said in a refusal: it may be a page of a proxy's, of any length.
+/// Bytes read of an error response, which may be a proxy's page of any length.
 const MAX_OF_REFUSAL: u64 = 64 << 10;
 
-/// Whether the same request may be sent again when it is not known what became of the first.
+/// Whether a request may be sent again when it is unknown whether the first attempt took effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     Safe,
-    /// It would make a second note, discussion or pipeline.
+    /// A second attempt could create a second note, discussion or pipeline.
     Never,
 }
 
-/// A failed attempt, and the pause after which another is worth while, if one is.
+/// A failed attempt, and how long to wait before the next one. `None`: another attempt would not help.
 pub struct Attempt {
     error: Error,
     retry_in: Option<Pause>,
@@ -43,6 +43,8 @@ pub struct Attempt {
 #[derive(Clone, Copy)]
 enum Pause {
     Backoff,
+    /// A single retry, which seldom helps.
+    Once,
     RetryAfter(Duration),
 }
 
@@ -54,12 +56,12 @@ pub struct Call<'a> {
     pub query: Vec<(&'a str, String)>,
     pub body: Option<&'a Value>,
     retry: Retry,
-    /// Of the answer.
+    /// Limit on the response.
     pub max_bytes: u64,
     pub longest_text: usize,
 }
 
-/// An answer that has been read.
+/// A response that has been read.
 pub struct Answer<T> {
     pub value: T,
     pub headers: HeaderMap,
@@ -103,7 +105,7 @@ impl<'a> Call<'a> {
         Ok(self.receive(PhantomData)?.value)
     }
 
-    /// An answer that is read like this.
+    /// Sends the request, and reads the response with this seed.
     pub fn receive<T>(
         &self,
         read: impl for<'de> DeserializeSeed<'de, Value = T> + Copy,
@@ -127,7 +129,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The first bytes of an answer that is no JSON.
+    /// Sends the request, and reads the first bytes of a response that is not JSON.
     pub fn receive_beginning(&self, most: u64) -> Result<Vec<u8>> {
         self.with_retries(|| {
             let (_, answer) = self.exchange()?;
@@ -160,28 +162,31 @@ impl<'a> Call<'a> {
             let pause = match (failed.retry_in, pauses.next()) {
                 (Some(Pause::Backoff), Some(pause)) => pause,
                 (Some(Pause::RetryAfter(told)), Some(_)) => told,
+                (Some(Pause::Once), Some(pause)) if error.is_none() => pause,
                 _ => return Err(failed.error),
             };
             if pause >= self.http.time_left() {
                 return Err(failed.error);
             }
-            warn!("{}; again in {pause:.1?}", failed.error);
-            self.http.rate_limiter.count_retry();
+            match self.http.rate_limiter.count_retry(&failed.error.message) {
+                true => warn!("{}; trying again", failed.error),
+                false => info!("{}; again in {pause:.1?}", failed.error),
+            }
             self.http.pause(pause);
             error = Some(failed.error);
         }
     }
 
     fn too_late(&self) -> Error {
-        let message = "the run has taken as long as it may; the next one goes on".to_owned();
+        let message = "the run has reached its time limit; the next run continues".to_owned();
         self.error(ErrorKind::Transient, message)
     }
 
-    /// One request, and its answer, of which only the head has been read.
+    /// One attempt. Only the head of the response has been read when this returns.
     fn exchange(&self) -> std::result::Result<(HeaderMap, Box<dyn Read>), Attempt> {
         let response = self.follow().map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        // A proxy that answers in GitLab's place has a clock of its own.
+        // A proxy that answers in GitLab's place has its own clock.
         if status.is_success()
             && let Some(date) = text(&headers, DATE.as_str())
             && let Ok(date) = DateTime::parse_from_rfc2822(date)
@@ -200,15 +205,15 @@ impl<'a> Call<'a> {
             let beginning = self.beginning(response, MAX_OF_REFUSAL)?;
             return Err(self.declined(status, &headers, &beginning));
         }
-        // What is deleted is answered with nothing.
+        // GitLab answers a DELETE with an empty body.
         match status == StatusCode::NO_CONTENT {
             true => Ok((headers, Box::new(&b"null"[..]))),
             false => Ok((headers, Box::new(response))),
         }
     }
 
-    /// Sends the request, and follows where a read is sent elsewhere on the same server: so GitLab answers for
-    /// a project's path of before it was renamed.
+    /// Sends the request, and follows redirects of a GET within the same server: GitLab redirects from the path that a
+    /// project had before it was renamed.
     fn follow(&self) -> reqwest::Result<Response> {
         let mut url = self.http.api.clone();
         url.set_path(&format!("{}{}", url.path(), self.path));
@@ -248,18 +253,22 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// No answer, or not all of it.
+    /// There was no response, or only part of one.
     fn broken(&self, error: &reqwest::Error) -> Attempt {
         let cause = cause(error);
         if cause.contains("invalid peer certificate") {
             let message = format!(
-                "its certificate is not trusted, neither by the system nor by CI_SERVER_TLS_CA_FILE: {cause}"
+                "its certificate is not trusted by the system or by CI_SERVER_TLS_CA_FILE: {cause}"
             );
             return self.failed(ErrorKind::Transient, message, None);
         }
         if error.is_connect() {
+            let again = match cause.contains("failed to lookup address") {
+                true => Pause::Once,
+                false => Pause::Backoff,
+            };
             let message = format!("no connection: {cause}");
-            return self.failed(ErrorKind::Transient, message, Some(Pause::Backoff));
+            return self.failed(ErrorKind::Transient, message, Some(again));
         }
         self.unclear(match error.is_timeout() {
             true => "no answer in time".to_owned(),
@@ -267,7 +276,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Not all of an answer has come in.
+    /// The response broke off.
     fn interrupted(&self, error: std::io::Error) -> Attempt {
         match error.downcast::<reqwest::Error>() {
             Ok(error) => self.broken(&error),
@@ -275,7 +284,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// It has come in, but is not what was asked for.
+    /// The response arrived, but it is not the expected JSON.
     fn unreadable(&self, error: serde_json::Error) -> Attempt {
         let what = match error.is_io() {
             false => error.to_string(),
@@ -292,10 +301,10 @@ impl<'a> Call<'a> {
         self.unclear(format!("answered, but unreadable: {what}"))
     }
 
-    /// An answer other than success.
+    /// The response has a status other than success.
     fn declined(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Attempt {
         let message = match text(headers, LOCATION.as_str()) {
-            Some(onward) => format!("{}: sent on to {onward}", status.as_u16()),
+            Some(onward) => format!("{}: redirected to {onward}", status.as_u16()),
             None => reason(status, body),
         };
         let told = text(headers, RETRY_AFTER.as_str())
@@ -313,7 +322,7 @@ impl<'a> Call<'a> {
             StatusCode::CONFLICT if message.contains("Resource lock") => {
                 self.failed(ErrorKind::Transient, message, Some(Pause::Backoff))
             }
-            // A 400 in GitLab, though it is a rate limit; a minute's wait is the next run's.
+            // GitLab answers 400 though this is a rate limit of a minute, so the next run tries again.
             StatusCode::BAD_REQUEST
                 if ["Too many pipelines", "Retry later", "please retry"]
                     .iter()
@@ -324,7 +333,7 @@ impl<'a> Call<'a> {
             StatusCode::REQUEST_TIMEOUT => self.unclear(message),
             status if status.is_server_error() => self.unclear(message),
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if !in_gitlabs_words(status, body) => {
-                let message = format!("{message}, but not in GitLab's words");
+                let message = format!("{message}, but not from GitLab itself");
                 let retry_in = (self.retry == Retry::Safe).then_some(Pause::Backoff);
                 self.failed(ErrorKind::NotGitlab(status), message, retry_in)
             }

@@ -1,4 +1,4 @@
-//! The checks of the benchmark project: that a pipeline can be started there, read back and reported.
+//! The checks of the benchmark project: whether pipelines can be started, read back and cancelled there.
 
 use chrono::TimeDelta;
 
@@ -58,11 +58,11 @@ fn ci(settings: &ProjectSettings) -> Check {
     match settings.builds_access_level.as_deref() {
         Some("disabled") => Check::fails("ci", "CI/CD is switched off", features(settings)),
         Some(_) => Check::holds("ci", "CI/CD is on"),
-        None => Check::needed("ci", "whether CI/CD is on is not shown", REHEARSE),
+        None => Check::needed("ci", "GitLab does not show whether CI/CD is on", REHEARSE),
     }
 }
 
-/// The role has to let them be set; whoever may run the ref may also read them back.
+/// Whether the bot's role may set pipeline variables. A user who may run the ref may also read them.
 fn variables(settings: &ProjectSettings, role: Role) -> Check {
     let name = "pipeline-variables";
     let minimum = settings
@@ -81,7 +81,7 @@ fn variables(settings: &ProjectSettings, role: Role) -> Check {
         }
         (_, Some("maintainer")) | (Some(true), None) => Role::MAINTAINER,
         _ => {
-            let detail = "which role may set them is shown to Maintainers only";
+            let detail = "only Maintainers see which role may set them";
             return Check::needed(name, detail, REHEARSE);
         }
     };
@@ -90,28 +90,28 @@ fn variables(settings: &ProjectSettings, role: Role) -> Check {
     }
     Check::fails(
         name,
-        format!("{least}s and up may set them, and the bot is {role}"),
+        format!("{least}s and up may set them, but the bot is {role}"),
         format!(
-            "make it {least}: {}/-/project_members\nlower it, under {page}",
+            "make the bot {least}: {}/-/project_members\nlower the role under {page}",
             settings.project.web_url
         ),
     )
 }
 
-/// Without that right nothing is withdrawn, and nothing that is stuck ends.
+/// Without this permission, withdrawn and stuck benchmarks are not cancelled.
 fn cancel(settings: &ProjectSettings, role: Role) -> Check {
     let name = "cancel";
     let least = match settings.ci_restrict_pipeline_cancellation_role.as_deref() {
         Some("no_one") => {
-            let hint = format!("let Maintainers, under {}", who_cancels(settings));
+            let hint = format!("allow Maintainers to, under {}", who_cancels(settings));
             return Check::fails(name, "nobody may cancel pipelines", hint);
         }
         Some("developer") => Role::DEVELOPER,
         Some("maintainer") => Role::MAINTAINER,
-        // Shown together with the other setting, where the server has the feature at all.
+        // GitLab shows both settings or neither, so this server does not have the feature.
         None if settings.auto_cancel_pending_pipelines.is_some() => Role::DEVELOPER,
         _ => {
-            let detail = "who may cancel pipelines is shown to Maintainers only";
+            let detail = "only Maintainers see who may cancel pipelines";
             return Check::unknown(name, detail).hint(Verdict::UnknownRisk, REHEARSE);
         }
     };
@@ -119,9 +119,9 @@ fn cancel(settings: &ProjectSettings, role: Role) -> Check {
         true => Check::holds(name, format!("{least}s and up may cancel pipelines")),
         false => Check::fails(
             name,
-            format!("{least}s and up may cancel pipelines, and the bot is {role}"),
+            format!("{least}s and up may cancel pipelines, but the bot is {role}"),
             format!(
-                "make it {least}: {}/-/project_members\nlower it, under {}",
+                "make the bot {least}: {}/-/project_members\nlower the role under {}",
                 settings.project.web_url,
                 who_cancels(settings)
             ),
@@ -129,7 +129,7 @@ fn cancel(settings: &ProjectSettings, role: Role) -> Check {
     }
 }
 
-/// Where that is set.
+/// The setting for who may cancel.
 pub fn who_cancels(settings: &ProjectSettings) -> String {
     format!(
         "General pipelines > Minimum role required to cancel a pipeline or job: {}/-/settings/ci_cd",
@@ -137,7 +137,7 @@ pub fn who_cancels(settings: &ProjectSettings) -> String {
     )
 }
 
-/// A push, followed by any new pipeline of the ref, cancels those of older commits that wait.
+/// After a push, any new pipeline of the ref cancels waiting pipelines of older commits.
 fn auto_cancel(findings: &Findings, settings: &ProjectSettings) -> Check {
     let name = "auto-cancel";
     let old = findings.older_than(16, 9);
@@ -155,18 +155,18 @@ fn auto_cancel(findings: &Findings, settings: &ProjectSettings) -> Check {
     let ways = match &findings.version {
         _ if old => untick,
         Ok(version) if version.numbers().is_some() => format!("in the CI file: {key}\n{untick}"),
-        _ => format!("{untick}\nfrom GitLab 16.9 on, in the CI file: {key}"),
+        _ => format!("{untick}\nor, from GitLab 16.9 on, in the CI file: {key}"),
     };
     match settings.auto_cancel_pending_pipelines.as_deref() {
         Some("disabled") => Check::holds(name, "a push cancels no waiting benchmark"),
         Some(_) => Check::warning(
             name,
-            "a push to the benchmark project cancels benchmarks that wait",
+            "a push to the benchmark project cancels waiting benchmarks",
             ways,
         ),
         None => Check::unknown(
             name,
-            "whether a push cancels waiting benchmarks is shown to Maintainers only",
+            "only Maintainers see whether a push cancels waiting benchmarks",
         )
         .hint(Verdict::UnknownRisk, ways),
     }
@@ -179,7 +179,7 @@ pub fn untick(settings: &ProjectSettings) -> String {
     )
 }
 
-/// Whether it has `on_new_commit: none`, in block or flow style.
+/// Whether the file has `on_new_commit: none`, in block or flow style.
 fn spares_waiting(yaml: &str) -> bool {
     lines(yaml)
         .flat_map(|line| line.split("on_new_commit:").skip(1))
@@ -193,14 +193,14 @@ fn in_words(time: TimeDelta) -> humantime::FormattedDuration {
 
 fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
     let name = "pipeline-deletion";
-    // Shown together with the other setting, which is never null.
+    // GitLab shows both settings or neither, and the other one is never null.
     if settings.auto_cancel_pending_pipelines.is_none() {
         return Check::unknown(
             name,
-            "whether old pipelines are deleted is shown to Maintainers only",
+            "only Maintainers see whether old pipelines are deleted",
         );
     }
-    // As far as a run looks back.
+    // This is how far a run looks back.
     let needed = findings.timeout * 2;
     let after = settings.ci_delete_pipelines_in_seconds;
     match after.and_then(TimeDelta::try_seconds) {
@@ -211,11 +211,11 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
         Some(after) => Check::fails(
             name,
             format!(
-                "pipelines are deleted after {}, reported or not",
+                "pipelines are deleted after {}, even before their outcome is posted",
                 in_words(after)
             ),
             format!(
-                "let \"Automatic pipeline cleanup\" keep them for {}, twice --timeout: {}/-/settings/ci_cd",
+                "set \"Automatic pipeline cleanup\" to keep them for {}, twice --timeout: {}/-/settings/ci_cd",
                 in_words(needed),
                 settings.project.web_url
             ),
@@ -223,10 +223,10 @@ fn deletion(findings: &Findings, settings: &ProjectSettings) -> Check {
     }
 }
 
-/// So many are named.
+/// The most pipelines that are named.
 const NAMED: usize = 5;
 
-/// What neither ends nor is ended: reconcile has tried to cancel by then what is this project's.
+/// Pipelines that do not end. By then, reconcile has tried to cancel this project's own.
 fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Check {
     let name = "overdue";
     let limit = findings.timeout + GRACE;
@@ -257,10 +257,10 @@ fn overdue(findings: &Findings, pipelines: &Result<Vec<Pipeline>, Error>) -> Che
     Check::warning(
         name,
         format!(
-            "in flight for longer than {}, --timeout and an hour: {}{more}",
+            "in flight for longer than {} (--timeout and an hour): {}{more}",
             in_words(limit),
             late[..late.len().min(NAMED)].join(", ")
         ),
-        "end or delete them by hand: the queue no longer waits for this project's own, and for others until twice --timeout",
+        "cancel or delete them by hand: this project's own no longer hold up the queue, others do until twice --timeout",
     )
 }

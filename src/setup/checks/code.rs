@@ -1,4 +1,4 @@
-//! The checks of what is run: the ref, who may run it, and the CI file there.
+//! The checks of the code that runs: the ref, who may run it, and its CI file.
 
 use super::super::findings::{CiFile, Findings, RefFound};
 use super::{Check, REHEARSE, Verdict, benchmark};
@@ -24,7 +24,7 @@ pub fn reference(found: Option<&RefFound>, settings: &ProjectSettings) -> Check 
         (Ok(None), Ok(Some(_))) => Check::holds(name, format!("tag {wanted}")),
         (Ok(Some(_)), Ok(Some(_))) => Check::fails(
             name,
-            format!("{wanted} is a branch and a tag at once, so that GitLab runs neither"),
+            format!("{wanted} is both a branch and a tag, so GitLab runs neither"),
             format!("delete one of them: {url}/-/tags\n{another}"),
         ),
         (Ok(None), Ok(None)) => Check::fails(
@@ -56,20 +56,20 @@ pub fn ref_access(
                 name,
                 format!("{wanted} is protected, and {bot} may neither push nor merge to it"),
                 format!(
-                    "{raise}allow it to merge, under Protected branches: {url}/-/settings/repository\n\
+                    "{raise}allow {bot} to merge, under Protected branches: {url}/-/settings/repository\n\
                      name an unprotected branch: --ref (BENCH_BOT_REF)"
                 ),
             )
         }
         None => Check::needed(
             name,
-            format!("{wanted} is protected, and whether {bot} may run it is not shown"),
+            format!("{wanted} is protected, and GitLab does not show whether {bot} may run it"),
             REHEARSE,
         ),
     }
 }
 
-/// GitLab asks for the right to push to a protected branch or to merge to it.
+/// To run a protected branch, a user must be allowed to push or merge to it.
 fn may_run(found: &RefFound, role: Option<Role>, user: UserId) -> Option<bool> {
     let branch = match (&found.branch, &found.tag) {
         (Ok(Some(branch)), _) => branch,
@@ -86,7 +86,7 @@ fn may_run(found: &RefFound, role: Option<Role>, user: UserId) -> Option<bool> {
     match &found.rules {
         Ok(rules) => may_merge(rules, &found.name, role, user),
         Err(_) if branch.protected.is_none() || branch.developers_can_merge.is_none() => None,
-        // Roles below have just been excluded.
+        // Developers may not merge, as was checked above, so lower roles may not either.
         Err(_) => (role < Role::MAINTAINER).then_some(false),
     }
 }
@@ -108,7 +108,7 @@ fn may_merge(rules: &[ProtectedBranch], branch: &str, role: Role, user: UserId) 
             .is_some_and(|least| least > Role(0) && role >= least),
         (named, _) => named == Some(user),
     });
-    // Whether the bot belongs to a group is not read; rules of a group above are not listed.
+    // The bot's group memberships are not read, and GitLab does not list rules of groups above.
     let unsure = rules.is_empty()
         || rules.iter().any(|rule| rule.merge_access_levels.is_none())
         || levels().any(|level| level.group_id.is_some());
@@ -154,10 +154,8 @@ pub fn ci_file(
         {
             Check::fails(
                 name,
-                format!(
-                    "auto_cancel in {path} is unknown to GitLab before 16.9, which runs nothing then"
-                ),
-                format!("take it out; {}", benchmark::untick(settings)),
+                format!("GitLab before 16.9 does not know auto_cancel in {path}, and runs nothing"),
+                format!("remove it, and {}", benchmark::untick(settings)),
             )
         }
         CiFile::Own {
@@ -171,7 +169,7 @@ pub fn ci_file(
             name,
             format!("there is no {path} in {}", found.name),
             format!(
-                "write one; bench-bot's templates/benchmark-project is a beginning: {}/-/ci/editor",
+                "write one, starting from bench-bot's templates/benchmark-project: {}/-/ci/editor",
                 settings.project.web_url
             ),
         ),
@@ -179,12 +177,12 @@ pub fn ci_file(
             text: Err(error), ..
         } => Check::unread(name, error),
         CiFile::Elsewhere(place) => {
-            Check::needed(name, format!("it lies elsewhere: {place}"), REHEARSE)
+            Check::needed(name, format!("in another place: {place}"), REHEARSE)
         }
     }
 }
 
-/// Runs for two source projects may take the same last place at the same moment: only GitLab's own lock keeps two
+/// Runs for two source projects may both take the last place at the same moment. Only GitLab's resource group keeps two
 /// benchmarks from running at once.
 pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
     let CiFile::Own {
@@ -209,7 +207,7 @@ pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
     Some(match included {
         true => Check::unknown(
             name,
-            format!("no job in {path} has one; what it includes is not looked at"),
+            format!("no job in {path} has one; included files are not checked"),
         )
         .hint(Verdict::UnknownRisk, ways),
         false => Check::warning(
@@ -220,7 +218,7 @@ pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
     })
 }
 
-/// Without comments.
+/// The lines of a YAML file, without comments.
 pub fn lines(yaml: &str) -> impl Iterator<Item = &str> {
     yaml.lines().filter_map(|line| line.split('#').next())
 }

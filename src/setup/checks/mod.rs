@@ -1,5 +1,5 @@
-//! Judges what was found: no clock, no network. What depends on something that already failed is left out, so that
-//! one cause makes one failure.
+//! Judges the findings, without clock or network. A check that depends on a failed one is left out, so that one cause
+//! makes one failure.
 
 mod benchmark;
 mod code;
@@ -10,31 +10,31 @@ mod token;
 use super::findings::Findings;
 use crate::gitlab::{AccessProblem, Error, GRANT};
 
-/// One thing that the bot needs, or had better have.
+/// One thing that the bot needs, or should have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// A stable word.
+    /// A stable word: scripts depend on it.
     pub name: &'static str,
     pub verdict: Verdict,
     pub detail: String,
-    /// What to do about it: one way a line.
+    /// What to do about it, one way per line.
     pub hint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Holds,
-    /// It holds, but not for long, or not without a drawback.
+    /// It holds, but not for long, or with a drawback.
     Warning,
     Fails,
-    /// It was not seen, and without it the bot does not work.
+    /// It is unknown, and the bot does not work without it.
     UnknownNeed,
-    /// It was not seen, and the bot works either way.
+    /// It is unknown, and the bot works either way.
     UnknownRisk,
 }
 
 impl Verdict {
-    /// Whether because of it the setup is not known to work.
+    /// Whether the setup is not known to work because of it.
     pub fn is_blocking(self) -> bool {
         matches!(self, Self::Fails | Self::UnknownNeed)
     }
@@ -78,18 +78,18 @@ impl Check {
         }
     }
 
-    /// Something needed, in the way of which an error came.
+    /// Something that the bot needs and that could not be read.
     fn unread(name: &'static str, error: &Error) -> Self {
         let hint = match error.refused() {
             Some(_) if error.fine_grained() => GRANT,
-            Some(_) => "check the bot's role and its token's scopes, and run this again",
-            None => "run this again; if it stays so, ask whoever runs the server",
+            Some(_) => "check the bot's role and its token's scopes, and run doctor again",
+            None => "run doctor again; if this persists, ask whoever runs the server",
         };
-        Self::needed(name, format!("it cannot be read ({error})"), hint)
+        Self::needed(name, format!("cannot be read ({error})"), hint)
     }
 }
 
-const REHEARSE: &str = "prove it with one pipeline: bench-bot doctor --rehearse";
+const REHEARSE: &str = "test it with one pipeline: bench-bot doctor --rehearse";
 
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
@@ -124,31 +124,35 @@ pub fn checks(findings: &Findings) -> Vec<Check> {
     checks
 }
 
-/// Who answers that the token is not good is there all the same.
+/// A server that refuses the token is reachable all the same.
 fn server(findings: &Findings) -> Check {
     let (name, url) = ("server", &findings.url);
     let error = match (&findings.version, &findings.token.user) {
         (Err(version), Err(user)) if !token::refused(version) && !token::refused(user) => user,
         _ if url.starts_with("https") => {
-            return Check::holds(name, format!("{url} answers, its certificate is trusted"));
+            return Check::holds(
+                name,
+                format!("{url} responds, and its certificate is trusted"),
+            );
         }
-        _ => return Check::holds(name, format!("{url} answers")),
+        _ => return Check::holds(name, format!("{url} responds")),
     };
     let check_url = "check --gitlab-url (BENCH_BOT_GITLAB_URL)";
     let message = &error.message;
     match error.access_problem() {
         AccessProblem::Unavailable => Check::needed(
             name,
-            format!("{url} turns requests away just now ({message})"),
-            "run this again in a minute; if it stays so, ask whoever runs the server",
+            format!("{url} is not accepting requests at the moment ({message})"),
+            "run doctor again in a minute; if this persists, ask whoever runs the server",
         ),
         AccessProblem::NotGitlab => {
-            let detail = format!("{url} does not answer as a GitLab does ({error})");
+            let detail = format!("{url} does not respond like a GitLab server ({error})");
             Check::fails(name, detail, check_url)
         }
         AccessProblem::NoAnswer | AccessProblem::TokenRefused(_) => {
             let hint = match message.contains("certificate is not trusted") {
-                true => "trust its authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem".to_owned(),
+                true => "trust its certificate authority: CI_SERVER_TLS_CA_FILE=/path/to/ca.pem"
+                    .to_owned(),
                 false => format!("{check_url} and the network"),
             };
             Check::fails(name, format!("{url} cannot be reached ({message})"), hint)
@@ -156,17 +160,17 @@ fn server(findings: &Findings) -> Check {
     }
 }
 
-/// The oldest GitLab with all that the bot asks of it.
+/// The oldest GitLab that has everything the bot needs.
 const OLDEST: (u32, u32) = (15, 11);
 
 fn version(findings: &Findings) -> Option<Check> {
     let name = "version";
     let version = match &findings.version {
         Ok(version) => version,
-        // The token is what is wrong.
+        // Then the token is what is wrong.
         Err(_) if findings.token.user.is_err() => return None,
         Err(error) if error.fine_grained() => {
-            let detail = "not shown; one that knows fine-grained tokens is new enough";
+            let detail = "not shown, but a server with fine-grained tokens is new enough";
             return Some(Check::unknown(name, detail));
         }
         Err(error) => return Some(Check::unread(name, error)),
@@ -176,9 +180,9 @@ fn version(findings: &Findings) -> Option<Check> {
         Some(numbers) if numbers >= OLDEST => Check::holds(name, told),
         Some(_) => Check::fails(
             name,
-            format!("{told} is too old: it must be 15.11 or later"),
+            format!("{told} is too old: bench-bot needs 15.11 or later"),
             "ask whoever runs the server to update it: https://docs.gitlab.com/update/",
         ),
-        None => Check::unknown(name, format!("{told}: it must be 15.11 or later")),
+        None => Check::unknown(name, format!("{told}: bench-bot needs 15.11 or later")),
     })
 }

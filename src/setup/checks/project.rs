@@ -1,4 +1,4 @@
-//! The checks of the source project, and those that both projects have.
+//! The checks of the source project, and those that both projects share.
 
 use super::super::findings::{Findings, LabelFound, ProjectFindings};
 use super::{Check, Verdict};
@@ -17,7 +17,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let off = match settings {
         _ if disabled(&settings.merge_requests_access_level) => "merge requests are switched off",
         _ if disabled(&settings.builds_access_level) => {
-            "CI/CD is switched off, so that no merge request passes a pipeline,"
+            "CI/CD is switched off, so no merge request has a passed pipeline,"
         }
         _ => "",
     };
@@ -38,7 +38,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     checks
 }
 
-/// Where features are switched on.
+/// The setting that switches features on.
 pub fn features(settings: &ProjectSettings) -> String {
     format!(
         "switch it on under Settings > General > Visibility, project features, permissions: {}/edit",
@@ -46,7 +46,7 @@ pub fn features(settings: &ProjectSettings) -> String {
     )
 }
 
-/// Whether the project is there, and anything can be done with it.
+/// Whether the project exists and can be written to.
 pub fn found(
     findings: &Findings,
     name: &'static str,
@@ -66,7 +66,7 @@ pub fn found(
         Ok(settings) if marked(settings).is_some() => Check::fails(
             name,
             format!(
-                "{path} is to be deleted, as was decided on {}: nothing can be written there",
+                "{path} was marked for deletion on {}: nothing can be written there",
                 marked(settings).unwrap_or_default()
             ),
             format!(
@@ -76,15 +76,15 @@ pub fn found(
         ),
         Ok(settings) if shut(settings, place) => Check::needed(
             name,
-            format!("{path} seems to be closed to writing"),
+            format!("{path} seems to be read-only"),
             look_above(settings),
         ),
         Ok(_) => Check::holds(name, path),
         Err(error) if error.not_found() => {
             let ways = match path.contains('/') {
                 _ if bot.starts_with("project_") && bot.contains("_bot") => format!(
-                    "{bot} is the user of a project access token, which opens one project only: set \
-                     BENCH_BOT_BENCHMARK_TOKEN to one of the benchmark project"
+                    "{bot} is the user of a project access token, which works in one project only: set \
+                     BENCH_BOT_BENCHMARK_TOKEN to an access token of the benchmark project"
                 ),
                 true => format!(
                     "make {bot} a member: {}/{path}/-/project_members",
@@ -94,7 +94,7 @@ pub fn found(
             };
             Check::fails(
                 name,
-                format!("{path} is not there, or {bot} may not see it"),
+                format!("{path} does not exist, or {bot} cannot see it"),
                 format!("check {setting}\n{ways}"),
             )
         }
@@ -102,7 +102,7 @@ pub fn found(
     }
 }
 
-/// When it was marked for deletion.
+/// The day on which it was marked for deletion.
 fn marked(settings: &ProjectSettings) -> Option<&str> {
     let dates = [
         &settings.marked_for_deletion_on,
@@ -111,7 +111,7 @@ fn marked(settings: &ProjectSettings) -> Option<&str> {
     dates.into_iter().find_map(|date| date.as_deref())
 }
 
-/// Whether a Developer may not even open a merge request, though there is all that it takes.
+/// Whether a Developer may not open a merge request although the features for it are on.
 fn shut(settings: &ProjectSettings, place: &ProjectFindings) -> bool {
     let there = [
         &settings.merge_requests_access_level,
@@ -123,16 +123,18 @@ fn shut(settings: &ProjectSettings, place: &ProjectFindings) -> bool {
     there && developer && settings.can_create_merge_request_in == Some(false)
 }
 
-/// A project does not show what its groups keep from it.
+/// A project does not show whether one of its groups is archived.
 pub fn look_above(settings: &ProjectSettings) -> String {
     let url = &settings.project.web_url;
     let group = url.rsplit_once('/').map_or(&**url, |(group, _)| group);
-    format!("see whether a group above it is archived or to be deleted, and restore that: {group}")
+    format!(
+        "check whether a group above it is archived or marked for deletion, and restore that group: {group}"
+    )
 }
 
 pub struct Needs {
     pub role: Role,
-    /// What cannot be done with less.
+    /// What needs this role.
     pub to: &'static str,
     pub advised: &'static str,
 }
@@ -149,9 +151,9 @@ pub fn role(
         Some(Ok(Some(role))) if *role >= needs.role => {
             return Check::holds(name, format!("{bot} is {role}"));
         }
-        Some(Ok(Some(role))) => format!("{bot} is {role}, and may not {to}"),
+        Some(Ok(Some(role))) => format!("{bot} is {role}, and so may not {to}"),
         Some(Err(error)) => return Check::unread(name, error),
-        Some(Ok(None)) | None => format!("{bot} is no member, and may not {to}"),
+        Some(Ok(None)) | None => format!("{bot} is not a member, and so may not {to}"),
     };
     let (advised, url) = (needs.advised, &settings.project.web_url);
     Check::fails(
@@ -175,7 +177,7 @@ fn label_check(
         LabelFound::Missing => Check::fails(
             name,
             format!("there is no label {label}"),
-            format!("let it be created: bench-bot doctor --fix\n{by_hand}"),
+            format!("create it: bench-bot doctor --fix\n{by_hand}"),
         ),
         LabelFound::NotCreated(error) => {
             let may = matches!(&place.role, Some(Ok(Some(role))) if *role >= Role::REPORTER);
@@ -184,38 +186,42 @@ fn label_check(
                 Some(403) if may => format!("{}\n{by_hand}", look_above(settings)),
                 _ => by_hand,
             };
-            let detail = format!("{label} cannot be created ({})", error.message);
+            let detail = format!("cannot create {label} ({})", error.message);
             Check::fails(name, detail, ways)
         }
         LabelFound::Unread(error) => Check::unread(name, error),
     }
 }
 
-/// The bot's discussions are such threads.
+/// Whether merging waits for the bot's discussions, which are threads.
 fn threads(settings: &ProjectSettings, resolve: Resolve) -> Check {
     let name = "threads";
     match (
         settings.only_allow_merge_if_all_discussions_are_resolved,
         resolve,
     ) {
-        (Some(false), _) => Check::holds(name, "merging does not wait for them to be resolved"),
-        (Some(true), Resolve::Always) => {
-            Check::holds(name, "merging waits for them, and the bot resolves its own")
-        }
+        (Some(false), _) => Check::holds(name, "merging does not wait until threads are resolved"),
+        (Some(true), Resolve::Always) => Check::holds(
+            name,
+            "merging waits until threads are resolved, and the bot resolves its own",
+        ),
         (Some(true), Resolve::Success) => Check::holds(
             name,
-            "merging waits for the bot's where a benchmark did not succeed",
+            "merging waits for the bot's thread only if a benchmark did not succeed",
         ),
         (Some(true), Resolve::Never) => Check::warning(
             name,
-            "merging waits until the bot's discussion is resolved",
+            "merging waits until somebody resolves the bot's thread",
             format!(
-                "tell people to resolve it once they have read the outcome\n\
-                 let the bot do that: --resolve success, or always (BENCH_BOT_RESOLVE)\n\
+                "ask people to resolve it once they have read the outcome\n\
+                 let the bot resolve it: --resolve success, or always (BENCH_BOT_RESOLVE)\n\
                  untick \"All threads must be resolved\": {}/-/settings/merge_requests",
                 settings.project.web_url
             ),
         ),
-        (None, _) => Check::unknown(name, "whether merging waits for them is not shown"),
+        (None, _) => Check::unknown(
+            name,
+            "GitLab does not show whether merging waits for threads",
+        ),
     }
 }

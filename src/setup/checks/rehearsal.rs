@@ -1,4 +1,4 @@
-//! What a rehearsal says, and what it proves beside.
+//! The check of the rehearsal, and which other checks it proves.
 
 use super::super::findings::{Findings, Rehearsal};
 use super::Check;
@@ -18,34 +18,38 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
         Rehearsal::NotStarted(error) if kept_from_jobs(&error.message) => {
             return Check::warning(
                 name,
-                "GitLab would start one, but the CI file has no job for it",
-                "let a job's rules accept it: - if: $BENCH_SHA || $BENCH_REHEARSAL",
+                "GitLab would start a pipeline, but the CI file has no job for it",
+                "let the rules of a job accept it: - if: $BENCH_SHA || $BENCH_REHEARSAL",
             );
         }
         Rehearsal::NotStarted(error) => {
             let because = &error.message;
             return match error.kind {
                 ErrorKind::Refused(status) => {
-                    let mend = "mend that: benchmarks would be refused likewise";
+                    let fix = "fix this: GitLab would refuse benchmarks too";
                     let way = match &findings.benchmark.settings {
                         _ if error.fine_grained() => GRANT.to_owned(),
                         Ok(settings) if status == 403 => {
-                            format!("{mend}\n{}", look_above(settings))
+                            format!("{fix}\n{}", look_above(settings))
                         }
-                        _ => mend.to_owned(),
+                        _ => fix.to_owned(),
                     };
-                    Check::fails(name, format!("GitLab does not start it ({because})"), way)
+                    Check::fails(
+                        name,
+                        format!("GitLab refuses to start the pipeline ({because})"),
+                        way,
+                    )
                 }
                 ErrorKind::Transient => Check::needed(
                     name,
-                    format!("GitLab does not start it now ({because})"),
+                    format!("GitLab does not start a pipeline at the moment ({because})"),
                     "try again in a minute",
                 ),
                 ErrorKind::Unclear | ErrorKind::NotGitlab(_) => Check::needed(
                     name,
-                    format!("it may have started or not ({because})"),
+                    format!("the pipeline may have started or not ({because})"),
                     format!(
-                        "look, and cancel it: {}/{}/-/pipelines",
+                        "look for it, and cancel it: {}/{}/-/pipelines",
                         findings.url,
                         findings.benchmark.path()
                     ),
@@ -61,28 +65,28 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
         (Ok(true), Ok(Status::Ended(outcome))) => Check::holds(
             name,
             format!(
-                "started and read back, and over before it was cancelled ({}): {url}",
+                "started and read back; it ended before it was cancelled ({}): {url}",
                 outcome.word()
             ),
         ),
         (Ok(true), Ok(status)) if status.word() == CANCELING => Check::holds(
             name,
-            format!("started, read back, and being cancelled: {url}"),
+            format!("started, read back and being cancelled: {url}"),
         ),
         (Ok(true), Ok(status)) => Check::needed(
             name,
             format!(
-                "GitLab was asked to cancel it and did not refuse, but it is still {}",
+                "GitLab accepted the cancel, but the pipeline is still {}",
                 status.word()
             ),
-            format!("see whether it ends, and else {cancel}"),
+            format!("check whether it ends; otherwise {cancel}"),
         ),
         (Ok(true), Err(error)) => {
-            let detail = format!("it cannot be cancelled ({})", error.message);
+            let detail = format!("the pipeline cannot be cancelled ({})", error.message);
             let ways = match (&findings.benchmark.settings, error.refused()) {
                 _ if error.fine_grained() => format!("{GRANT}\n{cancel}"),
                 (Ok(settings), Some(_)) => format!(
-                    "let the bot's role cancel, under {}\n{cancel}",
+                    "allow the bot's role to cancel, under {}\n{cancel}",
                     who_cancels(settings)
                 ),
                 _ => cancel,
@@ -91,8 +95,8 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
         }
         (Ok(false), _) => Check::fails(
             name,
-            "its variables came back as others",
-            format!("see what it was given: {url}"),
+            "the pipeline's variables came back changed",
+            format!("check which variables it has: {url}"),
         ),
         (Err(error), _) => {
             let way = match error.fine_grained() {
@@ -103,17 +107,20 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
             };
             Check::fails(
                 name,
-                format!("its variables cannot be read back ({})", error.message),
-                format!("{way}\nsee that it is cancelled: {url}"),
+                format!(
+                    "the pipeline's variables cannot be read back ({})",
+                    error.message
+                ),
+                format!("{way}\nmake sure that it is cancelled: {url}"),
             )
         }
     }
 }
 
-/// What GitLab calls a pipeline whose jobs have been told to end.
+/// GitLab's status for a pipeline whose running jobs have yet to stop.
 pub const CANCELING: &str = "canceling";
 
-/// What was tried settles what no setting shows, and nothing beyond that.
+/// Marks the checks that the rehearsal has proved, and no others.
 pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
     let (let_through, cancelled) = match rehearsal {
         Rehearsal::Started {
@@ -127,7 +134,7 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
         ),
         Rehearsal::NotStarted(error) => (kept_from_jobs(&error.message), false),
     };
-    // A fine-grained token has a permission for each of the three requests, any other one for all.
+    // A fine-grained token needs a permission for each of the three requests, another token has one scope for all.
     let writes = let_through && (cancelled || !findings.benchmark_identity().fine_grained());
     let (own_scopes, scopes) = match findings.benchmark_token {
         Some(_) => (true, "benchmark-token-scopes"),
@@ -140,7 +147,7 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
             "token-scopes" => match &findings.tried {
                 Some(Err(error)) if error.refused().is_some() => {
                     let place = findings.source.path();
-                    let detail = format!("it may not write in {place} ({})", error.message);
+                    let detail = format!("the token may not write in {place} ({})", error.message);
                     *check = Check::fails("token-scopes", detail, GRANT);
                     false
                 }
@@ -152,12 +159,12 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
             _ => false,
         };
         if proved {
-            *check = Check::holds(check.name, "the rehearsal has proved it");
+            *check = Check::holds(check.name, "proved by the rehearsal");
         }
     }
 }
 
-/// GitLab comes to the rules of the CI file when all the rest has been let through.
+/// GitLab evaluates the rules of the CI file last, so everything before was accepted.
 fn kept_from_jobs(message: &str) -> bool {
     ["workflow rules", "rules configuration", "No stages / jobs"]
         .iter()

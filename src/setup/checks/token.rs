@@ -1,4 +1,4 @@
-//! The checks of a token: whose it is, what it may do, how long.
+//! The checks of a token: its user, its scopes and its expiry.
 
 use chrono::NaiveDate;
 
@@ -7,14 +7,14 @@ use super::{Check, REHEARSE};
 use crate::gitlab::answer::User;
 use crate::gitlab::{AccessProblem, Error};
 
-/// Days; a token that ends sooner is warned of.
+/// In days. A token that expires sooner gets a warning.
 const SOON: i64 = 14;
 
-/// What stands in place of scopes in a fine-grained token, which has permissions for single things instead.
+/// The only scope of a fine-grained token, which has permissions in place of scopes.
 const GRANULAR: &str = "granular";
 
 impl TokenFindings {
-    /// What such a token may do is seen by trying alone.
+    /// Whether this is a fine-grained token: what it may do can be found out only by trying.
     pub fn fine_grained(&self) -> bool {
         match &self.details {
             Ok(details) => details.scopes.iter().any(|scope| scope == GRANULAR),
@@ -22,7 +22,7 @@ impl TokenFindings {
         }
     }
 
-    /// The user, where the token may read projects: what follows depends on it.
+    /// The token's user, if the token may read projects. The checks of projects depend on it.
     pub fn reader(&self) -> Option<&User> {
         let reads = |scope: &String| matches!(scope.as_str(), "api" | "read_api" | GRANULAR);
         let blind = matches!(&self.details, Ok(details) if !details.scopes.iter().any(reads));
@@ -32,7 +32,7 @@ impl TokenFindings {
 
 const SIGNED_IN: &str = "signed in as the bot, under Edit profile > Access tokens";
 
-/// Whether GitLab says that the token, or its account, is not good.
+/// Whether GitLab refuses the token or its account.
 pub fn refused(error: &Error) -> bool {
     matches!(error.access_problem(), AccessProblem::TokenRefused(_))
 }
@@ -44,9 +44,9 @@ pub fn checks(
 ) -> Vec<Check> {
     let [name, scopes, expiry] = names;
     let variable = identity.variable;
-    // No link to a page of tokens: whoever follows it is signed in, and would find their own.
+    // This does not link to a page of tokens: people who follow the link would see their own tokens.
     let make = format!(
-        "make one of the bot's with the scope api, and set {variable} to it: {SIGNED_IN}, or for a service account in \
+        "create a token for the bot with the scope api, and set {variable} to it: {SIGNED_IN}, or for a service account in \
          its group, under Settings > Service accounts"
     );
     let user = match &identity.user {
@@ -55,7 +55,7 @@ pub fn checks(
             return vec![Check::fails(name, format!("{variable} is not set"), make)];
         }
         Err(error) if refused(error) => {
-            let detail = format!("GitLab refuses the one in {variable} ({})", error.message);
+            let detail = format!("GitLab refuses the token in {variable} ({})", error.message);
             let way = match error.access_problem() {
                 AccessProblem::TokenRefused(Some(way)) => way.to_owned(),
                 _ => make,
@@ -66,24 +66,28 @@ pub fn checks(
     };
     let mut checks = vec![Check::holds(
         name,
-        format!("{variable} is {}'s", user.username),
+        format!("{variable} is a token of {}", user.username),
     )];
     checks.push(match &identity.details {
         _ if identity.fine_grained() => Check::needed(
             scopes,
-            "what a fine-grained token may do is only told by trying",
+            "what a fine-grained token may do can be found out only by trying",
             REHEARSE,
         ),
         Ok(details) => {
             let given = details.scopes.join(", ");
             match details.scopes.iter().any(|scope| scope == "api") {
                 true => Check::holds(scopes, given),
-                false => Check::fails(scopes, format!("{given}; writing needs api"), make),
+                false => Check::fails(
+                    scopes,
+                    format!("{given}; to write, the token needs api"),
+                    make,
+                ),
             }
         }
         Err(error) if error.refused().is_some_and(|status| status == 400) => Check::needed(
             scopes,
-            "this kind of token does not tell what it may do",
+            "GitLab does not show what this kind of token may do",
             format!("use a personal, project or group access token\n{REHEARSE}"),
         ),
         Err(error) => Check::unread(scopes, error),
@@ -91,14 +95,17 @@ pub fn checks(
     let Ok(details) = &identity.details else {
         checks.push(Check::unknown(
             expiry,
-            "the token does not tell when it ends",
+            "GitLab does not show when the token expires",
         ));
         return checks;
     };
     let date = details.expires_at.as_deref();
     checks.push(match date.map(|date| (date, date.parse::<NaiveDate>())) {
         None => Check::holds(expiry, "never"),
-        Some((date, Err(_))) => Check::unknown(expiry, format!("on {date}, whenever that is")),
+        Some((date, Err(_))) => Check::unknown(
+            expiry,
+            format!("on {date}, which is not a known form of date"),
+        ),
         Some((_, Ok(date))) => {
             let days = (date - findings.now.date_naive()).num_days();
             let detail = format!(
@@ -120,14 +127,14 @@ fn rotate(identity: &TokenFindings, user: &User) -> String {
         .iter()
         .any(|kind| user.username.starts_with(kind))
     {
-        true => {
-            "under Settings > Access tokens of the project or group where it was made".to_owned()
-        }
+        true => "under Settings > Access tokens of its project or group".to_owned(),
         false => {
             format!(
                 "{SIGNED_IN}, or with the token itself: POST /personal_access_tokens/self/rotate"
             )
         }
     };
-    format!("rotate it, so that the user stays the same, and set {variable} anew: {place}")
+    format!(
+        "rotate it, so that the user stays the same, and set {variable} to the new token: {place}"
+    )
 }

@@ -17,7 +17,7 @@ fn the_outcome_joins_the_replies_that_people_left() {
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert_eq!(mr.discussions()[0].id, discussion.id);
     assert!(!mr.is_labelled());
 }
@@ -62,7 +62,7 @@ fn a_copy_of_the_bots_words_is_not_taken_for_its_own() {
     run(&gitlab, "reconcile");
     let notes = mr.discussions().pop().expect("it is still there").notes;
     assert_eq!(notes.len(), 3, "{}", mr.page());
-    assert!(notes[2].body.contains("Benchmark success"));
+    assert!(notes[2].body.contains("Benchmark finished"));
     assert!(!mr.is_labelled());
 }
 
@@ -81,7 +81,7 @@ fn a_benchmark_retried_before_anybody_looked_is_in_flight_again() {
     assert_eq!(json(&gitlab, "scan")["in_flight"][0]["mr"], mr.iid());
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -94,7 +94,7 @@ fn one_retried_by_hand_has_its_outcome_corrected_in_place() {
     assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
     gitlab.benchmark_ends(benchmark, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     let reply = &mr.notes()[1].body;
     assert!(
         reply.contains("It was `failed` at first, and somebody retried it."),
@@ -129,7 +129,7 @@ fn one_deleted_before_anybody_looked_is_run_again_in_the_same_discussion() {
     assert!(mr.notes()[0].body.contains(&again.url), "{}", mr.page());
     gitlab.benchmark_ends(again.id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -152,7 +152,7 @@ fn a_benchmark_that_a_person_cancels_is_told_as_canceled() {
     run(&gitlab, "reconcile");
     assert_told(&mr, &["canceled"]);
     assert!(
-        mr.page().contains("put the label `benchmarking` on again"),
+        mr.page().contains("add the label `benchmarking` again"),
         "{}",
         mr.page()
     );

@@ -33,7 +33,7 @@ fn a_label_renamed_or_deleted_withdraws_nothing() {
         assert_eq!(gitlab.pipeline(benchmark).status, "running");
         gitlab.benchmark_ends(benchmark, "success");
         bot(&gitlab, "reconcile").exits(i32::from(missing));
-        assert_told(&mr, &["success"]);
+        assert_told(&mr, &["finished"]);
     }
 }
 
@@ -53,7 +53,7 @@ fn a_label_of_the_group_does_as_well_as_the_projects_that_it_replaces() {
     );
     gitlab.benchmark_ends(benchmark.id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["withdrawn", "success"]);
+    assert_told(&mr, &["withdrawn", "finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -92,7 +92,7 @@ fn a_label_put_on_anew_while_the_bot_finishes_is_a_new_request() {
         );
         gitlab.benchmark_ends(second.id, "success");
         run(&gitlab, "reconcile");
-        assert_told(&mr, &["failed", "success"]);
+        assert_told(&mr, &["failed", "finished"]);
         assert!(!mr.is_labelled(), "{gap}");
     }
 }
@@ -225,7 +225,7 @@ fn a_request_made_anew_does_not_take_over_a_discussion_whose_benchmark_is_in_fli
     run(&gitlab, "scan --max-in-flight 9");
     gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["withdrawn", "success"]);
+    assert_told(&mr, &["withdrawn", "finished"]);
 }
 
 /// The discussion says: "The outcome will be told here."

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::before;
 use crate::bot::{bot, json, run};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 pub fn filter(gitlab: &Gitlab, filtered: bool) {
     gitlab.configure("acme/benchmarks", |project| {
         project.workflow_rules_filter = filtered;
@@ -197,6 +199,17 @@ fn one_that_was_never_begun_only_loses_its_label() {
         assert_eq!(json(&gitlab, "reconcile")["actions"], json!([]));
         let explained = run(&gitlab, "status --mr 1").stdout;
         assert!(!explained.contains("The next scan"), "{explained}");
+    }
+}
+
+#[test]
+fn and_does_so_for_a_week_however_rarely_a_run_looks() {
+    for (days, stays) in [(6, false), (8, true)] {
+        let gitlab = Gitlab::start();
+        let mr = gitlab.mr("speed-up").passed().labelled().merge();
+        gitlab.later(days * DAY);
+        run(&gitlab, "reconcile");
+        assert_eq!(mr.is_labelled(), stays, "{days}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use in_memory_gitlab::{Gitlab, Mr, Request};
+use in_memory_gitlab::{ENGINE, Fault, Gitlab, LabelOwner, Mr, Request};
 use serde_json::json;
 
 use super::{assert_told, in_flight, lists, told};
@@ -35,7 +35,7 @@ fn a_labelled_one_is_not_taken_for_gone_though_it_slipped_off_the_list() {
         assert_eq!(gitlab.benchmarks().len(), 1);
         gitlab.benchmark_ends(benchmark, "success");
         run(&gitlab, "reconcile");
-        assert_told(&mr, &["success"]);
+        assert_told(&mr, &["finished"]);
         assert!(!mr.is_labelled());
     }
 }
@@ -58,7 +58,7 @@ fn a_list_that_does_not_show_yet_what_was_started_makes_no_second() {
     gitlab.run_background_jobs();
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -77,7 +77,7 @@ fn an_outcome_goes_into_the_discussion_that_a_list_did_not_show() {
     gitlab.no_faults();
     let opens = |write: &Request| write.method == "POST" && write.path.ends_with("/discussions");
     assert!(!gitlab.writes().iter().any(opens), "nor is another opened");
-    assert_told(&mr, &["success"]);
+    assert_told(&mr, &["finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -123,7 +123,7 @@ fn so_does_one_put_on_again_while_its_benchmark_runs() {
     run(&gitlab, "scan");
     gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
     run(&gitlab, "reconcile");
-    assert_told(&mr, &["withdrawn", "success"]);
+    assert_told(&mr, &["withdrawn", "finished"]);
     assert!(!mr.is_labelled());
 }
 
@@ -140,4 +140,24 @@ fn a_refused_one_is_closed_though_its_events_come_late() {
     run(&gitlab, "reconcile");
     assert!(mr.discussions()[0].is_resolved(), "{}", mr.page());
     assert_eq!(mr.reactions(), []);
+}
+
+/// The mark, which leads to discussions as well, could not be set.
+#[test]
+fn the_benchmark_of_one_label_leads_to_that_of_another_which_no_list_shows() {
+    let gitlab = Gitlab::start();
+    gitlab.fault(|request| {
+        let marks = request.path.ends_with("/award_emoji");
+        marks.then(Fault::forbidden)
+    });
+    let (mr, _) = in_flight(&gitlab);
+    gitlab.lists_lag();
+    let owner = LabelOwner::Project(ENGINE);
+    gitlab.world().add_label(owner, "benchmarking::full");
+    mr.label("benchmarking::full");
+    let labels = "--label benchmarking --label benchmarking::full";
+    run(&gitlab, &format!("scan --max-in-flight 2 {labels}"));
+    gitlab.benchmark_ends(gitlab.benchmarks()[1].id, "success");
+    run(&gitlab, &format!("reconcile {labels}"));
+    assert_eq!(mr.labels(), ["benchmarking"], "{}", mr.page());
 }

@@ -88,3 +88,20 @@ fn neither_does_one_whose_outcome_is_posted_though_its_label_has_gone() {
     assert_eq!(actions(&report), [["close", "done"]]);
     assert_eq!(mr.reactions(), []);
 }
+
+#[test]
+fn the_first_of_two_refusals_ends_though_one_of_another_label_lies_between() {
+    let gitlab = Gitlab::start();
+    add_label(&gitlab);
+    filter(&gitlab, true);
+    let mr = gitlab.mr("speed-up").passed();
+    for label in ["benchmarking", "benchmarking::full", "benchmarking"] {
+        mr.unlabel(label).label(label);
+        bot(&gitlab, &format!("scan {LABELS}")).exits(1);
+    }
+    assert_eq!(mr.discussions().len(), 3, "{}", mr.page());
+    let report = json(&gitlab, &format!("reconcile {LABELS}"));
+    assert_eq!(actions(&report), [["close", "done"]]);
+    let resolved = mr.discussions().into_iter().map(|of| of.is_resolved());
+    assert_eq!(resolved.collect::<Vec<_>>(), [true, false, false]);
+}

@@ -76,7 +76,7 @@ fn an_outcome_that_cannot_be_told_is_reported_once_and_the_label_comes_off() {
         let outcome = if is_untold { "failed" } else { "done" };
         assert_eq!(action["outcome"], outcome, "{story}");
         let page = mr.page();
-        assert_eq!(page.contains("Benchmark success"), !is_untold, "{page}");
+        assert_eq!(page.contains("Benchmark finished"), !is_untold, "{page}");
         assert_nobody_tries_again(&gitlab, &mr, story);
     }
 }
@@ -96,7 +96,7 @@ fn an_outcome_for_which_there_is_no_room_waits_for_a_server_that_fails() {
     assert!(mr.is_labelled(), "the label is the last step");
     gitlab.no_faults();
     assert_eq!(reconcile(&gitlab).code, 0);
-    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert!(mr.page().contains("Benchmark finished"), "{}", mr.page());
     assert_nobody_tries_again(&gitlab, &mr, "500");
 }
 
@@ -121,7 +121,7 @@ fn a_link_that_cannot_be_put_in_keeps_no_label_on() {
     takes_no_edit(&gitlab, &mr);
     gitlab.benchmark_ends(benchmark, "success");
     assert_eq!(reconcile(&gitlab).code, 1);
-    assert!(mr.page().contains("Benchmark success"), "{}", mr.page());
+    assert!(mr.page().contains("Benchmark finished"), "{}", mr.page());
     assert!(!mr.is_labelled());
     // It is tried again as long as one that ended so lately is looked at.
     gitlab.later(2 * HOUR);

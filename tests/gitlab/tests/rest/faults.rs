@@ -168,7 +168,12 @@ fn a_panic_in_a_hook_fails_the_test() {
     let gitlab = Gitlab::start();
     gitlab.fault(|_| panic!("on purpose"));
     assert!(client(&gitlab).try_ask("GET", "/user", "").is_err());
-    assert!(gitlab.take_violations()[0].contains("panicked"));
+    // The client sees the connection break before the server has come to notice why.
+    let noticed = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(2));
+        gitlab.take_violations().pop()
+    });
+    assert!(noticed.is_some_and(|said| said.contains("panicked")));
 }
 
 #[test]
