@@ -150,7 +150,7 @@ fn a_record_whose_values_are_withheld_may_be_of_anything() {
     });
     for command in ["scan", "reconcile"] {
         let ran = bot(&gitlab, command).exits(1);
-        let said = "may be a benchmark, but GitLab does not tell one of its variables";
+        let said = "may be a benchmark, but GitLab does not show one of its variables";
         assert!(ran.complaint().contains(said), "{}", ran.stderr);
     }
     assert_eq!(gitlab.benchmarks().len(), 1, "{}", mr.page());

@@ -22,6 +22,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, Result};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -229,11 +230,19 @@ async fn respond(
     let delay = *lock(&state.delay);
     let worker = Arc::clone(&state);
     // A hook may take its time, which must not keep other requests waiting.
-    let delivery = tokio::task::spawn_blocking(move || worker.handle(&incoming, request)).await;
+    let delivery = tokio::task::spawn_blocking(move || {
+        let handled = AssertUnwindSafe(|| worker.handle(&incoming, request));
+        // Noted here, since nothing after this goes on where the client does not wait.
+        std::panic::catch_unwind(handled).inspect_err(|_| {
+            let panicked = "a hook or the server panicked".to_owned();
+            lock(&worker.violations).push(panicked);
+        })
+    });
+    let delivery = delivery.await;
     tokio::time::sleep(delay).await;
     match delivery {
-        Ok(Delivery::Whole(answer)) => write(&lock(&state.world), answer, whole),
-        Ok(Delivery::Half(answer)) => write(&lock(&state.world), answer, |body| {
+        Ok(Ok(Delivery::Whole(answer))) => write(&lock(&state.world), answer, whole),
+        Ok(Ok(Delivery::Half(answer))) => write(&lock(&state.world), answer, |body| {
             let half = body.slice(..body.len() / 2);
             HttpBody::new(CutBody {
                 half: Some(half),
@@ -241,14 +250,11 @@ async fn respond(
                 length: body.len() as u64,
             })
         }),
-        Ok(Delivery::Closed(after)) => {
+        Ok(Ok(Delivery::Closed(after))) => {
             tokio::time::sleep(after).await;
             unanswered()
         }
-        Err(panic) => {
-            lock(&state.violations).push(format!("a hook or the server panicked: {panic}"));
-            unanswered()
-        }
+        Ok(Err(_)) | Err(_) => unanswered(),
     }
 }
 
