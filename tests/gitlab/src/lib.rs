@@ -93,8 +93,12 @@ impl Builder {
     }
 
     pub fn start(self) -> Gitlab {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).expect("the port is free");
+        self.try_start().expect("the port is free")
+    }
+
+    /// An error where the port is in use.
+    pub fn try_start(self) -> std::io::Result<Gitlab> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");
@@ -122,10 +126,10 @@ impl Builder {
                 tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking");
             server::serve(listener, serving, self.relative_path).await;
         });
-        Gitlab {
+        Ok(Gitlab {
             people: People::new(state, url),
             runtime: Some(runtime),
-        }
+        })
     }
 }
 

@@ -1,22 +1,100 @@
-//! What a person sees in the browser, as text.
+//! What a person sees: in the browser, and as text.
 
-use crate::world::{Discussion, MergeRequest, Note, Pipeline, Time, World};
 use std::fmt::Write;
 
-/// The page at a path such as `/acme/engine/-/merge_requests/1`.
-pub fn at(world: &World, path: &str) -> Option<String> {
+use pulldown_cmark::{Event, Options, Parser, html::push_html};
+
+use crate::world::{Discussion, MergeRequest, Note, Pipeline, Time, World};
+
+enum Thing<'a> {
+    MergeRequest(&'a MergeRequest),
+    Pipeline(&'a Pipeline),
+}
+
+/// What is at a path such as `/acme/engine/-/merge_requests/1`.
+fn find<'a>(world: &'a World, path: &str) -> Option<Thing<'a>> {
     let (project, thing) = path.strip_prefix('/')?.split_once("/-/")?;
     let project = world.find_project(project)?;
     let (kind, number) = thing.split_once('/')?;
     let number = number.parse().ok()?;
     match kind {
-        "merge_requests" => Some(merge_request(
-            world,
-            world.find_merge_request(project.id, number)?,
-        )),
-        "pipelines" => Some(pipeline(world, world.pipelines.get(&number)?)),
+        "merge_requests" => {
+            let mr = world.find_merge_request(project.id, number);
+            mr.map(Thing::MergeRequest)
+        }
+        "pipelines" => world.pipelines.get(&number).map(Thing::Pipeline),
         _ => None,
     }
+}
+
+pub fn at(world: &World, path: &str) -> Option<String> {
+    Some(match find(world, path)? {
+        Thing::MergeRequest(mr) => merge_request(world, mr),
+        Thing::Pipeline(found) => pipeline(world, found),
+    })
+}
+
+/// The same for a browser, with notes as they are rendered; and at `/` all merge requests.
+pub fn html(world: &World, path: &str) -> Option<String> {
+    let body = match find(world, path) {
+        None if matches!(path, "" | "/") => list(world),
+        None => return None,
+        Some(Thing::Pipeline(found)) => format!("<pre>{}</pre>", escaped(&pipeline(world, found))),
+        Some(Thing::MergeRequest(mr)) => {
+            let mut page = String::new();
+            let head = merge_request(world, mr);
+            let head = head.split("\n\n").next().unwrap_or_default();
+            let _ = writeln!(page, "<pre>{}</pre>", escaped(head));
+            for discussion in &mr.discussions {
+                page += &rendered(world, discussion);
+            }
+            page
+        }
+    };
+    Some(format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><title>In-memory GitLab</title>\
+         <style>body {{ max-width: 50rem; margin: 2rem auto; font-family: sans-serif }}\
+         article {{ border: 1px solid #ccc; margin: .5rem 0; padding: 0 1rem }}\
+         article + article {{ margin-left: 2rem }} section {{ margin: 1rem 0 }}</style>\n{body}"
+    ))
+}
+
+fn list(world: &World) -> String {
+    let rows = world.merge_requests.values().map(|mr| {
+        let labels = world.titles(&mr.labels).join(", ");
+        let text = format!("!{} {} ({}) {labels}", mr.iid, mr.title, mr.state);
+        let url = format!(
+            "{}/-/merge_requests/{}",
+            world.project_url(mr.project_id),
+            mr.iid
+        );
+        format!("<li><a href=\"{}\">{}</a>", escaped(&url), escaped(&text))
+    });
+    format!("<ul>{}</ul>", rows.collect::<String>())
+}
+
+fn rendered(world: &World, discussion: &Discussion) -> String {
+    let notes = discussion.notes.iter().map(|note| {
+        let author = escaped(&world.user(note.author_id).name);
+        let at = short(note.created_at);
+        let mut body = String::new();
+        push_html(
+            &mut body,
+            Parser::new_ext(&note.body, Options::ENABLE_TABLES),
+        );
+        format!("<article><p><b>{author}</b> {at}</p>{body}</article>\n")
+    });
+    let state = match discussion.is_resolved() {
+        true => "<p>Resolved:</p>",
+        false => "",
+    };
+    format!("<section>{state}{}</section>\n", notes.collect::<String>())
+}
+
+fn escaped(text: &str) -> String {
+    let mut html = String::new();
+    push_html(&mut html, std::iter::once(Event::Text(text.into())));
+    html.replace('"', "&quot;")
 }
 
 pub fn merge_request(world: &World, mr: &MergeRequest) -> String {

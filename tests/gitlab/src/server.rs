@@ -204,11 +204,20 @@ async fn otherwise(
         return respond(state, None, BTreeMap::new(), request).await;
     }
     let world = lock(&state.world);
-    let page = page::at(
-        &world,
-        path.strip_prefix(relative_path.as_str()).unwrap_or(&path),
-    );
+    let path = path.strip_prefix(relative_path.as_str()).unwrap_or(&path);
+    let accepts = request.headers().get(header::ACCEPT);
+    let is_browser = accepts
+        .and_then(|accepts| accepts.to_str().ok())
+        .is_some_and(|accepts| accepts.contains("text/html"));
+    let page = match is_browser {
+        true => page::html(&world, path),
+        false => page::at(&world, path),
+    };
     let answer = match page {
+        Some(page) if is_browser => {
+            let html = "text/html; charset=utf-8";
+            Answer::text(200, page).header("content-type", html)
+        }
         Some(page) => Answer::text(200, page),
         None => Answer::text(404, "Page not found\n".to_owned()),
     };
