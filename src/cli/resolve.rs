@@ -53,25 +53,22 @@ pub struct Config {
     pub results_job: Option<String>,
 }
 
+const PROJECT: &str = "--project (BENCH_BOT_PROJECT)";
+const BENCHMARK_PROJECT: &str = "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)";
+const NO_TOKEN: &str = "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api (an unprotected \
+                        branch does not get protected CI variables)";
+
 impl Settings {
     pub fn resolve(&self, environment: &Environment) -> Result<Config, WrongSetting> {
+        self.check_missing(environment)?;
         let gitlab_url = self.gitlab_url(environment)?;
         let connection = Connection {
             gitlab_url,
-            project: project(&self.project, "--project (BENCH_BOT_PROJECT)")?,
-            benchmark_project: project(
-                &self.benchmark_project,
-                "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT)",
-            )?,
+            project: project(&self.project, PROJECT)?,
+            benchmark_project: project(&self.benchmark_project, BENCHMARK_PROJECT)?,
             token: match &environment.token {
                 Some(token) => bare(token, "BENCH_BOT_TOKEN")?,
-                None => {
-                    return Err(WrongSetting(
-                        "the token is missing: set BENCH_BOT_TOKEN to a token of the bot with the scope api \
-                         (an unprotected branch does not get protected CI variables)"
-                            .to_owned(),
-                    ));
-                }
+                None => return Err(WrongSetting(NO_TOKEN.to_owned())),
             },
             benchmark_token: match &environment.benchmark_token {
                 Some(token) => Some(bare(token, "BENCH_BOT_BENCHMARK_TOKEN")?),
@@ -110,6 +107,24 @@ impl Settings {
             resolve: self.resolve,
             results_job: self.results_job.clone().filter(|name| !name.is_empty()),
         })
+    }
+
+    /// All at once, so that nobody has to try again for each.
+    fn check_missing(&self, environment: &Environment) -> Result<(), WrongSetting> {
+        let projects = [
+            project(&self.project, PROJECT),
+            project(&self.benchmark_project, BENCHMARK_PROJECT),
+        ];
+        let wrong = projects.into_iter().filter_map(Result::err);
+        let mut wrong: Vec<String> = wrong.map(|error| error.0).collect();
+        let token = environment.token.as_ref();
+        if !wrong.is_empty() && token.is_none_or(|token| token.expose_secret().is_empty()) {
+            wrong.push(NO_TOKEN.to_owned());
+        }
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(WrongSetting(wrong.join("; "))),
+        }
     }
 
     fn gitlab_url(&self, environment: &Environment) -> Result<Url, WrongSetting> {

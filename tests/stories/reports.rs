@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Gitlab, Role};
+use in_memory_gitlab::{Gitlab, LabelOwner, Role};
 
-use crate::bot::{bare, bot, run};
+use crate::bot::{Bot, bare, bot, run};
 
 macro_rules! snapshot {
     ($name:expr, $text:expr) => {
@@ -129,6 +129,38 @@ fn the_pages_of_merge_requests() {
     run(&gitlab, "reconcile");
     let pages: Vec<String> = mrs.iter().map(|mr| mr.page()).collect();
     snapshot!("pages", pages.join("\n"));
+}
+
+#[test]
+fn on_a_terminal_that_makes_links_a_request_takes_a_line() {
+    let gitlab = world();
+    let told = |variables: &[(&str, &str)]| {
+        let scan = bot(&gitlab, "scan --dry-run --max-in-flight 2");
+        let set = |scan: Bot, (variable, value): &(&str, &str)| scan.env(variable, value);
+        variables.iter().fold(scan, set).succeeds().stdout
+    };
+    let linked = told(&[("CLICOLOR_FORCE", "1"), ("FORCE_HYPERLINK", "1")]);
+    let link = "\u{1b}]8;;https://gitlab.example.com/acme/engine/-/merge_requests/2\u{1b}\\!2\u{1b}]8;;\u{1b}\\";
+    assert!(linked.contains(link), "{linked}");
+    assert!(!linked.contains("      https://"), "{linked}");
+    let plain = told(&[("NO_COLOR", "1"), ("FORCE_HYPERLINK", "1")]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    assert!(
+        plain.contains("\n      https://gitlab.example.com/acme/engine/-/merge_requests/2\n"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn a_label_that_nobody_uses_is_named() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    let engine = LabelOwner::Project(7);
+    gitlab.world().add_label(engine, "benchmarking::full");
+    let told = run(&gitlab, "status --label benchmarking,benchmarking::full").stdout;
+    let unused = "No open merge request is labelled benchmarking::full.";
+    assert!(told.contains(unused), "{told}");
+    assert!(!told.contains("labelled benchmarking."), "{told}");
 }
 
 #[test]

@@ -35,6 +35,80 @@ fn a_missing_setting_is_named_by_flag_and_variable() {
     assert!(gitlab.requests().is_empty());
 }
 
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    for command in ["scan", "status", "doctor"] {
+        let ran = bare(command).exits(2);
+        let said = ran.complaint();
+        for named in [
+            "--project (BENCH_BOT_PROJECT) is missing",
+            "--benchmark-project (BENCH_BOT_BENCHMARK_PROJECT) is missing",
+            "the token is missing",
+        ] {
+            assert!(said.contains(named), "{command}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_was_copied_along_with_a_token_is_named_and_the_token_is_not() {
+    let gitlab = Gitlab::start();
+    for (token, named) in [
+        ("\"glpat-secret\"", "is in quotation marks"),
+        ("'glpat-secret'", "is in quotation marks"),
+        ("Bearer glpat-secret", "begins with a word of a header"),
+        (
+            "PRIVATE-TOKEN: glpat-secret",
+            "begins with a word of a header",
+        ),
+        (
+            "glpat-secret glpat-secret",
+            "contains a space or a line break",
+        ),
+    ] {
+        for variable in ["BENCH_BOT_TOKEN", "BENCH_BOT_BENCHMARK_TOKEN"] {
+            let ran = bot(&gitlab, "scan").env(variable, token).exits(2);
+            let expected = format!("the token in {variable} {named}");
+            assert!(ran.complaint().contains(&expected), "{}", ran.stderr);
+            assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
+        }
+    }
+    assert!(gitlab.requests().is_empty());
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_one_line_that_counts() {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", port.local_addr().expect("an address"));
+    drop(port);
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "scan")
+        .env("BENCH_BOT_GITLAB_URL", &url)
+        .env("BENCH_BOT_RETRIES", "1")
+        .exits(1);
+    let warnings: Vec<&str> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    let [first, count] = &warnings[..] else {
+        panic!("{}", ran.stderr);
+    };
+    assert!(first.ends_with("; trying again"), "{first}");
+    assert!(count.ends_with(": 4 retries"), "{count}");
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_looked_up_twice() {
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "scan -v")
+        .env("BENCH_BOT_GITLAB_URL", "https://gitlab.invalid")
+        .env("BENCH_BOT_RETRIES", "4")
+        .exits(1);
+    let again = ran.stderr.matches("again").count();
+    assert_eq!(again, 4, "once for each of four requests: {}", ran.stderr);
+}
+
 /// The component's job has a variable for each input, filled or not.
 #[test]
 fn an_empty_setting_that_may_be_left_out_is_left_out() {

@@ -27,7 +27,7 @@ use crate::bot::{Installation, OF_ANOTHER_LABEL, OF_ANOTHER_PROJECT, OF_TWO_LABE
 use crate::promise::{self, Asked, LABELS, Meddling, kept};
 use crate::world::add_gears;
 
-const SEEDS: Range<u64> = 1..9;
+const SEEDS: Range<u64> = 1..5;
 const SOAK: Range<u64> = 1000..1200;
 
 #[test]
