@@ -249,14 +249,14 @@ impl Actor<'_> {
         refusals: &mut Refusals,
     ) -> anyhow::Result<()> {
         let (source, mr) = (&self.gitlab.source, record.task.mr);
-        let mended = || {
+        let repair = || {
             let threads = self.threads_of(record)?;
-            let mended = self.repair_thread(record, &threads);
-            anyhow::Ok((threads, mended))
+            let repaired = self.repair_thread(record, &threads);
+            anyhow::Ok((threads, repaired))
         };
-        let (mended, events) = both(mended, || source.label_events(mr));
-        let (threads, mended) = mended?;
-        refusals.tolerate(mended)?;
+        let (repaired, events) = both(repair, || source.label_events(mr));
+        let (threads, repaired) = repaired?;
+        refusals.tolerate(repaired)?;
         let at_rest = plan::is_last_unfinished(&threads, record);
         let (events, task) = (events?, &record.task);
         match labelled {

@@ -60,12 +60,12 @@ const NO_TOKEN: &str = "the token is missing: set BENCH_BOT_TOKEN to a token of 
 
 impl Settings {
     pub fn resolve(&self, environment: &Environment) -> Result<Config, WrongSetting> {
-        self.check_missing(environment)?;
+        let (project, benchmark_project) = self.projects(environment)?;
         let gitlab_url = self.gitlab_url(environment)?;
         let connection = Connection {
             gitlab_url,
-            project: project(&self.project, PROJECT)?,
-            benchmark_project: project(&self.benchmark_project, BENCHMARK_PROJECT)?,
+            project,
+            benchmark_project,
             token: match &environment.token {
                 Some(token) => bare(token, "BENCH_BOT_TOKEN")?,
                 None => return Err(WrongSetting(NO_TOKEN.to_owned())),
@@ -109,22 +109,24 @@ impl Settings {
         })
     }
 
-    /// All at once, so that nobody has to try again for each.
-    fn check_missing(&self, environment: &Environment) -> Result<(), WrongSetting> {
-        let projects = [
+    /// What is wrong is named all at once, so that nobody has to try again for each.
+    fn projects(
+        &self,
+        environment: &Environment,
+    ) -> Result<(ProjectName, ProjectName), WrongSetting> {
+        let wrong = match (
             project(&self.project, PROJECT),
             project(&self.benchmark_project, BENCHMARK_PROJECT),
-        ];
-        let wrong = projects.into_iter().filter_map(Result::err);
+        ) {
+            (Ok(source), Ok(benchmark)) => return Ok((source, benchmark)),
+            (source, benchmark) => source.err().into_iter().chain(benchmark.err()),
+        };
         let mut wrong: Vec<String> = wrong.map(|error| error.0).collect();
         let token = environment.token.as_ref();
-        if !wrong.is_empty() && token.is_none_or(|token| token.expose_secret().is_empty()) {
+        if token.is_none_or(|token| token.expose_secret().is_empty()) {
             wrong.push(NO_TOKEN.to_owned());
         }
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(WrongSetting(wrong.join("; "))),
-        }
+        Err(WrongSetting(wrong.join("; ")))
     }
 
     fn gitlab_url(&self, environment: &Environment) -> Result<Url, WrongSetting> {

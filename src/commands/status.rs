@@ -52,7 +52,6 @@ impl Run {
         let status = Status {
             rules: &self.config.rules,
             since,
-            snapshot: &snapshot,
             ended: ended(&snapshot),
             explained,
         };

@@ -26,25 +26,18 @@ pub(super) fn folded(text: &str) -> String {
 
 /// Any line with a `|` can be a row of a table, whose cells Markdown separates before it looks for code.
 fn inert(line: &str) -> String {
+    let as_code = |text: &str| match text {
+        "" => String::new(),
+        text => code(text),
+    };
     let line = line.trim();
     if !line.contains('|') {
-        return if line.is_empty() {
-            String::new()
-        } else {
-            code(line)
-        };
+        return as_code(line);
     }
     let row = line.strip_prefix('|').unwrap_or(line);
     let row = row.strip_suffix('|').unwrap_or(row);
     let cells = row.split('|').map(str::trim);
     let is_rule = |cell: &str| cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':'));
-    let as_code = |cell: &str| {
-        if cell.is_empty() {
-            String::new()
-        } else {
-            code(cell)
-        }
-    };
     let cells: Vec<String> = match cells.clone().all(is_rule) {
         true => cells.map(str::to_owned).collect(),
         false => cells.map(as_code).collect(),

@@ -176,8 +176,8 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     // Then GitLab refused the note, or somebody has deleted it since.
     let is_label_removed_by_bot =
         is_label_removed_by_bot(mr, task.request, &task.label, &snapshot.bot);
-    let mended = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
-    let link = (!mended).then_some(RecordRepair::Link);
+    let intact = unlinked(threads, record).is_none() && redundant_notes(threads, record).is_empty();
+    let link = (!intact).then_some(RecordRepair::Link);
     match &record.status {
         // Even if the label was taken off before this run, readers of the discussion still wait for the outcome.
         Status::Ended(outcome)
@@ -238,7 +238,7 @@ pub fn is_outcome_posted(snapshot: &Snapshot, record: &Record) -> bool {
     threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
 }
 
-/// Whether cancelling has failed for so long that only a person can end the pipeline.
+/// Whether the bot has tried to cancel the pipeline for so long that only a person can end it.
 pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut notes = threads.flat_map(|thread| &thread.outcomes);

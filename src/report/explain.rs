@@ -18,7 +18,7 @@ pub struct Sentence {
 }
 
 /// One list for each request.
-pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec<Vec<Sentence>> {
+pub fn sentences(report: &Report, explained: &Explained) -> Vec<Vec<Sentence>> {
     let Some(mr) = explained.mr else {
         return Vec::new();
     };
@@ -26,13 +26,12 @@ pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec
     let sentences = requests.map(|of| {
         let about = About {
             report,
-            status,
             explained,
             of,
             mr,
             record: of
                 .request
-                .and_then(|request| plan::record_of(status.snapshot, mr, request)),
+                .and_then(|request| plan::record_of(report.snapshot, mr, request)),
         };
         let conditions = of.conditions.iter();
         conditions
@@ -42,26 +41,23 @@ pub fn sentences(report: &Report, status: &Status, explained: &Explained) -> Vec
     sentences.collect()
 }
 
-/// Why the request of this label waits, and who can change that.
-pub fn why_it_waits(
+/// Who can change that the request of this label waits.
+pub fn who_can_help(
     report: &Report,
     status: &Status,
     mr: &MergeRequest,
     label: Option<&str>,
-) -> (String, String) {
-    let mut explained = Explained::of(report.plan, mr, status.snapshot, status.rules);
+) -> String {
+    let mut explained = Explained::of(report.plan, mr, report.snapshot, status.rules);
     let asked = |request: &Request| Some(request.label.as_str()) == label;
     explained.requests.retain(|of| of.request.is_none_or(asked));
-    let sentences = sentences(report, status, &explained).into_iter().flatten();
-    let first = sentences
-        .filter_map(|sentence| Some((sentence.detail, sentence.hint?)))
-        .next();
-    first.unwrap_or_default()
+    let mut sentences = sentences(report, &explained).into_iter().flatten();
+    let hint = sentences.find_map(|sentence| sentence.hint);
+    hint.unwrap_or_default()
 }
 
 struct About<'a> {
     report: &'a Report<'a>,
-    status: &'a Status<'a>,
     explained: &'a Explained<'a>,
     of: &'a ExplainedRequest<'a>,
     mr: &'a MergeRequest,
@@ -136,7 +132,7 @@ impl About<'_> {
     }
 
     fn is_past_cancelling(&self) -> bool {
-        let snapshot = self.status.snapshot;
+        let snapshot = self.report.snapshot;
         self.record
             .is_some_and(|record| plan::is_past_cancelling(snapshot, record))
     }
@@ -204,13 +200,13 @@ impl About<'_> {
 
     /// A benchmark that is in flight although its label is off.
     fn served_without_label(&self) -> Option<&Record> {
-        let mut records = self.status.snapshot.own_records();
+        let mut records = self.report.snapshot.own_records();
         records.find(|record| record.task.mr == self.mr.iid && !record.status.ended())
     }
 
     /// What happens to that benchmark.
     fn without_label(&self, record: &Record) -> &'static str {
-        let snapshot = self.status.snapshot;
+        let snapshot = self.report.snapshot;
         if plan::was_retried(snapshot, record) {
             "Somebody retried the benchmark after its outcome was posted, and bench-bot leaves the retry alone. If it ends with \
              another outcome, the next reconcile says so in the reply."

@@ -115,7 +115,7 @@ pub fn json(report: &Report) -> String {
     let waiting = plan.waiting.iter();
     let sentences = report.status.as_ref().and_then(|status| {
         let explained = status.explained.as_ref()?;
-        let sentences = explain::sentences(report, status, explained);
+        let sentences = explain::sentences(report, explained);
         Some(sentences.into_iter().flatten().collect::<Vec<_>>())
     });
     let json = Json {

@@ -46,7 +46,6 @@ pub struct Status<'a> {
     pub rules: &'a Rules,
     /// How far it looks back.
     pub since: TimeDelta,
-    pub snapshot: &'a Snapshot,
     /// Latest first.
     pub ended: Vec<(&'a Record, &'a Milestones)>,
     /// For `status N`. Then the plan is about this merge request only.

@@ -31,7 +31,7 @@ pub fn text(report: &Report, screen: Screen) -> String {
     line(&mut out, BOLD, &format!("{source} → {benchmark}{dry}"));
     if let Some(status) = &report.status {
         if let Some(explained) = &status.explained {
-            status::explanation(&mut out, report, status, explained, screen);
+            status::explanation(&mut out, report, explained, screen);
         } else {
             in_flight(&mut out, report, screen);
             queue(&mut out, report, screen);

@@ -10,9 +10,9 @@ use crate::milestones::{Milestones, Waits, median};
 use crate::plan::{Place, Queued};
 
 /// Of the requests that are in flight or queued, or that ended recently.
-fn milestones(report: &Report, status: &Status) -> Vec<Milestones> {
+fn milestones(report: &Report) -> Vec<Milestones> {
     let queued = report.plan.queue.iter().map(queued);
-    let begun = status.snapshot.milestones.values().copied();
+    let begun = report.snapshot.milestones.values().copied();
     begun.chain(queued).collect()
 }
 
@@ -24,9 +24,9 @@ pub fn queued(queued: &Queued) -> Milestones {
     }
 }
 
-fn waits(report: &Report, status: &Status) -> Waits {
-    let in_flight: Vec<Milestones> = status.snapshot.milestones.values().copied().collect();
-    let all = milestones(report, status);
+fn waits(report: &Report) -> Waits {
+    let in_flight: Vec<Milestones> = report.snapshot.milestones.values().copied().collect();
+    let all = milestones(report);
     Waits::of(&all, &in_flight, report.max_in_flight, report.now)
 }
 
@@ -95,8 +95,8 @@ pub struct Share {
 }
 
 /// Largest first. Empty if requests hardly waited.
-pub fn shares(report: &Report, status: &Status) -> Vec<Share> {
-    let waits = waits(report, status);
+pub fn shares(report: &Report) -> Vec<Share> {
+    let waits = waits(report);
     let (total, places) = (waits.total().num_seconds(), report.max_in_flight);
     if total < 60 {
         return Vec::new();

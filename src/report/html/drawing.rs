@@ -49,7 +49,7 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
     }
     html! {
         @if !days.is_empty() {
-            (waits(report, status))
+            (waits(report))
             section {
                 h2 { "Timeline" }
                 (legend)
@@ -84,7 +84,7 @@ fn rows(report: &Report, status: &Status) -> Vec<Row> {
         is_queued: true,
     });
     let in_flight = report.plan.in_flight.iter().rev().map(|found| {
-        let milestones = status.snapshot.milestones.get(&found.record.pipeline);
+        let milestones = report.snapshot.milestones.get(&found.record.pipeline);
         let milestones = milestones.copied().unwrap_or_default();
         of_record(found.record, &milestones, text(&state(found)))
     });
@@ -254,8 +254,8 @@ fn legend(rows: &[Row], now: DateTime<Utc>) -> Markup {
 }
 
 /// One bar of all the waiting.
-fn waits(report: &Report, status: &Status) -> Markup {
-    let shares = timeline::shares(report, status);
+fn waits(report: &Report) -> Markup {
+    let shares = timeline::shares(report);
     let total: TimeDelta = shares.iter().map(|share| share.time).sum();
     let part = |time: TimeDelta| time.as_seconds_f64() / total.as_seconds_f64().max(1.0) * 100.0;
     html! {

@@ -46,7 +46,7 @@ pub fn html(report: &Report) -> String {
             body {
                 (header(report))
                 main {
-                    (troubles(status))
+                    (troubles(report))
                     @if is_quiet(report, status) { (quiet(report, status)) } @else {
                         (requests::lists(report, status))
                         (drawing::drawing(report, status))
@@ -66,7 +66,7 @@ pub fn html(report: &Report) -> String {
 fn is_quiet(report: &Report, status: &Status) -> bool {
     let plan = report.plan;
     let idle = plan.in_flight.is_empty() && plan.queue.is_empty() && plan.waiting.is_empty();
-    idle && status.ended.is_empty() && status.snapshot.troubles.is_empty()
+    idle && status.ended.is_empty() && report.snapshot.troubles.is_empty()
 }
 
 fn header(report: &Report) -> Markup {
@@ -83,8 +83,8 @@ fn header(report: &Report) -> Markup {
                 "As of " (moment(report.now, report.now.format("%H:%M UTC, %a %-d %b %Y").to_string())) span.age {} ". "
                 a href="" { "Reload" }
                 small {
-                    "It reloads every " (RELOAD_MINUTES) " minutes, and each run of the schedule makes it anew. If that is long ago, \
-                     the schedule has stopped."
+                    "The page reloads every " (RELOAD_MINUTES) " minutes, and each scheduled run updates it. If it is much older, the \
+                     schedule has stopped."
                 }
             }
         }
@@ -100,12 +100,12 @@ fn labels(report: &Report) -> Markup {
     }
 }
 
-fn troubles(status: &Status) -> Markup {
+fn troubles(report: &Report) -> Markup {
     html! {
-        @if !status.snapshot.troubles.is_empty() {
+        @if !report.snapshot.troubles.is_empty() {
             section.troubles {
                 h2 { "Not all could be read" }
-                ul { @for trouble in &status.snapshot.troubles { li { (text(&trouble.text)) } } }
+                ul { @for trouble in &report.snapshot.troubles { li { (text(&trouble.text)) } } }
             }
         }
     }

@@ -46,7 +46,7 @@ struct Row {
 
 pub fn lists(report: &Report, status: &Status) -> Markup {
     let mut sections = [
-        in_flight(report, status),
+        in_flight(report),
         queue(report, status),
         waiting(report, status),
         ended(report, status),
@@ -98,7 +98,7 @@ fn request(row: &Row) -> Markup {
     }
 }
 
-/// What is told of each request, wherever it stands.
+/// What a row says about a request, whichever list it is in.
 struct Subject<'a> {
     author: Option<&'a User>,
     title: &'a str,
@@ -133,12 +133,11 @@ impl Subject<'_> {
 
 fn of_record(
     report: &Report,
-    status: &Status,
     record: &Record,
     place: Markup,
     (state, when): (Markup, Markup),
 ) -> Row {
-    let (snapshot, task) = (status.snapshot, &record.task);
+    let (snapshot, task) = (report.snapshot, &record.task);
     let iid = (task.project == report.source.id).then_some(task.mr);
     let mr = iid.and_then(|iid| snapshot.merge_requests.get(&iid));
     let title = title_of(record, report);
@@ -206,13 +205,13 @@ fn section(
     }
 }
 
-fn in_flight(report: &Report, status: &Status) -> Section {
+fn in_flight(report: &Report) -> Section {
     let plan = report.plan;
     let mut found: Vec<&InFlight> = plan.in_flight.iter().collect();
     found.sort_by_key(|found| Reverse((found.record.created_at, found.record.pipeline)));
     let rows = found.into_iter().map(|found| {
         let record = found.record;
-        let milestones = status.snapshot.milestones.get(&record.pipeline);
+        let milestones = report.snapshot.milestones.get(&record.pipeline);
         let started_at = milestones.and_then(|milestones| milestones.started_at);
         let since = started_at.unwrap_or(record.created_at);
         let word = record.status.word();
@@ -222,7 +221,7 @@ fn in_flight(report: &Report, status: &Status) -> Section {
             Place::Blocked => html! { "blocked: it holds up nobody" },
             Place::Overdue => html! { "overdue: it holds up nobody" },
         };
-        of_record(report, status, record, html! { "now" }, (state, when))
+        of_record(report, record, html! { "now" }, (state, when))
     });
     let count = format!("{} of {}", plan.taken(), report.max_in_flight);
     let remark = match (plan.unknown, report.max_in_flight) {
@@ -316,7 +315,7 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
         };
         return ((reason, String::new()), row);
     };
-    let (_, hint) = explain::why_it_waits(report, status, mr, waiting.label);
+    let hint = explain::who_can_help(report, status, mr, waiting.label);
     let mut requests = mr.requests.iter();
     let label = waiting.label.unwrap_or_default();
     let request = requests.find(|request| request.label == label);
@@ -346,8 +345,8 @@ fn ended(report: &Report, status: &Status) -> Section {
             @if let Some(ran) = milestones.ran() { ", ran " (lasting(ran)) }
         };
         let place = html! { span.(word) { (sign(word)) } };
-        let mut row = of_record(report, status, record, place, (state, when));
-        if let Some(summary) = summary(status, record) {
+        let mut row = of_record(report, record, place, (state, when));
+        if let Some(summary) = summary(report, record) {
             row.more.insert(0, html! { strong { (text(summary)) } });
         }
         row
@@ -358,8 +357,8 @@ fn ended(report: &Report, status: &Status) -> Section {
 }
 
 /// What the benchmark said in short, where its reply was read.
-fn summary<'a>(status: &Status<'a>, record: &Record) -> Option<&'a str> {
-    let threads = status.snapshot.threads.get(&record.task.mr)?;
+fn summary<'a>(report: &Report<'a>, record: &Record) -> Option<&'a str> {
+    let threads = report.snapshot.threads.get(&record.task.mr)?;
     let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);
     outcomes
         .find(|outcome| outcome.pipeline == Some(record.pipeline))?

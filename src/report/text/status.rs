@@ -17,13 +17,7 @@ use crate::sanitize::one_line;
 const SHOWN: usize = 10;
 
 /// One merge request, rule by rule.
-pub fn explanation(
-    out: &mut String,
-    report: &Report,
-    status: &Status,
-    explained: &Explained,
-    screen: Screen,
-) {
+pub fn explanation(out: &mut String, report: &Report, explained: &Explained, screen: Screen) {
     let width = screen.width;
     if let Some(mr) = explained.mr {
         let head = mr.head.as_ref().map_or("no commit", |head| head.short());
@@ -36,7 +30,7 @@ pub fn explanation(
         );
         line(out, DIM, &format!("      {}", one_line(&mr.web_url)));
     }
-    let requests = explain::sentences(report, status, explained);
+    let requests = explain::sentences(report, explained);
     for sentence in requests.iter().flatten() {
         let (style, sign) = match sentence.holds {
             Some(true) => (GREEN, "✓"),
@@ -103,7 +97,7 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, screen: Screen)
     if status.explained.is_some() {
         return;
     }
-    let shares = timeline::shares(report, status);
+    let shares = timeline::shares(report);
     let waited = timeline::advice(&shares).map(|(total, help)| {
         let shares = shares.iter();
         let shares: Vec<String> = shares

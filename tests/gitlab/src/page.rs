@@ -41,10 +41,7 @@ pub fn html(world: &World, path: &str) -> Option<String> {
         None => return None,
         Some(Thing::Pipeline(found)) => format!("<pre>{}</pre>", escaped(&pipeline(world, found))),
         Some(Thing::MergeRequest(mr)) => {
-            let mut page = String::new();
-            let head = merge_request(world, mr);
-            let head = head.split("\n\n").next().unwrap_or_default();
-            let _ = writeln!(page, "<pre>{}</pre>", escaped(head));
+            let mut page = format!("<pre>{}</pre>\n", escaped(&heading(world, mr)));
             for discussion in &mr.discussions {
                 page += &rendered(world, discussion);
             }
@@ -98,6 +95,15 @@ fn escaped(text: &str) -> String {
 }
 
 pub fn merge_request(world: &World, mr: &MergeRequest) -> String {
+    let mut page = heading(world, mr);
+    for discussion in &mr.discussions {
+        page.push('\n');
+        page.push_str(&discussion_text(world, discussion));
+    }
+    page
+}
+
+fn heading(world: &World, mr: &MergeRequest) -> String {
     let state = if mr.state == "opened" {
         "open"
     } else {
@@ -116,10 +122,6 @@ pub fn merge_request(world: &World, mr: &MergeRequest) -> String {
     for reaction in &mr.reactions {
         let by = world.user(reaction.user_id).name;
         let _ = writeln!(page, ":{}: {by}", reaction.name);
-    }
-    for discussion in &mr.discussions {
-        page.push('\n');
-        page.push_str(&discussion_text(world, discussion));
     }
     page
 }

@@ -88,7 +88,7 @@ pub static TWINS: [Story; 15] = [
         ..PLAIN
     },
     Story {
-        name: "reconcile withdraws two of a label that was put on anew",
+        name: "reconcile withdraws two whose label was added again",
         arrange: |gitlab| {
             doubled(gitlab);
             gitlab.existing_mr("acme/engine", 2).relabel();
@@ -122,7 +122,7 @@ pub static TWINS: [Story; 15] = [
         ..PLAIN
     },
     Story {
-        name: "trigger starts anew beside a double",
+        name: "trigger starts another beside a double",
         command: "trigger --mr 2",
         arrange: told,
         ..PLAIN
