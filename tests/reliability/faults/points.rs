@@ -87,9 +87,10 @@ impl Point {
 /// A request's path. Which of two starts side by side is given which note or discussion is up to chance, as is which of
 /// two lists side by side is asked for first.
 fn place(request: &Request) -> String {
-    let listed = match request.query("updated_after") {
-        Some(_) if request.path.ends_with("/pipelines") => " changed lately",
-        _ => "",
+    let listed = match (request.query("updated_after"), request.query("state")) {
+        (Some(_), _) if request.path.ends_with("/pipelines") => " changed lately".to_owned(),
+        (Some(_), Some(state)) => format!(" {state}"),
+        _ => String::new(),
     };
     let is_id = |part: &str| part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     let (path, note) = match request.path.split_once("/notes/") {
