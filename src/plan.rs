@@ -1,6 +1,7 @@
 //! The rules: they turn a snapshot into a plan, which says what each request waits for and what to do. Pure: the same
 //! snapshot always gives the same plan.
 
+mod closing;
 mod discussions;
 mod explain;
 mod places;
@@ -14,13 +15,13 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
+pub use self::closing::Closing;
 pub use self::discussions::{is_last_unfinished, redundant_notes, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MAX_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    Closing, RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed,
-    reconcile,
+    RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed, reconcile,
 };
 pub use self::requests::{
     concerns, is_still_asked, is_still_stuck, passed, primary_record, readiness, record_of,

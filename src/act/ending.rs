@@ -22,7 +22,7 @@ impl Actor<'_> {
         details: &Details,
     ) -> anyhow::Result<Option<OutcomeNote>> {
         let thread = match reply {
-            Reply::Posted => return Ok(None),
+            Reply::Posted | Reply::Outdated(_) => return Ok(None),
             Reply::Due(thread) => Some(thread),
             Reply::DueInNewThread => None,
         };

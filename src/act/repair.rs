@@ -102,39 +102,25 @@ impl Actor<'_> {
                 reply,
                 labelled,
             } => {
-                let (posted, details) = match reply {
-                    Reply::Posted => (End::Pipeline(*outcome), Details::default()),
-                    _ => self.details(record, *outcome),
-                };
-                *end = Some(posted);
-                if labelled.is_none() {
-                    self.resolve_first(record, *reply, posted == End::Pipeline(Outcome::Success))?;
-                }
-                let label = labelled.map_or(&record.task.label, |request| &request.label);
-                let replied = self.reply(record, label, *reply, posted, &details);
-                refusals.tolerate(replied.map(drop))?;
-                self.finish_request(record, *labelled, &mut refusals)?;
-            }
-            RecordRepair::Amend(outcome, note) => {
-                let text = match (&note.status, &note.end) {
-                    (None, _) => note::cancelled(note, *outcome),
-                    (Some(_), first) => {
+                let replied = match reply {
+                    Reply::Posted => Ok(()),
+                    Reply::Outdated(note) => self.amend(record, *outcome, note, end),
+                    Reply::Due(_) | Reply::DueInNewThread => {
                         let (posted, details) = self.details(record, *outcome);
                         *end = Some(posted);
-                        let first_end = first.clone();
-                        let details = Details {
-                            first_end,
-                            ..details
-                        };
-                        note::outcome(record, posted, &record.task.label, &details)
+                        if labelled.is_none() {
+                            let success = posted == End::Pipeline(Outcome::Success);
+                            self.resolve_first(record, *reply, success)?;
+                        }
+                        let label = labelled.map_or(&record.task.label, |request| &request.label);
+                        let replied = self.reply(record, label, *reply, posted, &details);
+                        replied.map(drop)
                     }
                 };
-                let edited = self
-                    .gitlab
-                    .source
-                    .edit_note(record.task.mr, note.note, &text);
-                edited.context("the reply is out of date")?;
+                refusals.tolerate(replied)?;
+                self.finish_request(record, *labelled, &mut refusals)?;
             }
+            RecordRepair::Amend(outcome, note) => self.amend(record, *outcome, note, end)?,
             RecordRepair::Withdraw(reply) => {
                 self.resolve_first(record, *reply, false)?;
                 let (label, details) = (&record.task.label, Details::default());
@@ -153,6 +139,33 @@ impl Actor<'_> {
             }
         }
         refusals.reported().map(|()| true)
+    }
+
+    fn amend(
+        &self,
+        record: &Record,
+        outcome: Outcome,
+        note: &OutcomeNote,
+        end: &mut Option<End>,
+    ) -> anyhow::Result<()> {
+        let text = match &note.status {
+            None => note::cancelled(note, outcome),
+            Some(_) => {
+                let (posted, details) = self.details(record, outcome);
+                *end = Some(posted);
+                let first_end = note.end.clone();
+                let details = Details {
+                    first_end,
+                    ..details
+                };
+                note::outcome(record, posted, &record.task.label, &details)
+            }
+        };
+        let edited = self
+            .gitlab
+            .source
+            .edit_note(record.task.mr, note.note, &text);
+        edited.context("the reply is out of date").map(drop)
     }
 
     /// Returns `false` if the pipeline has just ended: then the next run finishes it.

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use super::closing::{Closing, closings, is_at_rest};
 use super::discussions::{is_other_outcome_posted, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
-use super::requests::{is_primary, is_stuck, may_be_duplicate, unserved};
+use super::requests::{is_primary, is_stuck, may_be_duplicate};
 use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, RequestId};
-use crate::note::{self, CloseReason, OpeningNote, OutcomeNote, Thread};
+use crate::note::{OutcomeNote, Thread};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
 
@@ -38,7 +39,7 @@ pub enum RecordRepair<'a> {
         reply: Reply<'a>,
         labelled: Option<&'a Request>,
     },
-    /// Edit the reply, since the pipeline has another outcome now.
+    /// Edit an outdated reply.
     Amend(Outcome, &'a OutcomeNote),
     /// Reply, then cancel.
     Withdraw(Reply<'a>),
@@ -56,23 +57,11 @@ pub enum RecordRepair<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reply<'a> {
     Posted,
+    /// It names another status than the pipeline's: the pipeline was to be cancelled, or somebody retried it.
+    Outdated(&'a OutcomeNote),
     Due(&'a Thread),
     /// Somebody deleted the discussion.
     DueInNewThread,
-}
-
-/// A request that has no record and will never have one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Closing<'a> {
-    pub mr: &'a MergeRequest,
-    /// Its discussion, if there is one.
-    pub discussion: Option<(&'a Thread, &'a OpeningNote)>,
-    pub label: String,
-    pub why: CloseReason,
-    /// The request, if its label is still on.
-    pub labelled: Option<&'a Request>,
-    /// Whether nothing else of the bot's is unfinished on the merge request.
-    pub at_rest: bool,
 }
 
 /// How long each run repeats a cancel. After that, a person has to deal with the pipeline.
@@ -166,10 +155,12 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     }
     let thread = thread_of(threads, record);
     let posted = outcomes(threads, record).next().map(|(_, note)| note);
-    let reply = match thread {
+    let outdated = posted.filter(|note| is_outdated(note, record));
+    let reply = match (outdated, thread) {
+        (Some(note), _) => Reply::Outdated(note),
         _ if posted.is_some() => Reply::Posted,
-        Some(thread) => Reply::Due(thread),
-        None => Reply::DueInNewThread,
+        (None, Some(thread)) => Reply::Due(thread),
+        (None, None) => Reply::DueInNewThread,
     };
     let labelled = snapshot.request_of(record);
     let is_on = labelled.is_some();
@@ -189,7 +180,7 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
                 labelled,
             })
         }
-        Status::Ended(outcome) => match posted.filter(|note| differs(note, record, *outcome)) {
+        Status::Ended(outcome) => match outdated {
             Some(note) => Some(RecordRepair::Amend(*outcome, note)),
             // A run was interrupted after it had posted the outcome, and then somebody took the label off.
             None if posted.is_some() => link,
@@ -217,9 +208,10 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
     }
 }
 
-/// The reply names another status than the pipeline's: it was to be cancelled, or somebody retried it.
-fn differs(note: &OutcomeNote, record: &Record, outcome: Outcome) -> bool {
-    note.pipeline == Some(record.pipeline) && note.status.as_deref() != Some(outcome.word())
+fn is_outdated(note: &OutcomeNote, record: &Record) -> bool {
+    let ends_otherwise = |outcome: Outcome| note.status.as_deref() != Some(outcome.word());
+    note.pipeline == Some(record.pipeline)
+        && matches!(record.status, Status::Ended(outcome) if ends_otherwise(outcome))
 }
 
 /// The reply announces a cancel, and the pipeline is not known to be cancelled yet.
@@ -252,13 +244,18 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
 }
 
 /// Only a removal or another addition is evidence of a withdrawal. A missing, renamed or deleted label is not.
-fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
+pub(super) fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
     since(mr, request, label).next().is_some()
 }
 
 /// The bot itself took the label off. It does so last, so whatever could be posted has been posted; unless it added the
 /// label again at once, since it had taken off what another run had just added.
-fn is_label_removed_by_bot(mr: &MergeRequest, request: RequestId, label: &str, bot: &str) -> bool {
+pub(super) fn is_label_removed_by_bot(
+    mr: &MergeRequest,
+    request: RequestId,
+    label: &str,
+    bot: &str,
+) -> bool {
     let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
     later.sort_by_key(|event| event.id);
     let did = |event: Option<&&LabelEvent>, action: &str| {
@@ -289,112 +286,4 @@ pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> boo
     let present = asked.and_then(name).filter(|present| present != label);
     let later = |event: &LabelEvent| event.id > request && name(event) == present;
     present.is_some() && !events.iter().any(later)
-}
-
-/// Requests that will never have a record: their merge request was merged or closed, or the label was taken off.
-fn closings<'a>(snapshot: &'a Snapshot, mr: &'a MergeRequest, rules: &Rules) -> Vec<Closing<'a>> {
-    let left = match mr.state.as_str() {
-        "merged" => Some(CloseReason::Merged),
-        "closed" => Some(CloseReason::Closed),
-        _ => None,
-    };
-    let threads = snapshot.threads.get(&mr.iid).map_or(&[][..], Vec::as_slice);
-    let is_served = |request: &Request| unserved(snapshot, mr, request, rules).is_err();
-    let mut closings = Vec::new();
-    for opening in note::unfinished(threads) {
-        let event = mr.events.iter().find(|event| event.id == opening.request);
-        let present = event.and_then(|event| event.label.as_ref());
-        let noted = opening.label.as_ref().or(snapshot.labels.first());
-        let Some(label) = present.map(|label| &label.name).or(noted) else {
-            continue;
-        };
-        let request = Request {
-            id: opening.request,
-            label: label.clone(),
-            at: event.map(|event| event.created_at),
-            by: None,
-            triggered: None,
-        };
-        // A new request gets a new discussion, since another run may be using this one.
-        let unlabelled = withdrawn(mr, request.id, label);
-        let why = left.or(unlabelled.then_some(CloseReason::Unlabelled));
-        let thread = threads
-            .iter()
-            .find(|thread| thread.opening.as_ref() == Some(opening));
-        let has_benchmark = opening
-            .linked
-            .is_some_and(|pipeline| !snapshot.lost.contains(&pipeline));
-        if let (Some(why), Some(thread), false) = (why, thread, has_benchmark)
-            && (snapshot.labels.contains(label)
-                || noted.is_some_and(|it| snapshot.labels.contains(it)))
-            && !is_served(&request)
-        {
-            closings.push(Closing {
-                mr,
-                discussion: Some((thread, opening)),
-                label: label.clone(),
-                why,
-                labelled: mr
-                    .requests
-                    .iter()
-                    .find(|on| opening.is_about(on.id, &on.label)),
-                at_rest: false,
-            });
-        }
-    }
-    let left_on = left.map_or(&[][..], |_| mr.requests.as_slice());
-    for (request, why) in left_on.iter().filter_map(|request| Some((request, left?))) {
-        let is_closed = |closing: &Closing| closing.labelled == Some(request);
-        if !closings.iter().any(is_closed) && !is_served(request) {
-            closings.push(Closing {
-                mr,
-                discussion: threads.iter().find_map(|thread| {
-                    let opening = thread.opened_for(request.id, &request.label)?;
-                    Some((thread, opening))
-                }),
-                label: request.label.clone(),
-                why,
-                labelled: Some(request),
-                at_rest: false,
-            });
-        }
-    }
-    let is_closed = |opening: &&OpeningNote| {
-        let mut closed = closings.iter().filter_map(|closing| closing.discussion);
-        closed.any(|(_, closed)| closed == *opening)
-    };
-    let stays_on = |request: &Request| closings.iter().all(|it| it.labelled != Some(request));
-    let at_rest = note::unfinished(threads).all(|opening| is_closed(&opening))
-        && mr.unexplained.is_empty()
-        && !mr.requests.iter().any(stays_on);
-    for closing in &mut closings {
-        closing.at_rest = at_rest;
-    }
-    closings
-}
-
-/// Whether nothing of the bot's is unfinished on the merge request. `false` if its discussions were not read.
-fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
-    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
-    let Some(threads) = snapshot.threads.get(&iid) else {
-        return false;
-    };
-    let Some(mr) = snapshot.merge_requests.get(&iid) else {
-        return false;
-    };
-    let mut openings = threads.iter().filter_map(|thread| thread.opening.as_ref());
-    let renamed = openings.any(|opening| {
-        let label = opening.label.as_ref();
-        label.is_some_and(|label| is_renamed(&mr.events, opening.request, label))
-    });
-    // If the bot took the label off without an outcome, it will not post one later.
-    let mut unfinished = note::unfinished(threads).filter(|opening| {
-        let label = opening.label.as_deref().unwrap_or_default();
-        !is_label_removed_by_bot(mr, opening.request, label, &snapshot.bot)
-    });
-    unfinished.next().is_none()
-        && mr.requests.is_empty()
-        && mr.unexplained.is_empty()
-        && !renamed
-        && !snapshot.own_records().any(in_flight)
 }

@@ -73,6 +73,13 @@ fn what_reconcile_does_about_one_that_ended() {
             "9 finish success told",
         ),
         (
+            "told that it is to be cancelled, label still on",
+            mr(1),
+            ends("skipped"),
+            told(to_be_cancelled(10)),
+            "9 finish skipped told otherwise",
+        ),
+        (
             "discussion deleted",
             mr(1),
             ends("success"),
@@ -257,10 +264,7 @@ fn a_reply_says_what_became_of_the_pipeline_since() {
         assert_eq!(amended(status, note), expected, "{case}");
     }
     let labelled = repair(mr(1), record(9, 1, "success"), told(outcome("failed")));
-    assert_eq!(
-        labelled, "9 finish success told",
-        "first the label comes off"
-    );
+    assert_eq!(labelled, "9 finish success told otherwise");
 }
 
 #[test]

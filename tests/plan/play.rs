@@ -62,6 +62,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
             let threads = after.threads.get_mut(&mr).expect("they were read");
             match reply {
                 plan::Reply::Posted => {}
+                plan::Reply::Outdated(note) => amend(threads, note, status),
                 plan::Reply::Due(thread) => {
                     let thread = threads.iter_mut().find(|other| other.id == thread.id);
                     thread.expect("it is there").outcomes.push(note);
@@ -86,9 +87,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
         }
         RecordRepair::Amend(outcome, note) => {
             let threads = after.threads.get_mut(&mr).expect("they were read");
-            let mut notes = threads.iter_mut().flat_map(|thread| &mut thread.outcomes);
-            let posted = notes.find(|posted| posted.note == note.note);
-            posted.expect("it is there").status = Some(outcome.word().to_owned());
+            amend(threads, note, Some(outcome.word()));
         }
         RecordRepair::Link | RecordRepair::Cancel => {}
     }
@@ -146,4 +145,10 @@ fn take_off(after: &mut Snapshot, mr: Iid, labelled: Option<&Request>) {
     mr.requests.retain(|on| on != request);
     let id = 9000 + mr.events.len() as u64;
     mr.events.push(event(id, "remove", Some(&request.label)));
+}
+
+fn amend(threads: &mut [Thread], note: &OutcomeNote, status: Option<&str>) {
+    let mut notes = threads.iter_mut().flat_map(|thread| &mut thread.outcomes);
+    let posted = notes.find(|posted| posted.note == note.note);
+    posted.expect("it is there").status = status.map(str::to_owned);
 }

@@ -402,6 +402,7 @@ fn in_words(repair: &Repair) -> String {
 fn reply_word(reply: Reply) -> &'static str {
     match reply {
         Reply::Posted => "told",
+        Reply::Outdated(_) => "told otherwise",
         Reply::Due(_) => "untold",
         Reply::DueInNewThread => "anew",
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Gitlab, Mr, Request};
+use in_memory_gitlab::{Fault, Gitlab, Mr, Request};
 use serde_json::{Value, json};
 
 use crate::bot::{bot, in_flight, json, run};
@@ -67,6 +67,31 @@ fn one_that_succeeds_while_it_is_being_cancelled_is_told_so() {
             && said.contains("was to be cancelled, but had ended by then: `success`"),
         "{said}"
     );
+}
+
+#[test]
+fn one_that_ended_before_its_cancel_came_through_is_told_so_days_later() {
+    let gitlab = Gitlab::start();
+    let (mr, benchmark) = in_flight(&gitlab);
+    gitlab.later(25 * HOUR);
+    gitlab.fault(|request| {
+        request
+            .path
+            .ends_with("/cancel")
+            .then(|| Fault::server_error())
+    });
+    bot(&gitlab, "reconcile --retries 0").exits(1);
+    assert!(last_word(&mr).contains("is to be cancelled"));
+    gitlab.no_faults();
+    gitlab.benchmark_ends(benchmark, "skipped");
+    gitlab.later(72 * HOUR);
+    run(&gitlab, "reconcile");
+    let said = last_word(&mr);
+    assert!(
+        said.contains("**Benchmark timed out**") && said.contains("had ended by then: `skipped`"),
+        "{said}"
+    );
+    assert_eq!((mr.notes().len(), mr.is_labelled()), (2, false));
 }
 
 #[test]
