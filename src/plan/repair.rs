@@ -67,7 +67,7 @@ pub enum Reply<'a> {
 /// How long each run repeats a cancel. After that, a person has to deal with the pipeline.
 const CANCELLING: TimeDelta = TimeDelta::hours(1);
 /// The same if no note says when cancelling began: counted from the timeout, and long enough for rare runs.
-const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::days(7);
+const CANCELLING_IN_SILENCE: TimeDelta = TimeDelta::days(30);
 
 pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     let of_records = snapshot

@@ -89,7 +89,7 @@ fn what_reconcile_does_about_one_in_flight() {
         (
             "label off, discussion deleted, long overdue",
             unlabelled(),
-            aged("running", 8 * DAY + 1),
+            aged("running", 31 * DAY + 1),
             foreign_thread(),
             "",
         ),
@@ -245,7 +245,7 @@ fn what_reconcile_does_about_one_in_flight() {
         (
             "so it did, in vain",
             label_removed_by_bot(&[]),
-            aged("running", 8 * DAY + 1),
+            aged("running", 31 * DAY + 1),
             linked(),
             "",
         ),
@@ -290,8 +290,8 @@ fn what_benchmarks_a_merge_request_that_is_gone_is_cancelled() {
         ("blocked", record(9, 1, "manual"), "9 cancel"),
         ("canceling", record(9, 1, "canceling"), ""),
         ("ended", record(9, 1, "success"), ""),
-        ("at the last moment", aged("running", 8 * DAY), "9 cancel"),
-        ("cancelled in vain", aged("running", 8 * DAY + 1), ""),
+        ("at the last moment", aged("running", 31 * DAY), "9 cancel"),
+        ("cancelled in vain", aged("running", 31 * DAY + 1), ""),
     ] {
         let mut gone = snapshot([], [record]);
         gone.gone.insert(Iid(1));

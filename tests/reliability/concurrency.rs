@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
+use chrono::TimeDelta;
 use in_memory_gitlab::Gitlab;
 
 use crate::bot::{SOLE, end_all};
@@ -55,6 +56,9 @@ fn eight_runs_at_once_leave_one_of_each_after_the_next_reconcile() {
             end_all(&gitlab);
         }
         SOLE.run(&gitlab, "reconcile");
-        assert_eq!(promise::at_rest(&gitlab, &Meddling::default()), [""; 0]);
+        assert_eq!(
+            promise::at_rest(&gitlab, &Meddling::default(), TimeDelta::hours(48)),
+            [""; 0]
+        );
     }
 }

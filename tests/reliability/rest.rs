@@ -1,5 +1,6 @@
 //! How the world comes to rest once nothing disturbs it any more.
 
+use chrono::TimeDelta;
 use in_memory_gitlab::People;
 
 use crate::bot::{Installation, end_all};
@@ -75,7 +76,7 @@ pub fn state(gitlab: &People) -> String {
 
 /// What is not as it is in the end.
 fn amiss(gitlab: &People, parties: &Parties) -> Vec<String> {
-    let mut amiss = promise::at_rest(gitlab, &Meddling::default());
+    let mut amiss = promise::at_rest(gitlab, &Meddling::default(), TimeDelta::hours(48));
     if parties.settings.contains("--resolve always") {
         amiss.extend(promise::resolved(gitlab, &Meddling::default()));
     }

@@ -263,7 +263,7 @@ fn one_of_a_deleted_merge_request_that_hangs_is_named_and_left() {
         run(&gitlab, "reconcile");
         gitlab.later(5 * HOUR);
     }
-    gitlab.later(8 * 24 * HOUR);
+    gitlab.later(31 * 24 * HOUR);
     gitlab.clear_requests();
     for command in ["reconcile", "scan", "status"] {
         let ran = run(&gitlab, command);

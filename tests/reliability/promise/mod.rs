@@ -144,8 +144,9 @@ fn untold(
 }
 
 /// What must hold once all is quiet: exactly one benchmark that stands, one discussion with its link, one outcome, no
-/// label; every other discussion closed, and no mark of the bot's left. What nobody can end is left in flight.
-pub fn at_rest(gitlab: &People, meddling: &Meddling) -> Vec<String> {
+/// label; every other discussion closed, and no mark of the bot's left. What nobody can end is left in flight. `lookback`:
+/// how far back runs look for benchmarks that nothing leads to.
+pub fn at_rest(gitlab: &People, meddling: &Meddling, lookback: TimeDelta) -> Vec<String> {
     let mut broken = safety(gitlab, meddling);
     let mrs = merge_requests(gitlab);
     let stuck = gitlab.world().stuck.clone();
@@ -177,6 +178,11 @@ pub fn at_rest(gitlab: &People, meddling: &Meddling) -> Vec<String> {
             complain(format!("{told} discussions and {ended} outcomes"));
         }
         let standing = &benchmarks[0];
+        // Then the one that the discussion links to was the only one in sight.
+        let mut posted = outcomes.iter().map(|said| said.note.created_at);
+        if posted.any(|at| at - standing.created_at > lookback) {
+            continue;
+        }
         for said in starts.iter().chain(&outcomes) {
             if !said.note.body.contains(&standing.url) && !silenced {
                 complain(format!(
