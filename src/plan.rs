@@ -3,6 +3,7 @@
 
 mod closing;
 mod discussions;
+mod expected;
 mod explain;
 mod places;
 mod refusal;
@@ -126,6 +127,8 @@ pub struct Queued<'a> {
     pub pipeline: &'a HeadPipeline,
     /// Whether the same commit was benchmarked for the same label before.
     pub again: bool,
+    /// When it is expected to start, if enough is known for a guess.
+    pub expected_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug)]
@@ -206,6 +209,10 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     plan.waiting.sort_by_key(|waiting| waiting.iid);
     plan.queue.sort_by(|a, b| before(rules.order, a, b));
     plan.free = rules.max_in_flight.saturating_sub(plan.taken());
+    let expected = expected::expected(snapshot, &plan, rules);
+    for (queued, at) in plan.queue.iter_mut().zip(expected) {
+        queued.expected_at = at;
+    }
     plan
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::gitlab::answer::{LabelEvent, Status, User, Version};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub milestones: BTreeMap<PipelineId, Milestones>,
     /// Who asked for those, as far as that was read.
     pub requested_by: BTreeMap<PipelineId, User>,
+    /// How long the bot's latest pipelines took, latest first, with the label of those whose variables were read.
+    pub run_times: Vec<(Option<String>, TimeDelta)>,
     /// This run's labels that the project does not have.
     pub missing_labels: Vec<String>,
     /// This run's labels of which that is not known.

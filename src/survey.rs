@@ -114,6 +114,7 @@ pub fn survey(
             marked: None,
             milestones: BTreeMap::new(),
             requested_by: BTreeMap::new(),
+            run_times: Vec::new(),
             missing_labels: Vec::new(),
             unknown_labels: Vec::new(),
             troubles: Vec::new(),
@@ -146,6 +147,7 @@ pub fn survey(
     survey.read_concerned();
     survey.add_triggered();
     let mut snapshot = survey.snapshot;
+    snapshot.run_times = milestones::run_times(&survey.pipelines, &snapshot.records);
     snapshot.records.sort_by_key(|record| record.pipeline);
     for (label, found) in missing {
         match found {

@@ -160,6 +160,7 @@ pub fn readiness<'a>(
         head,
         pipeline,
         again: false,
+        expected_at: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The words of `status N`: whether each condition holds, and who can change that.
 
+use super::layout::clock;
 use super::{Explained, ExplainedRequest, Report, Status};
 use crate::plan::{self, Condition, ConditionName as Name, Unvouched, Verdict};
 use crate::record::Record;
@@ -296,8 +297,12 @@ impl About<'_> {
                 "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing is started.".to_owned()
             }
             (Name::Turn, _) => format!(
-                "It starts when those before it have ended. `bench-bot trigger {}` starts it at once, and a \
+                "It starts when those before it have ended{}. `bench-bot trigger {}` starts it at once, and a \
                  larger --max-in-flight lets more benchmarks run at the same time.",
+                match self.of.expected_at {
+                    Some(at) => format!(", at about {}", clock(self.report.now, at)),
+                    None => String::new(),
+                },
                 mr.iid
             ),
         }

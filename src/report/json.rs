@@ -82,6 +82,7 @@ struct InQueue<'a> {
     sha: &'a Sha,
     request_id: RequestId,
     requested_at: Option<String>,
+    expected_at: Option<String>,
     pipeline: SourcePipeline<'a>,
 }
 
@@ -228,6 +229,7 @@ fn in_queue<'a>(queued: &'a Queued<'a>) -> InQueue<'a> {
         sha: queued.head,
         request_id: queued.request.id,
         requested_at: queued.request.at.map(rfc3339),
+        expected_at: queued.expected_at.map(rfc3339),
         pipeline: SourcePipeline {
             id: queued.pipeline.id,
             started_at: queued.pipeline.started_at.map(rfc3339),

@@ -107,6 +107,15 @@ pub fn lasting(time: TimeDelta) -> String {
     }
 }
 
+/// A time of day, with the day if that is another.
+pub fn clock(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let format = match now.date_naive() == at.date_naive() {
+        true => "%H:%M UTC",
+        false => "%a %H:%M UTC",
+    };
+    at.format(format).to_string()
+}
+
 /// An age in a single unit.
 pub fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
     let passed = (now - then).max(TimeDelta::zero());

@@ -19,7 +19,7 @@ pub use self::text::{refusal, text};
 use crate::act::Action;
 use crate::gitlab::answer::Project;
 use crate::milestones::Milestones;
-use crate::plan::{self, Condition, Order, Plan, Rules};
+use crate::plan::{self, Condition, Order, Plan, Queued, Rules};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
 
@@ -68,17 +68,22 @@ pub struct ExplainedRequest<'a> {
     pub conditions: Vec<Condition>,
     /// Its index in the queue.
     pub place: Option<usize>,
+    /// When it is expected to start, if enough is known for a guess.
+    pub expected_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> Explained<'a> {
     pub fn of(plan: &Plan, mr: &'a MergeRequest, snapshot: &Snapshot, rules: &Rules) -> Self {
-        let explained = |request: Option<&'a Request>| ExplainedRequest {
-            request,
-            conditions: plan::explain(snapshot, plan, mr, request, rules),
-            place: plan
-                .queue
-                .iter()
-                .position(|queued| queued.mr.iid == mr.iid && Some(queued.request) == request),
+        let explained = |request: Option<&'a Request>| {
+            let is_it =
+                |queued: &Queued| queued.mr.iid == mr.iid && Some(queued.request) == request;
+            let place = plan.queue.iter().position(is_it);
+            ExplainedRequest {
+                request,
+                conditions: plan::explain(snapshot, plan, mr, request, rules),
+                place,
+                expected_at: place.and_then(|place| plan.queue[place].expected_at),
+            }
         };
         let requests = match mr.requests.is_empty() {
             true => vec![explained(None)],

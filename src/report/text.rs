@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Report;
 use super::explain::unvouched;
-use super::layout::{BOLD, Cell, DIM, GREEN, RED, Screen, ago, line, paragraph, shortened};
+use super::layout::{BOLD, Cell, DIM, GREEN, RED, Screen, ago, clock, line, paragraph, shortened};
 use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
 use crate::plan::{InFlight, Order, Place, Queued, Refusal, Unvouched, Verdict, Waiting};
 use crate::record::Record;
@@ -72,8 +72,12 @@ fn in_flight(out: &mut String, report: &Report, screen: Screen) {
     let more: String = more
         .map(|(count, what)| format!(", {count} {what}"))
         .collect();
+    let paused = match report.max_in_flight {
+        0 => ", paused: nothing is started",
+        _ => "",
+    };
     let head = format!(
-        "\nIn flight: {} of {}{more}",
+        "\nIn flight: {} of {}{more}{paused}",
         plan.taken() + started(report).count(),
         report.max_in_flight
     );
@@ -165,8 +169,12 @@ fn queue(out: &mut String, report: &Report, screen: Screen) {
         let state = match *index < report.plan.free {
             true if report.status.is_some() => Cell::of("goes next"),
             true if report.dry_run => Cell::of("goes now"),
-            _ if queued.again => Cell::of("ready, again"),
-            _ => Cell::of("ready"),
+            _ => {
+                let start = queued.expected_at.map(|at| clock(report.now, at));
+                let start = start.map_or("ready".to_owned(), |at| format!("about {at}"));
+                let again = if queued.again { ", again" } else { "" };
+                Cell::of(format!("{start}{again}"))
+            }
         };
         Row {
             cells: vec![

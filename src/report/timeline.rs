@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::layout::lasting;
 use super::{Report, Status};
 use crate::milestones::{Milestones, Waits, median};
-use crate::plan::{Place, Queued};
+use crate::plan::Queued;
 
 /// Of the requests that are in flight or queued, or that ended recently.
 fn milestones(report: &Report) -> Vec<Milestones> {
@@ -35,36 +35,6 @@ pub fn spread(times: impl Iterator<Item = Option<TimeDelta>>) -> Option<(String,
     let known: Vec<TimeDelta> = times.flatten().collect();
     let longest = known.iter().max().copied()?;
     Some((lasting(median(known)?), lasting(longest)))
-}
-
-/// When each of the queue starts, should every benchmark take a place for as long as the median of those that ended; none
-/// where nothing is known of that, or nothing may start.
-pub fn expected(report: &Report, status: &Status) -> Vec<DateTime<Utc>> {
-    let (plan, now) = (report.plan, report.now);
-    let ended = status.ended.iter();
-    let held =
-        ended.filter_map(|(_, milestones)| Some(milestones.ended_at? - milestones.begun_at?));
-    let Some(typical) = median(held.collect()) else {
-        return Vec::new();
-    };
-    let taken = plan
-        .in_flight
-        .iter()
-        .filter(|found| found.place == Place::Taken);
-    let ends = taken.map(|found| (found.record.created_at + typical).max(now));
-    let mut free: Vec<DateTime<Utc>> = ends.collect();
-    free.resize(plan.taken(), now + typical);
-    free.resize(free.len() + plan.free, now);
-    free.sort_unstable();
-    // More may be in flight than may start by now.
-    free.drain(..free.len().saturating_sub(report.max_in_flight));
-    let next = |_: &Queued| {
-        let place = free.iter_mut().min()?;
-        let starts = *place;
-        *place += typical;
-        Some(starts)
-    };
-    plan.queue.iter().map_while(next).collect()
 }
 
 pub fn typical(status: &Status) -> Option<String> {

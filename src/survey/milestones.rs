@@ -2,13 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::gitlab::answer::{Pipeline, Status};
 use crate::gitlab::{Error, Gitlab, both, parallel_map};
-use crate::id::Iid;
+use crate::id::{Iid, PipelineId};
 use crate::milestones::Milestones;
 use crate::record::Record;
 use crate::snapshot::{About, Snapshot, Trouble};
+
+/// How long pipelines took that nobody cancelled, latest first. A pipeline's last change is its end, or somewhat later.
+pub fn run_times(
+    pipelines: &BTreeMap<PipelineId, Pipeline>,
+    records: &[Record],
+) -> Vec<(Option<String>, TimeDelta)> {
+    let ended = pipelines.values().rev().filter(|pipeline| {
+        let status = pipeline.status.as_ref().map(Status::word);
+        matches!(status, Some("success" | "failed"))
+    });
+    let times = ended.filter_map(|pipeline| {
+        let record = records.iter().find(|of| of.pipeline == pipeline.id);
+        let label = record.map(|record| record.task.label.clone());
+        Some((label, pipeline.updated_at? - pipeline.created_at?))
+    });
+    times.collect()
+}
 
 /// Adds the milestones of records in flight and of those that ended since `since`. `of`: only this merge request's.
 pub fn add(

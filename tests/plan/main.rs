@@ -3,6 +3,7 @@
 mod closing;
 mod ended;
 mod events;
+mod expected;
 mod explanation;
 mod forks;
 mod labels;

@@ -61,6 +61,7 @@ pub fn snapshot(
         marked: None,
         milestones: BTreeMap::new(),
         requested_by: BTreeMap::new(),
+        run_times: Vec::new(),
         missing_labels: Vec::new(),
         unknown_labels: Vec::new(),
         troubles: Vec::new(),

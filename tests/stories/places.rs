@@ -325,6 +325,11 @@ fn zero_places_pause_what_starts_and_nothing_else() {
     run(&gitlab, "reconcile --max-in-flight 0");
     assert!(!mr.is_labelled());
     gitlab.clear_requests();
+    let said = run(&gitlab, "scan --max-in-flight 0").stdout;
+    assert!(
+        said.contains("In flight: 0 of 0, paused: nothing is started"),
+        "{said}"
+    );
     let report = json(&gitlab, "scan --max-in-flight 0");
     assert_eq!(report["queue"][0]["mr"], next.iid());
     assert_eq!(writes(&gitlab), Vec::<String>::new());

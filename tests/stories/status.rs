@@ -488,16 +488,23 @@ fn a_link_to_a_merge_request_leads_to_where_it_stands_now() {
 #[test]
 fn when_a_queued_request_starts_is_told_by_how_long_benchmarks_take() {
     let gitlab = Gitlab::start();
-    for branch in ["measured", "running", "next", "second", "third"] {
+    let measured = ["first", "second", "third"];
+    for branch in [&measured[..], &["running", "next", "fifth", "sixth"]].concat() {
         gitlab.mr(branch).passed().labelled();
         gitlab.later(MINUTE);
     }
     let page = |arguments: &str| run(&gitlab, &format!("status --format html {arguments}")).stdout;
-    assert!(
-        !page("--max-in-flight 0").contains("in about"),
-        "nothing is known yet"
-    );
-    benchmarked(&gitlab, 2, 28, "success");
+    let expected = |command: &str| {
+        let queue = json(&gitlab, command)["queue"].take();
+        let queue = queue.as_array().expect("a list").clone();
+        let expected = queue.iter().map(|queued| queued["expected_at"].clone());
+        expected.collect::<Vec<_>>()
+    };
+    for _ in measured {
+        let ended = page("");
+        assert!(!ended.contains("in about"), "too little is known yet");
+        benchmarked(&gitlab, 2, 28, "success");
+    }
     run(&gitlab, "scan");
     gitlab.later(10 * MINUTE);
     let starts = |page: String, number: u64| {
@@ -514,7 +521,7 @@ fn when_a_queued_request_starts_is_told_by_how_long_benchmarks_take() {
             .unwrap_or_default()
             .to_owned()
     };
-    let all = |arguments: &str| [3, 4, 5].map(|number| starts(page(arguments), number));
+    let all = |arguments: &str| [5, 6, 7].map(|number| starts(page(arguments), number));
     assert_eq!(
         all(""),
         ["in about 20 min", "in about 50 min", "in about 1 h 20 min"]
@@ -524,8 +531,11 @@ fn when_a_queued_request_starts_is_told_by_how_long_benchmarks_take() {
         ["goes next", "in about 20 min", "in about 30 min"]
     );
     assert_eq!(all("--max-in-flight 0"), ["ready"; 3]);
+    let (scan, status) = (expected("scan --dry-run"), expected("status"));
+    assert_eq!(scan, status, "known without reading what ended");
+    assert!(scan.iter().all(Value::is_string), "{scan:?}");
     gitlab.later(40 * MINUTE);
-    assert_eq!(all(""), ["soon", "in about 30 min", "in about 1 h"]);
+    assert_eq!(all(""), ["ready"; 3], "it runs for longer than any before");
 }
 
 /// Needs node with playwright-core, and Chromium: `.ci/run` has them. Leaves the pages and how they look in `PAGES`,

@@ -12,8 +12,9 @@ use crate::gitlab::answer::User;
 use crate::id::{Iid, Sha};
 use crate::plan::{InFlight, Order, Place, Verdict, Waiting};
 use crate::record::Record;
+use crate::report::layout::clock;
 use crate::report::text::{title_of, why};
-use crate::report::{Report, Status, explain, timeline};
+use crate::report::{Report, Status, explain};
 use crate::snapshot::{MergeRequest, Request};
 
 struct Section {
@@ -47,7 +48,7 @@ struct Row {
 pub fn lists(report: &Report, status: &Status) -> Markup {
     let mut sections = [
         in_flight(report),
-        queue(report, status),
+        queue(report),
         waiting(report, status),
         ended(report, status),
     ];
@@ -233,14 +234,13 @@ fn in_flight(report: &Report) -> Section {
     section(head, (count, remark), rows.collect())
 }
 
-fn queue(report: &Report, status: &Status) -> Section {
-    let expected = timeline::expected(report, status);
+fn queue(report: &Report) -> Section {
     let rows = report.plan.queue.iter().enumerate().map(|(index, queued)| {
-        let told = match expected.get(index) {
+        let told = match queued.expected_at {
             _ if index < report.plan.free => (html! { "goes next" }, html! {}),
             Some(at) => (
-                moment(*at, about(*at - report.now)),
-                html! { "about " (at.format("%H:%M UTC")) },
+                moment(at, about(at - report.now)),
+                html! { "about " (clock(report.now, at)) },
             ),
             None => (html! { "ready" }, html! {}),
         };
