@@ -2,6 +2,7 @@
 
 mod mr_name;
 mod resolve;
+mod values;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -15,9 +16,9 @@ use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
 pub use self::resolve::{Config, Environment, RUN_TIME};
+use self::values::{duration, number, variable};
 use crate::gitlab::answer::Variable;
-use crate::plan::{Order, Resolve};
-use crate::record;
+use crate::plan::{OnPush, Order, Resolve};
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
 ///
@@ -217,6 +218,14 @@ pub struct Settings {
     /// A benchmark that is in flight for longer is stuck, and is cancelled
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_TIMEOUT", hide_env_values = true, default_value = "24h", value_parser = duration)]
     timeout: Duration,
+    /// What a push does to the benchmark of an older commit
+    #[arg(
+        long,
+        env = "BENCH_BOT_ON_PUSH",
+        hide_env_values = true,
+        default_value = "keep"
+    )]
+    on_push: OnPush,
     /// Benchmark job whose artifacts are the results, to which the reply links [default: none]
     #[arg(
         long,
@@ -352,46 +361,4 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
 fn without_credentials(text: &str) -> String {
     text.rsplit_once('@')
         .map_or(text.to_owned(), |(_, host)| format!("…@{host}"))
-}
-
-/// Nothing is meant to run for longer than this, and sums of such times cannot overflow.
-const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
-
-fn number(text: &str) -> Result<usize, &'static str> {
-    let number = text.trim().parse();
-    number.map_err(|_| "write a whole number, such as 0, 1 or 4")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let example = "write it as 30s, 90m, 24h or 7days";
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(format!("it must be longer than zero: {example}")),
-        Ok(duration) if duration > LONGEST => Err(format!("that is too long: {example}")),
-        Ok(duration) => Ok(duration),
-        Err(_) => Err(example.to_owned()),
-    }
-}
-
-/// A pipeline variable overrides even GitLab's own, so those are refused, as are the record's.
-fn variable(text: &str) -> Result<Variable, String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if key.is_empty() || key.len() > 255 || !key.bytes().all(allowed) {
-        return Err("a key may contain only letters, digits and _".to_owned());
-    }
-    let upper = key.to_ascii_uppercase();
-    if upper.starts_with(record::PREFIX) {
-        return Err(format!(
-            "{}… is reserved for bench-bot's record",
-            record::PREFIX
-        ));
-    }
-    if ["CI_", "GITLAB_"]
-        .iter()
-        .any(|prefix| upper.starts_with(prefix))
-        || matches!(upper.as_str(), "CI" | "PATH")
-    {
-        return Err("it would override a variable that the job depends on".to_owned());
-    }
-    Ok(record::literal(key, value))
 }

@@ -22,10 +22,12 @@ pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MAX_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed, reconcile,
+    CutShort, RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed,
+    reconcile,
 };
 pub use self::requests::{
-    concerns, is_still_asked, is_still_stuck, passed, primary_record, readiness, record_of,
+    concerns, is_still_asked, is_still_stuck, is_still_superseded, passed, primary_record,
+    readiness, record_of,
 };
 pub use self::trigger::{Refusal, Trigger, trigger};
 
@@ -40,6 +42,7 @@ pub struct Rules {
     pub max_in_flight: usize,
     /// A record that is in flight for longer is stuck.
     pub timeout: TimeDelta,
+    pub on_push: OnPush,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,6 +51,15 @@ pub enum Order {
     Pipeline,
     /// The merge request that was labelled first
     Request,
+}
+
+/// What a push does to the benchmark of an older commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnPush {
+    /// It goes on
+    Keep,
+    /// It is cancelled, and the label comes off
+    Cancel,
 }
 
 /// Which discussions to resolve when their outcome is posted.
@@ -82,6 +94,8 @@ pub enum Verdict {
     Unvouched(Unvouched),
     InFlight,
     Stuck,
+    /// In flight, though somebody has pushed since, with `--on-push cancel`.
+    Superseded,
     Finished,
     /// The label is on, but GitLab does not yet show who added it.
     Unexplained,
@@ -112,6 +126,7 @@ impl Verdict {
             Self::Unvouched(_) => "unvouched",
             Self::InFlight => "in-flight",
             Self::Stuck => "stuck",
+            Self::Superseded => "superseded",
             Self::Finished => "finished",
             Self::Unexplained | Self::Unknown => "unknown",
         }

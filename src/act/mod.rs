@@ -13,7 +13,7 @@ use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
 use crate::note::End;
-use crate::plan::{Plan, Queued, RecordRepair, Repair, Resolve, Trigger};
+use crate::plan::{CutShort, Plan, Queued, RecordRepair, Repair, Resolve, Trigger};
 use crate::record::Record;
 
 pub struct Actor<'a> {
@@ -124,7 +124,13 @@ impl Action {
                 (Verb::Finish, Some(End::Pipeline(*outcome)))
             }
             RecordRepair::Withdraw(_) => (Verb::Withdraw, Some(End::Withdrawn)),
-            RecordRepair::TimeOut { .. } => (Verb::Cancel, Some(End::TimedOut)),
+            RecordRepair::CutShort { why, .. } => {
+                let end = match why {
+                    CutShort::Stuck => End::TimedOut,
+                    CutShort::Superseded => End::Superseded,
+                };
+                (Verb::Cancel, Some(end))
+            }
             RecordRepair::Cancel => (Verb::Cancel, None),
         };
         Some(Self {

@@ -9,9 +9,9 @@ use log::{debug, warn};
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::Outcome;
 use crate::gitlab::{Error, both, parallel_map};
-use crate::id::Iid;
+use crate::id::{Iid, Sha};
 use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
-use crate::plan::{self, Closing, RecordRepair, Repair, Reply};
+use crate::plan::{self, Closing, CutShort, RecordRepair, Repair, Reply};
 use crate::record::Record;
 use crate::snapshot::Request;
 use crate::survey;
@@ -134,9 +134,11 @@ impl Actor<'_> {
                 }
             }
             RecordRepair::Cancel => self.cancel(record).map(drop)?,
-            RecordRepair::TimeOut { reply, labelled } => {
-                return self.time_out(record, *reply, *labelled, end);
-            }
+            RecordRepair::CutShort {
+                why,
+                reply,
+                labelled,
+            } => return self.cut_short(record, *why, *reply, *labelled, end),
         }
         refusals.reported().map(|()| true)
     }
@@ -168,21 +170,29 @@ impl Actor<'_> {
         edited.context("the reply is out of date").map(drop)
     }
 
-    /// Returns `false` if the pipeline has just ended: then the next run finishes it.
-    fn time_out(
+    /// Looks again before it cancels. Returns `false` if there is no reason any more, for instance if the pipeline has just
+    /// ended: then the next run finishes it.
+    fn cut_short(
         &self,
         record: &Record,
+        why: CutShort,
         reply: Reply,
         labelled: Option<&Request>,
         end: &mut Option<End>,
     ) -> anyhow::Result<bool> {
         let found = self.gitlab.benchmark.pipeline(record.pipeline);
         let found = found.context("cannot read whether the benchmark is still in flight")?;
-        if !plan::is_still_stuck(&found, self.gitlab.now(), self.timeout) {
-            return Ok(false);
-        }
+        let (posted, details) = match why {
+            CutShort::Stuck if plan::is_still_stuck(&found, self.gitlab.now(), self.timeout) => {
+                self.details_in_time(record, &found)
+            }
+            CutShort::Superseded if !found.ended() => match self.new_head(record)? {
+                Some(head) => (End::Superseded, Details::superseded_by(head)),
+                None => return Ok(false),
+            },
+            CutShort::Stuck | CutShort::Superseded => return Ok(false),
+        };
         let mut refusals = Refusals::default();
-        let (posted, details) = self.details_in_time(record, &found);
         *end = Some(posted);
         let label = labelled.map_or(&record.task.label, |request| &request.label);
         let replied = self.reply(record, label, reply, posted, &details);
@@ -191,6 +201,16 @@ impl Actor<'_> {
         refusals.tolerate(cancelled)?;
         self.finish_request(record, labelled, &mut refusals)?;
         refusals.reported().map(|()| true)
+    }
+
+    /// The commit that was pushed since, if GitLab still says so.
+    fn new_head(&self, record: &Record) -> anyhow::Result<Option<Sha>> {
+        let (source, mr) = (&self.gitlab.source, record.task.mr);
+        let (head, versions) = both(|| source.merge_request(mr), || source.versions(mr));
+        let head = head.context("cannot read its head")?.sha;
+        let versions = versions.context("cannot read its versions")?;
+        let is_superseded = plan::is_still_superseded(record, head.as_ref(), &versions);
+        Ok(head.filter(|_| is_superseded))
     }
 
     fn tolerate_reply(

@@ -103,6 +103,7 @@ impl Settings {
                 order: self.order,
                 max_in_flight: self.max_in_flight,
                 timeout,
+                on_push: self.on_push,
             },
             resolve: self.resolve,
             results_job: self.results_job.clone().filter(|name| !name.is_empty()),

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::fold::folded;
 use super::{MARKER, Marker, OutcomeNote, marked};
 use crate::gitlab::answer::{Job, Outcome};
-use crate::id::PipelineId;
+use crate::id::{PipelineId, Sha};
 use crate::record::Record;
 
 /// How a benchmark ended.
@@ -17,6 +17,8 @@ pub enum End {
     /// The label was taken off, or added again, during the benchmark.
     Withdrawn,
     TimedOut,
+    /// Somebody pushed another commit.
+    Superseded,
     /// All its jobs have ended except manual ones, which nobody started.
     Blocked,
 }
@@ -29,6 +31,7 @@ impl End {
             End::ResultsFailed => Outcome::Failed.word(),
             End::Withdrawn => "withdrawn",
             End::TimedOut => "timed out",
+            End::Superseded => "superseded",
             End::Blocked => "blocked",
         }
     }
@@ -41,12 +44,13 @@ impl End {
             End::Pipeline(Outcome::Skipped) => "⏭️",
             End::Withdrawn => "↩️",
             End::TimedOut => "⌛",
+            End::Superseded => "⏩",
             End::Blocked => "✋",
         }
     }
 
     fn cancels(self) -> bool {
-        matches!(self, End::Withdrawn | End::TimedOut | End::Blocked)
+        !matches!(self, End::Pipeline(_) | End::ResultsFailed)
     }
 
     /// GitLab's word for the pipeline's outcome, if it has ended.
@@ -54,7 +58,7 @@ impl End {
         match self {
             End::Pipeline(outcome) => Some(outcome.word()),
             End::ResultsFailed => Some(Outcome::Success.word()),
-            End::Withdrawn | End::TimedOut | End::Blocked => None,
+            End::Withdrawn | End::TimedOut | End::Superseded | End::Blocked => None,
         }
     }
 }
@@ -68,6 +72,17 @@ pub struct Details {
     pub spent: Option<Spent>,
     /// The word of its first end, if somebody retried it since.
     pub first_end: Option<String>,
+    /// The commit that was pushed since.
+    pub new_head: Option<Sha>,
+}
+
+impl Details {
+    pub fn superseded_by(head: Sha) -> Self {
+        Self {
+            new_head: Some(head),
+            ..Self::default()
+        }
+    }
 }
 
 /// How a benchmark that did not end in time spent its time.
@@ -118,6 +133,15 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         End::TimedOut => format!(
             "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, add the label {} again.",
             too_long(details.spent),
+            code(label)
+        ),
+        End::Superseded => format!(
+            "{} was pushed to {} since, so {pipeline} {TO_BE_CANCELLED}. To benchmark that commit, add the label {} again.",
+            details
+                .new_head
+                .as_ref()
+                .map_or("Another commit".to_owned(), |head| code(head.short())),
+            code(&record.task.branch),
             code(label)
         ),
         End::Blocked => format!(

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::closing::{Closing, closings, is_at_rest};
 use super::discussions::{is_other_outcome_posted, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
-use super::requests::{is_primary, is_stuck, may_be_duplicate};
+use super::requests::{is_primary, is_stuck, is_superseded, may_be_duplicate};
 use super::{Plan, Rules, in_flight};
 use crate::gitlab::answer::{LabelEvent, Outcome, Status};
 use crate::id::{Iid, RequestId};
@@ -44,13 +44,21 @@ pub enum RecordRepair<'a> {
     /// Reply, then cancel.
     Withdraw(Reply<'a>),
     /// Reply, cancel, then take the label off if it is still on.
-    TimeOut {
+    CutShort {
+        why: CutShort,
         reply: Reply<'a>,
         labelled: Option<&'a Request>,
     },
     /// Cancel without a reply: a reply has announced the cancel already, another record serves the request, or the merge
     /// request is gone.
     Cancel,
+}
+
+/// Why a benchmark that somebody still asks for does not run to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutShort {
+    Stuck,
+    Superseded,
 }
 
 /// Whether the reply with the outcome has been posted.
@@ -201,10 +209,18 @@ fn what<'a>(snapshot: &'a Snapshot, record: &'a Record, rules: &Rules) -> Option
             }
             reply => Some(RecordRepair::Withdraw(reply)),
         },
-        Status::Alive(_) if is_stuck(snapshot, record, rules) => {
-            Some(RecordRepair::TimeOut { reply, labelled })
+        Status::Alive(_) => {
+            let stuck = is_stuck(snapshot, record, rules).then_some(CutShort::Stuck);
+            let superseded = is_superseded(mr, record, rules).then_some(CutShort::Superseded);
+            match stuck.or(superseded) {
+                Some(why) => Some(RecordRepair::CutShort {
+                    why,
+                    reply,
+                    labelled,
+                }),
+                None => link,
+            }
         }
-        Status::Alive(_) => link,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Queued, Rules, Unvouched, Verdict};
+use super::{OnPush, Queued, Rules, Unvouched, Verdict};
 use crate::gitlab::answer::{Outcome, Pipeline, Status, User, Version};
 use crate::id::{Iid, Sha};
 use crate::note::Triggered;
@@ -33,6 +33,7 @@ pub(super) fn unserved(
         return Err(match record.status.ended() {
             true => Verdict::Finished,
             false if is_stuck(snapshot, record, rules) => Verdict::Stuck,
+            false if is_superseded(mr, record, rules) => Verdict::Superseded,
             false => Verdict::InFlight,
         });
     }
@@ -122,6 +123,28 @@ pub(super) fn is_stuck(snapshot: &Snapshot, record: &Record, rules: &Rules) -> b
 pub fn is_still_stuck(pipeline: &Pipeline, now: DateTime<Utc>, timeout: TimeDelta) -> bool {
     let overstays = |created_at| now - created_at > timeout;
     !pipeline.ended() && pipeline.created_at.is_none_or(overstays)
+}
+
+pub(super) fn is_superseded(mr: &MergeRequest, record: &Record, rules: &Rules) -> bool {
+    let pushed = |head: &Sha| *head != record.task.sha;
+    rules.on_push == OnPush::Cancel && mr.head.as_ref().is_some_and(pushed)
+}
+
+/// The same, now that the head was read again. A server may lag behind and show an older head than the one that was
+/// benchmarked, so the versions have to show that the head came later.
+pub fn is_still_superseded(record: &Record, head: Option<&Sha>, versions: &[Version]) -> bool {
+    let of = |sha: &Sha| {
+        let of_sha = versions
+            .iter()
+            .filter(|version| version.head_commit_sha.as_ref() == Some(sha));
+        of_sha.map(|version| version.id).max()
+    };
+    let Some(head) = head.filter(|head| **head != record.task.sha) else {
+        return false;
+    };
+    of(&record.task.sha)
+        .zip(of(head))
+        .is_some_and(|(then, now)| then < now)
 }
 
 /// Whether an earlier request had this commit benchmarked for this label.

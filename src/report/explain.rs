@@ -169,6 +169,9 @@ impl About<'_> {
             (Name::Unserved, Some(Verdict::Stuck)) => {
                 "its benchmark has been in flight for too long".to_owned()
             }
+            (Name::Unserved, Some(Verdict::Superseded)) => {
+                "its benchmark is of an older commit".to_owned()
+            }
             (Name::Unserved, Some(Verdict::InFlight)) => {
                 let word = record.map_or("?", |record| record.status.word());
                 format!("its benchmark is already in flight: {word}")
@@ -260,6 +263,11 @@ impl About<'_> {
             }
             (Name::Unserved, Some(Verdict::Stuck)) => {
                 "The next reconcile cancels it, says so and takes the label off.".to_owned()
+            }
+            (Name::Unserved, Some(Verdict::Superseded)) => {
+                "The next reconcile cancels it, says so and takes the label off (--on-push cancel). To benchmark the new commit, \
+                 add the label again after that."
+                    .to_owned()
             }
             (Name::Unserved, Some(Verdict::InFlight))
                 if self.record.is_some_and(|record| record.status.word() == "manual") =>

@@ -1,5 +1,6 @@
 //! The report for people: to be taken in at a glance, in 80 columns.
 
+mod actions;
 mod status;
 
 use std::fmt::Write;
@@ -45,7 +46,7 @@ pub fn text(report: &Report, screen: Screen) -> String {
         queue(&mut out, report, screen);
         waiting(&mut out, report, screen);
     }
-    actions(&mut out, report);
+    actions::actions(&mut out, report);
     out
 }
 
@@ -271,6 +272,7 @@ pub fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
         Verdict::Unexplained => "label too new to tell".to_owned(),
         Verdict::InFlight => "in flight".to_owned(),
         Verdict::Stuck => "stuck: reconcile cancels".to_owned(),
+        Verdict::Superseded => "superseded: reconcile cancels".to_owned(),
         Verdict::Finished => "ended: reconcile reports".to_owned(),
         Verdict::Unknown => "unknown: could not be read".to_owned(),
     }
@@ -297,52 +299,6 @@ pub fn refusal(refusal: &Refusal) -> String {
             "it may be in flight already, since not all could be read: try again later".to_owned()
         }
     }
-}
-
-fn actions(out: &mut String, report: &Report) {
-    let title = match (report.actions.is_empty(), report.dry_run) {
-        (true, _) if report.command == "trigger" && in_flight_already(report) => {
-            "\nNothing to do: it is in flight already"
-        }
-        (true, _)
-            if report.command == "scan"
-                && report.plan.free == 0
-                && !report.plan.queue.is_empty() =>
-        {
-            "\nNothing to do: as many are in flight as may be"
-        }
-        (true, _) => "\nNothing to do",
-        (false, true) => "\nWould do",
-        (false, false) => "\nDone",
-    };
-    line(out, BOLD, title);
-    for action in report.actions {
-        let (style, sign, error) = match &action.effect {
-            Effect::Done => (GREEN, "✓", None),
-            Effect::Planned => (DIM, "•", None),
-            Effect::Failed(error) => (RED, "✗", Some(error)),
-        };
-        let (verb, mr) = (action.verb.word(), format!("!{}", action.mr));
-        let end = action.end.map_or("", |end| end.word());
-        let label = if report.shows_labels() {
-            one_line(&action.label)
-        } else {
-            String::new()
-        };
-        let told = format!("{verb:8} {mr:6} {end} {label}");
-        let _ = writeln!(out, "  {style}{sign}{style:#} {}", told.trim_end());
-        if let Some(error) = error {
-            line(out, RED, &format!("      {}", one_line(error)));
-        }
-        if let Some(pipeline) = &action.pipeline {
-            line(out, DIM, &format!("      {}", one_line(&pipeline.web_url)));
-        }
-    }
-}
-
-fn in_flight_already(report: &Report) -> bool {
-    let mut waiting = report.plan.waiting.iter();
-    waiting.any(|waiting| matches!(waiting.verdict, Verdict::InFlight | Verdict::Stuck))
 }
 
 struct Row<'a> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bench_bot::act::{Actor, Effect};
 use bench_bot::gitlab::{Connection, Gitlab, Limits, parallel_map};
 use bench_bot::id::Iid;
-use bench_bot::plan::{self, Order, Resolve, Rules};
+use bench_bot::plan::{self, OnPush, Order, Resolve, Rules};
 use bench_bot::survey::{Scope, survey};
 use chrono::TimeDelta;
 use in_memory_gitlab::{BOT_TOKEN, Fault, Gitlab as Server};
@@ -47,6 +47,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         order: Order::Pipeline,
         max_in_flight: 30,
         timeout,
+        on_push: OnPush::Keep,
     };
     // With so few left, each request would wait for its share of a minute.
     server.limit_rate(70, true);

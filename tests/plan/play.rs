@@ -58,7 +58,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
     match what {
         RecordRepair::Finish { reply, .. }
         | RecordRepair::Withdraw(reply)
-        | RecordRepair::TimeOut { reply, .. } => {
+        | RecordRepair::CutShort { reply, .. } => {
             let threads = after.threads.get_mut(&mr).expect("they were read");
             match reply {
                 plan::Reply::Posted => {}
@@ -93,8 +93,8 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
     }
     match what {
         RecordRepair::Finish { labelled: None, .. }
-        | RecordRepair::TimeOut { labelled: None, .. } => {}
-        RecordRepair::Finish { labelled, .. } | RecordRepair::TimeOut { labelled, .. } => {
+        | RecordRepair::CutShort { labelled: None, .. } => {}
+        RecordRepair::Finish { labelled, .. } | RecordRepair::CutShort { labelled, .. } => {
             repair_thread(after, record);
             take_off(after, mr, *labelled);
         }
@@ -103,7 +103,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
     }
     if matches!(
         what,
-        RecordRepair::Withdraw(_) | RecordRepair::TimeOut { .. } | RecordRepair::Cancel
+        RecordRepair::Withdraw(_) | RecordRepair::CutShort { .. } | RecordRepair::Cancel
     ) {
         let status = if cancels_at_once {
             "canceled"

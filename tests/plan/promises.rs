@@ -174,12 +174,12 @@ proptest! {
             let is_evident = match what {
                 RecordRepair::Withdraw(_) => followed(),
                 RecordRepair::Cancel => mr == Iid(6) || is_twin() || announced() || followed(),
-                RecordRepair::TimeOut { .. } => age(&snapshot, record) > DAY,
+                RecordRepair::CutShort { .. } => age(&snapshot, record) > DAY,
                 RecordRepair::Link | RecordRepair::Finish { .. } | RecordRepair::Amend(..) => true,
             };
             prop_assert!(is_evident, "{repair:?}");
             prop_assert!(snapshot.owns(record), "{repair:?}");
-            let cancels = matches!(what, RecordRepair::Withdraw(_) | RecordRepair::Cancel | RecordRepair::TimeOut { .. });
+            let cancels = matches!(what, RecordRepair::Withdraw(_) | RecordRepair::Cancel | RecordRepair::CutShort { .. });
             prop_assert_eq!(matches!(what, RecordRepair::Finish { .. } | RecordRepair::Amend(..)), record.status.ended() && *what != RecordRepair::Link);
             prop_assert!(!cancels || !record.status.ended());
         }

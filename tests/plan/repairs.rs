@@ -1,7 +1,10 @@
 //! What reconcile does about a record in flight.
 
+use bench_bot::gitlab::answer::Version;
 use bench_bot::id::{Iid, ProjectId};
 use bench_bot::note::OutcomeNote;
+use bench_bot::plan::{self, OnPush, Rules};
+use bench_bot::snapshot::MergeRequest;
 
 use crate::scene::*;
 
@@ -296,5 +299,117 @@ fn what_benchmarks_a_merge_request_that_is_gone_is_cancelled() {
         let mut gone = snapshot([], [record]);
         gone.gone.insert(Iid(1));
         assert_eq!(repairs(&gone).join("; "), expected, "{case}");
+    }
+}
+
+#[test]
+fn what_a_push_does_to_the_benchmark_of_the_commit_before() {
+    let pushed = || with(1, |mr| mr.head = Some(sha("e")));
+    let running = || record(9, 1, "running");
+    let linked = || thread(1, Some(9));
+    for (case, mr, record, thread, kept, cancelled) in [
+        ("not pushed", mr(1), running(), linked(), "", ""),
+        (
+            "pushed",
+            pushed(),
+            running(),
+            linked(),
+            "",
+            "9 supersede untold",
+        ),
+        (
+            "not linked",
+            pushed(),
+            running(),
+            thread(1, None),
+            "9 link",
+            "9 supersede untold",
+        ),
+        (
+            "told already",
+            pushed(),
+            running(),
+            told(to_be_cancelled(5)),
+            "",
+            "9 supersede told",
+        ),
+        (
+            "no commit",
+            with(1, |mr| mr.head = None),
+            running(),
+            linked(),
+            "",
+            "",
+        ),
+        (
+            "stuck",
+            pushed(),
+            aged("running", DAY + 1),
+            linked(),
+            "9 time out untold",
+            "9 time out untold",
+        ),
+        (
+            "ended",
+            pushed(),
+            record(9, 1, "success"),
+            linked(),
+            "9 finish success untold",
+            "9 finish success untold",
+        ),
+        (
+            "label off",
+            MergeRequest {
+                head: Some(sha("e")),
+                ..unlabelled()
+            },
+            running(),
+            linked(),
+            "9 withdraw untold",
+            "9 withdraw untold",
+        ),
+    ] {
+        let mut snapshot = snapshot([mr], [record]);
+        snapshot.threads.insert(Iid(1), vec![thread]);
+        for (on_push, expected) in [(OnPush::Keep, kept), (OnPush::Cancel, cancelled)] {
+            let rules = Rules { on_push, ..RULES };
+            let told = repairs_by(&snapshot, &rules).join(", ");
+            assert_eq!(told, expected, "{case}, {on_push:?}");
+        }
+    }
+}
+
+#[test]
+fn a_head_is_newer_only_if_the_versions_say_so() {
+    let version = |(id, commit): (u64, &str)| Version {
+        id,
+        head_commit_sha: Some(sha(commit)),
+        created_at: at(0),
+    };
+    let record = record(9, 1, "running");
+    for (case, head, versions, expected) in [
+        ("pushed", Some("e"), &[(2, "e"), (1, "a")][..], true),
+        (
+            "pushed twice",
+            Some("e"),
+            &[(3, "e"), (2, "d"), (1, "a")],
+            true,
+        ),
+        ("the same", Some("a"), &[(1, "a")], false),
+        ("no commit", None, &[(2, "e"), (1, "a")], false),
+        ("an older one", Some("e"), &[(2, "a"), (1, "e")], false),
+        (
+            "an older one again",
+            Some("e"),
+            &[(3, "e"), (2, "a"), (1, "e")],
+            true,
+        ),
+        ("no version of it yet", Some("e"), &[(1, "a")], false),
+        ("no version of ours yet", Some("e"), &[(1, "e")], false),
+    ] {
+        let versions: Vec<Version> = versions.iter().copied().map(version).collect();
+        let head = head.map(sha);
+        let told = plan::is_still_superseded(&record, head.as_ref(), &versions);
+        assert_eq!(told, expected, "{case}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_bot::gitlab::answer::{Label, LabelEvent, Status, User};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
 use bench_bot::note::{CloseReason, OpeningNote, OutcomeNote, Thread, Unstarted};
-use bench_bot::plan::{self, Order, RecordRepair, Repair, Reply, Rules, Verdict};
+use bench_bot::plan::{self, CutShort, OnPush, Order, RecordRepair, Repair, Reply, Rules, Verdict};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +14,7 @@ pub const RULES: Rules = Rules {
     order: Order::Pipeline,
     max_in_flight: 1,
     timeout: TimeDelta::hours(24),
+    on_push: OnPush::Keep,
 };
 pub const ENGINE: ProjectId = ProjectId(7);
 pub const LABEL: &str = "benchmarking";
@@ -332,7 +333,11 @@ pub fn verdict(snapshot: &Snapshot) -> Result<(), Verdict> {
 
 /// What `reconcile` does, each in a few words.
 pub fn repairs(snapshot: &Snapshot) -> Vec<String> {
-    let plan = plan::reconcile(snapshot, &RULES);
+    repairs_by(snapshot, &RULES)
+}
+
+pub fn repairs_by(snapshot: &Snapshot, rules: &Rules) -> Vec<String> {
+    let plan = plan::reconcile(snapshot, rules);
     plan.repairs.iter().map(in_words).collect()
 }
 
@@ -367,8 +372,16 @@ fn in_words(repair: &Repair) -> String {
                     format!("amend {} to {}", note.note, outcome.word())
                 }
                 RecordRepair::Withdraw(reply) => format!("withdraw {}", reply_word(*reply)),
-                RecordRepair::TimeOut { reply, labelled } => {
-                    format!("time out {}{}", reply_word(*reply), on(labelled))
+                RecordRepair::CutShort {
+                    why,
+                    reply,
+                    labelled,
+                } => {
+                    let what = match why {
+                        CutShort::Stuck => "time out",
+                        CutShort::Superseded => "supersede",
+                    };
+                    format!("{what} {}{}", reply_word(*reply), on(labelled))
                 }
                 RecordRepair::Cancel => "cancel".to_owned(),
             };

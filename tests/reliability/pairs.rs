@@ -140,7 +140,7 @@ impl<'a> Pair<'a> {
         let before = promise::by_request(gitlab);
         let found = self.run_both(gitlab, point, when);
         kept(promise::safety(gitlab, &Meddling::default()))?;
-        kept(promise::cancelled_in_error(gitlab, 0, TIMEOUT))?;
+        kept(promise::cancelled_in_error(gitlab, 0, TIMEOUT, false))?;
         self.starts_no_more(gitlab, &before, &found)?;
         let left = format!("{:?}", (promise::refused(gitlab), state(gitlab)));
         let known = self.known.lock().expect("no panic").get(&left).cloned();

@@ -31,6 +31,7 @@ mod size;
 mod start;
 mod status;
 mod storm;
+mod superseded;
 mod train;
 mod trigger;
 mod twins;

@@ -166,6 +166,8 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
             "timed out, and cancelled",
             became(End::TimedOut, &spent(Some(1441)), Outcome::Canceled),
         ),
+        ("superseded", of(End::Superseded, &Details::superseded_by(Sha("e5f6a7b8".repeat(5))))),
+        ("superseded, and cancelled", became(End::Superseded, &plain(), Outcome::Canceled)),
         ("blocked", of(End::Blocked, &plain())),
         ("blocked, with results", of(End::Blocked, &with_results())),
         (

@@ -81,8 +81,14 @@ fn is_being_cancelled(gitlab: &People, id: u64) -> bool {
         || world.stuck.contains(&id)
 }
 
-/// Benchmarks that the bot has cancelled since that many requests, though their request stands: neither stuck nor doubles.
-pub fn cancelled_in_error(gitlab: &People, since: usize, stuck: TimeDelta) -> Vec<String> {
+/// Benchmarks that the bot has cancelled since that many requests, though their request stands: neither stuck nor doubles,
+/// nor, where a push cancels, of an older commit.
+pub fn cancelled_in_error(
+    gitlab: &People,
+    since: usize,
+    stuck: TimeDelta,
+    on_push: bool,
+) -> Vec<String> {
     let mrs = merge_requests(gitlab);
     let by_request = by_request(gitlab);
     let mut broken = Vec::new();
@@ -95,7 +101,10 @@ pub fn cancelled_in_error(gitlab: &People, since: usize, stuck: TimeDelta) -> Ve
             let age = gitlab.now() - found.created_at;
             let is_stuck = age > stuck;
             let mr = mrs.get(&(asked.project, asked.iid));
-            if mr.is_some_and(|mr| is_asked_for(gitlab, mr, asked.event)) && !is_stuck {
+            let is_of_head = |mr: &MergeRequest| mr.sha() == found.variable("BENCH_SHA");
+            let is_superseded = on_push && !mr.is_some_and(is_of_head);
+            let is_excused = is_stuck || is_superseded;
+            if mr.is_some_and(|mr| is_asked_for(gitlab, mr, asked.event)) && !is_excused {
                 broken.push(format!("{asked}: pipeline {} is cancelled", found.id));
             }
         }

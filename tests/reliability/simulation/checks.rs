@@ -54,6 +54,7 @@ impl Sim {
             &self.people,
             before.requests,
             stuck,
+            self.setup.on_push,
         ))
     }
 

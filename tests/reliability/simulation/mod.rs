@@ -88,6 +88,8 @@ struct Setup {
     short_timeout: bool,
     /// Days go by between runs.
     rare: bool,
+    /// A push cancels the benchmark of the commit before.
+    on_push: bool,
 }
 
 impl Setup {
@@ -105,6 +107,7 @@ impl Setup {
             resolves: random.below(2) == 0,
             short_timeout: random.below(3) == 0,
             rare: random.below(4) == 0,
+            on_push: random.below(3) == 0,
         }
     }
 
@@ -112,6 +115,9 @@ impl Setup {
         let mut settings = String::new();
         if self.resolves {
             settings += " --resolve always --results-job benchmark";
+        }
+        if self.on_push {
+            settings += " --on-push cancel";
         }
         if self.short_timeout {
             settings += " --timeout 2h";

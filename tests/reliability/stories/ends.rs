@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub static ENDS: [Story; 18] = [
+pub static ENDS: [Story; 19] = [
     Story {
         name: "reconcile puts in a link",
         arrange: |gitlab| {
@@ -21,6 +21,14 @@ pub static ENDS: [Story; 18] = [
             OF_TWO_LABELS.run(gitlab, "scan --max-in-flight 2");
             assert_eq!(gitlab.benchmarks().len(), 2);
             mr.push();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "reconcile cancels what a push has superseded",
+        settings: "--on-push cancel",
+        arrange: |gitlab| {
+            in_flight(gitlab).push();
         },
         ..PLAIN
     },
