@@ -18,7 +18,7 @@ pub use self::mr_name::MrName;
 pub use self::resolve::{Config, Environment, RUN_TIME};
 use self::values::{duration, number, variable};
 use crate::gitlab::answer::Variable;
-use crate::plan::{OnPush, Order, Resolve};
+use crate::plan::{Announce, OnPush, Order, Resolve};
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
 ///
@@ -94,7 +94,11 @@ pub enum Command {
         settings: Settings,
     },
     /// Check tokens, roles, labels and project settings, and say how to fix each problem
-    #[command(mut_arg("order", |arg| arg.hide(true)))]
+    #[command(
+        mut_arg("order", |arg| arg.hide(true)),
+        mut_arg("on_push", |arg| arg.hide(true)),
+        mut_arg("announce", |arg| arg.hide(true))
+    )]
     Doctor {
         /// Create missing labels
         #[arg(long)]
@@ -226,6 +230,14 @@ pub struct Settings {
         default_value = "keep"
     )]
     on_push: OnPush,
+    /// How to announce a request before its benchmark starts
+    #[arg(
+        long,
+        env = "BENCH_BOT_ANNOUNCE",
+        hide_env_values = true,
+        default_value = "emoji"
+    )]
+    pub announce: Announce,
     /// Benchmark job whose artifacts are the results, to which the reply links [default: none]
     #[arg(
         long,

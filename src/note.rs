@@ -4,6 +4,7 @@
 //! a note that the bot itself wrote. Foreign text is in inline code and never begins a line by itself, so that it cannot be
 //! a quick action, a mention, a link or HTML.
 
+mod announced;
 mod first_note;
 mod fold;
 mod words;
@@ -11,6 +12,7 @@ mod words;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::announced::{Waits, announced, announced_again};
 pub use self::first_note::{CloseReason, closed, opening, refused, started};
 pub use self::words::{Details, End, Results, Spent, cancelled, outcome};
 use crate::gitlab::answer::{Discussion, Note};
@@ -35,6 +37,9 @@ enum Marker {
         triggered: Option<Triggered>,
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<Unstarted>,
+        /// What the note says that the request waits for, in short.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waits: Option<String>,
     },
     /// The one reply with the outcome.
     Outcome {
@@ -95,6 +100,8 @@ pub struct OpeningNote {
     pub linked: Option<PipelineId>,
     pub triggered: Option<Triggered>,
     pub state: Option<Unstarted>,
+    /// What the note says that the request waits for, in short.
+    pub waits: Option<String>,
 }
 
 /// A note that posts the outcome of a request.
@@ -175,6 +182,7 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                 project,
                 triggered,
                 state,
+                waits,
             } if thread.opening.is_none() => {
                 thread.opening = Some(OpeningNote {
                     note: note.id,
@@ -186,6 +194,7 @@ pub fn read(discussion: &Discussion, bot: &str) -> Option<Thread> {
                     linked: pipeline,
                     triggered,
                     state,
+                    waits,
                 });
             }
             Marker::Start { .. } => {}

@@ -1,6 +1,7 @@
 //! The rules: they turn a snapshot into a plan, which says what each request waits for and what to do. Pure: the same
 //! snapshot always gives the same plan.
 
+mod announce;
 mod closing;
 mod discussions;
 mod expected;
@@ -16,6 +17,7 @@ use std::cmp::Ordering;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 
+pub use self::announce::{Announced, Announcement};
 pub use self::closing::Closing;
 pub use self::discussions::{is_last_unfinished, redundant_notes, unlinked, unresolved};
 pub use self::explain::{Condition, ConditionName, explain};
@@ -43,6 +45,7 @@ pub struct Rules {
     /// A record that is in flight for longer is stuck.
     pub timeout: TimeDelta,
     pub on_push: OnPush,
+    pub announce: Announce,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,6 +63,17 @@ pub enum OnPush {
     Keep,
     /// It is cancelled, and the label comes off
     Cancel,
+}
+
+/// How a request is announced before its benchmark starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Announce {
+    /// Not at all
+    None,
+    /// With 👀 on the merge request
+    Emoji,
+    /// With a discussion that says why it waits, or what its place is
+    Discussion,
 }
 
 /// Which discussions to resolve when their outcome is posted.
@@ -176,6 +190,8 @@ pub struct Plan<'a> {
     pub waiting: Vec<Waiting<'a>>,
     /// How many requests of the queue may start.
     pub free: usize,
+    /// What to announce about requests that do not start yet.
+    pub announcements: Vec<Announcement<'a>>,
     /// What to do about records and discussions.
     pub repairs: Vec<Repair<'a>>,
 }
@@ -228,6 +244,7 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     for (queued, at) in plan.queue.iter_mut().zip(expected) {
         queued.expected_at = at;
     }
+    plan.announcements = announce::announcements(snapshot, &plan, rules);
     plan
 }
 

@@ -34,8 +34,10 @@ pub struct Snapshot {
     pub uncertain: BTreeSet<(Iid, RequestId)>,
     /// Pipelines that a discussion links to and that were deleted or ended in another project.
     pub lost: BTreeSet<PipelineId>,
-    /// Merge requests with the bot's 👀. `None` if they were not listed.
-    pub marked: Option<BTreeSet<Iid>>,
+    /// Merge requests with the bot's ⏳. `None` if they were not listed.
+    pub begun: Option<BTreeSet<Iid>>,
+    /// Those with the bot's 👀. `None` if they were not listed.
+    pub seen: Option<BTreeSet<Iid>>,
     /// Of the benchmarks in flight and those that ended recently, if they were read.
     pub milestones: BTreeMap<PipelineId, Milestones>,
     /// Who asked for those, as far as that was read.

@@ -16,7 +16,7 @@ pub use self::merge_request::{
 };
 pub use self::records::{LinkTarget, follow};
 use crate::gitlab::answer::Pipeline;
-use crate::gitlab::{Error, Gitlab, Listing, both, by_id, parallel_map};
+use crate::gitlab::{Error, Gitlab, Listing, Mark, both, by_id, parallel_map};
 use crate::id::{Iid, PipelineId};
 use crate::note::{self, OpeningNote, Thread};
 use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
@@ -24,8 +24,9 @@ use crate::snapshot::{About, MergeRequest, Snapshot, Trouble};
 /// What a run needs to read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scope {
-    /// The open labelled merge requests.
-    Queue,
+    /// The open labelled merge requests. `marked`: also which of them have the bot's 👀; `threads`: also the discussions
+    /// of those that are not served yet.
+    Queue { marked: bool, threads: bool },
     /// What may need repair, and not the queue: records in flight, those that ended within this time, and merge requests
     /// where the bot has unfinished work.
     Records { ended_within: TimeDelta },
@@ -42,11 +43,13 @@ impl Scope {
     /// The lists that can be fetched before anything else is known.
     pub fn listings<'a>(self, labels: &'a [String]) -> Vec<Listing<'a>> {
         match self {
-            Scope::Queue | Scope::Status { .. } => labels
-                .iter()
-                .map(|label| Listing::Labelled(label))
-                .collect(),
-            Scope::Records { .. } => vec![Listing::Marked],
+            Scope::Queue { .. } | Scope::Status { .. } => {
+                let marked = matches!(self, Scope::Queue { marked: true, .. });
+                let labelled = labels.iter().map(|label| Listing::Labelled(label));
+                let marked = marked.then_some(Listing::Marked(Mark::Seen));
+                labelled.chain(marked).collect()
+            }
+            Scope::Records { .. } => [Mark::Begun, Mark::Seen].map(Listing::Marked).to_vec(),
             Scope::One(_) | Scope::Ending { .. } => Vec::new(),
         }
     }
@@ -58,7 +61,7 @@ impl Scope {
                 Some(ended_within)
             }
             Scope::Status { since, .. } => Some(since),
-            Scope::Queue | Scope::One(_) => None,
+            Scope::Queue { .. } | Scope::One(_) => None,
         }
     }
 
@@ -111,7 +114,8 @@ pub fn survey(
             threads: BTreeMap::new(),
             uncertain: BTreeSet::new(),
             lost: BTreeSet::new(),
-            marked: None,
+            begun: None,
+            seen: None,
             milestones: BTreeMap::new(),
             requested_by: BTreeMap::new(),
             run_times: Vec::new(),
@@ -130,10 +134,10 @@ pub fn survey(
         || survey.first_merge_requests(since),
         || both(|| survey.own_pipelines(since), || survey.unseen_labels()),
     );
-    let (listed, marked, fetched) = merge_requests?;
-    survey.listed = listed;
-    survey.snapshot.marked = marked;
-    survey.add(fetched);
+    let first = merge_requests?;
+    survey.listed = first.listed;
+    (survey.snapshot.begun, survey.snapshot.seen) = (first.begun, first.seen);
+    survey.add(first.fetched);
     let (pipelines, variables) = pipelines?;
     survey.pipelines_since = (pipelines.len() >= records::WHOLE_PAGE).then_some(since);
     survey.pipelines = pipelines
@@ -280,7 +284,7 @@ impl Survey<'_> {
     /// Reads the merge requests and discussions that may need a write because of a record.
     fn read_concerned(&mut self) {
         let concerned = match self.scope {
-            Scope::Queue | Scope::Status { .. } => return,
+            Scope::Queue { .. } | Scope::Status { .. } => return,
             Scope::Records { .. } | Scope::One(_) | Scope::Ending { .. } => self.concerned(),
         };
         let snapshot = &self.snapshot;
@@ -329,7 +333,7 @@ impl Survey<'_> {
                 || recent.is_some_and(|recent| record.updated_at >= recent)
         });
         let of_records = asks.map(|record| record.task.mr);
-        let of_marked = snapshot.marked.iter().flatten().filter(|iid| {
+        let of_begun = snapshot.begun.iter().flatten().filter(|iid| {
             let labels = self.listed.get(iid).map_or(&[][..], Vec::as_slice);
             let threads = snapshot.threads.get(iid).map_or(&[][..], Vec::as_slice);
             let label_is_off = |opening: &OpeningNote| {
@@ -348,7 +352,7 @@ impl Survey<'_> {
         });
         let unread = |iid: &Iid| snapshot.gone.contains(iid) || snapshot.unread.contains(iid);
         of_records
-            .chain(of_marked.copied())
+            .chain(of_begun.copied())
             .chain(self.followed.iter().copied())
             .filter(|iid| !unread(iid) && only.is_none_or(|only| *iid == only))
             .collect()

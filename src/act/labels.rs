@@ -31,7 +31,7 @@ impl Actor<'_> {
             || source.label_events(mr),
             || {
                 if at_rest {
-                    self.unmark(mr);
+                    self.unmark(mr, None);
                 }
             },
         );

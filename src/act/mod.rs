@@ -1,5 +1,6 @@
 //! Carries out a plan, step by step. A later run can find each step again, so a run may stop anywhere.
 
+mod announce;
 mod details;
 mod ending;
 mod labels;
@@ -55,6 +56,7 @@ pub enum Verb {
     Withdraw,
     Cancel,
     Close,
+    Announce,
 }
 
 impl Verb {
@@ -67,6 +69,7 @@ impl Verb {
             Self::Withdraw => "withdraw",
             Self::Cancel => "cancel",
             Self::Close => "close",
+            Self::Announce => "announce",
         }
     }
 }
@@ -116,7 +119,7 @@ impl Action {
                     ..Self::start(closing.mr.iid, &closing.label, effect, None)
                 });
             }
-            Repair::Unmark(_) | Repair::Mark(_) => return None,
+            Repair::Unmark(..) | Repair::Mark(_) => return None,
         };
         let (verb, end) = match what {
             RecordRepair::Link => (Verb::Link, None),
@@ -161,7 +164,9 @@ pub fn planned(plan: &Plan) -> Vec<Action> {
         .filter_map(|repair| Action::repair(repair, Effect::Planned));
     let starts = plan.queue.iter().take(plan.free);
     let starts = starts.map(|queued| Action::start_of(queued, Effect::Planned));
-    repairs.chain(starts).collect()
+    let announcements = plan.announcements.iter();
+    let announcements = announcements.filter_map(|it| Action::announce(plan, it, Effect::Planned));
+    repairs.chain(starts).chain(announcements).collect()
 }
 
 /// What `trigger` would do.

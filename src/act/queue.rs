@@ -14,7 +14,7 @@ impl Actor<'_> {
     /// Starts as many requests as there are places, in parallel. Their pipelines are created in the queue's order, since
     /// the benchmark project serves the lowest id first. A request that cannot be started gives its place to the next.
     /// Requests that GitLab refused in an earlier run come last.
-    pub fn start_queue(&self, plan: &Plan) -> Vec<Action> {
+    pub(super) fn start_queue(&self, plan: &Plan) -> Vec<Action> {
         let mut run = Starting {
             actor: self,
             actions: Vec::new(),

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use log::{debug, warn};
 
 use super::{Action, Actor, Effect};
 use crate::gitlab::answer::Outcome;
-use crate::gitlab::{Error, both, parallel_map};
+use crate::gitlab::{Error, Mark, both, parallel_map};
 use crate::id::{Iid, Sha};
 use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
 use crate::plan::{self, Closing, CutShort, RecordRepair, Repair, Reply};
@@ -63,8 +64,8 @@ impl Actor<'_> {
         let done = match repair {
             Repair::Record(record, what) => self.carry_out(record, what, &mut end),
             Repair::Close(closing) => self.close(closing).map(|()| true),
-            Repair::Unmark(iid) => {
-                self.unmark(*iid);
+            Repair::Unmark(iid, before) => {
+                self.unmark(*iid, Some(*before));
                 Ok(true)
             }
             Repair::Mark(iid) => {
@@ -130,7 +131,7 @@ impl Actor<'_> {
                 refusals.tolerate(self.repair_thread(record, &threads))?;
                 self.cancel_and_report(record, note, &mut refusals)?;
                 if plan::is_last_unfinished(&threads, record) {
-                    self.unmark(record.task.mr);
+                    self.unmark(record.task.mr, None);
                 }
             }
             RecordRepair::Cancel => self.cancel(record).map(drop)?,
@@ -298,24 +299,25 @@ impl Actor<'_> {
             }
             Some(_) => {}
             None if at_rest && !plan::is_renamed(&events, task.request, &task.label) => {
-                self.unmark(mr);
+                self.unmark(mr, None);
             }
             None => {}
         }
         Ok(())
     }
 
-    /// Sets 👀. Without it, no run would find the benchmark's end if the label is gone and the end is long ago.
+    /// Sets ⏳. Without it, no run would find the benchmark's end if the label is gone and the end is long ago.
     pub(super) fn mark(&self, mr: Iid) {
-        if let Err(error) = self.gitlab.source.mark(mr) {
-            debug!("!{mr}: cannot set the reaction 👀: {error}");
+        if let Err(error) = self.gitlab.source.mark(mr, Mark::Begun) {
+            debug!("!{mr}: cannot set the reaction ⏳: {error}");
         }
     }
 
-    /// Removes 👀. If that fails, the only cost is that a later run reads the merge request for nothing.
-    pub(super) fn unmark(&self, mr: Iid) {
-        if let Err(error) = self.gitlab.source.unmark(mr) {
-            warn!("!{mr}: cannot remove the reaction 👀: {error}");
+    /// Removes the bot's reactions. If that fails, the only cost is that a later run reads the merge request for nothing.
+    /// `before`: only if it was set before that.
+    pub(super) fn unmark(&self, mr: Iid, before: Option<DateTime<Utc>>) {
+        if let Err(error) = self.gitlab.source.unmark(mr, before) {
+            warn!("!{mr}: cannot remove the bot's reactions: {error}");
         }
     }
 
@@ -341,7 +343,7 @@ impl Actor<'_> {
         }
         match closing.labelled {
             Some(request) => self.take_label_off(mr, request, closing.at_rest)?,
-            None if closing.at_rest => self.unmark(mr),
+            None if closing.at_rest => self.unmark(mr, None),
             None => {}
         }
         refusals.reported()

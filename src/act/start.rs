@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use log::{info, warn};
 
 use super::{Action, Actor, BenchmarkPipeline, Effect, Verb};
-use crate::gitlab::{Count, Error, ErrorKind, both};
+use crate::gitlab::{Count, Error, ErrorKind, Mark, both};
 use crate::id::{DiscussionId, Iid, NoteId};
 use crate::note::{self, OpeningNote, Thread, Triggered, Unstarted};
 use crate::plan::{self, RefusedBy, Trigger};
@@ -272,7 +272,7 @@ impl Actor<'_> {
         }
         let body = note::opening(request, project, &mr.branch, mr.head.as_ref());
         let (marked, written) = both(
-            || source.mark(mr.iid),
+            || source.mark(mr.iid, Mark::Begun),
             || source.open_discussion(mr.iid, &body),
         );
         if marked.is_err() {

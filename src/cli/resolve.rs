@@ -104,6 +104,7 @@ impl Settings {
                 max_in_flight: self.max_in_flight,
                 timeout,
                 on_push: self.on_push,
+                announce: self.announce,
             },
             resolve: self.resolve,
             results_job: self.results_job.clone().filter(|name| !name.is_empty()),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::cli::{Benchmark, Environment, Settings, Writing};
-use crate::plan;
+use crate::plan::{self, Announce};
 use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
 
@@ -14,7 +14,10 @@ pub fn scan(
     Writing { dry_run }: Writing,
     environment: &Environment,
 ) -> Result<RunOutcome> {
-    let scope = Scope::Queue;
+    let scope = Scope::Queue {
+        marked: settings.announce != Announce::None,
+        threads: settings.announce == Announce::Discussion,
+    };
     let run = Run {
         dry_run,
         variables: benchmark.variables()?,
@@ -22,5 +25,5 @@ pub fn scan(
     };
     let snapshot = run.survey(None, scope)?;
     let plan = plan::scan(&snapshot, &run.config.rules);
-    Ok(run.act(&snapshot, &plan, |actor| actor.start_queue(&plan)))
+    Ok(run.act(&snapshot, &plan, |actor| actor.start_and_announce(&plan)))
 }

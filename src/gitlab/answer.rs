@@ -249,6 +249,7 @@ pub struct AwardEmoji {
     pub id: u64,
     pub name: String,
     pub user: Option<User>,
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug)]

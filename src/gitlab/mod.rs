@@ -31,7 +31,7 @@ pub use self::parallel::{Count, both, parallel_map};
 pub use self::setup::{
     AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
 };
-pub use self::source_project::{Listed, Listing, SourceProject};
+pub use self::source_project::{Listed, Listing, Mark, SourceProject};
 pub use reqwest::Url;
 
 use self::answer::{Project, User};

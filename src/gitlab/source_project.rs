@@ -28,8 +28,8 @@ pub enum Listing<'a> {
         state: &'static str,
         since: DateTime<Utc>,
     },
-    /// Those with the bot's 👀, in any state.
-    Marked,
+    /// Those with this reaction of the bot's, in any state.
+    Marked(Mark),
     /// One, in any state.
     One(Iid),
     /// The open ones from this branch, in any fork.
@@ -44,8 +44,26 @@ pub struct Listed {
     pub labels: Vec<String>,
 }
 
-/// The bot's reaction on merge requests where it has unfinished work: GitLab can list merge requests by it.
-const MARK: &str = "eyes";
+/// The bot's reactions on merge requests: GitLab can list merge requests by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It has seen a request.
+    Seen,
+    /// It has opened a discussion, and has to bring that to an end.
+    Begun,
+}
+
+impl Mark {
+    const ALL: [Self; 2] = [Self::Seen, Self::Begun];
+
+    /// GitLab's name for 👀 and ⏳.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "eyes",
+            Self::Begun => "hourglass_flowing_sand",
+        }
+    }
+}
 
 impl SourceProject {
     pub fn project(&self) -> &Project {
@@ -187,10 +205,9 @@ impl SourceProject {
         }
     }
 
-    /// Sets the bot's 👀, which marks a merge request with unfinished work.
-    pub fn mark(&self, iid: Iid) -> Result<()> {
+    pub fn mark(&self, iid: Iid, mark: Mark) -> Result<()> {
         let path = format!("{}/award_emoji", self.merge_request_path(iid));
-        let body = json!({ "name": MARK });
+        let body = json!({ "name": mark.name() });
         match self
             .0
             .http
@@ -202,13 +219,16 @@ impl SourceProject {
         }
     }
 
-    /// Removes the bot's 👀, if it is there.
-    pub fn unmark(&self, iid: Iid) -> Result<()> {
+    /// Removes the bot's reactions, if they are there. `before`: only if they were set before that.
+    pub fn unmark(&self, iid: Iid, before: Option<DateTime<Utc>>) -> Result<()> {
         let path = format!("{}/award_emoji", self.merge_request_path(iid));
         let reactions: Vec<AwardEmoji> = self.get_all(&path, &[])?;
         let of_bot = |reaction: &&AwardEmoji| {
             let user = reaction.user.as_ref();
-            reaction.name == MARK && user.is_some_and(|user| user.username == self.0.bot)
+            let in_time = |before| reaction.created_at.is_none_or(|at| at <= before);
+            Mark::ALL.iter().any(|mark| mark.name() == reaction.name)
+                && user.is_some_and(|user| user.username == self.0.bot)
+                && before.is_none_or(in_time)
         };
         reactions.iter().filter(of_bot).try_for_each(|reaction| {
             let path = format!("{path}/{}", reaction.id);
@@ -264,7 +284,7 @@ pub fn list(
                 since.to_rfc3339_opts(SecondsFormat::Millis, true),
             ),
         ]),
-        Listing::Marked => query.push(("my_reaction_emoji", MARK.to_owned())),
+        Listing::Marked(mark) => query.push(("my_reaction_emoji", mark.name().to_owned())),
         Listing::One(iid) => query.push(("iids[]", iid.to_string())),
         Listing::From(branch) => query.extend([
             ("source_branch", branch.to_owned()),

@@ -21,6 +21,7 @@ pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option
         project: Some(project),
         triggered: request.triggered_for(head),
         state: None,
+        waits: None,
     };
     marked(&text, &marker)
 }
@@ -52,6 +53,7 @@ pub fn refused(
         project: Some(project),
         triggered: request.triggered_for(Some(&task.sha)),
         state: Some(state),
+        waits: None,
     };
     marked(&text, &marker)
 }
@@ -89,6 +91,7 @@ pub fn closed(opening: &OpeningNote, label: &str, why: CloseReason) -> String {
         project: opening.project,
         triggered: None,
         state: Some(Unstarted::Closed),
+        waits: None,
     };
     marked(&text, &marker)
 }
@@ -119,6 +122,7 @@ pub fn started(task: &Task, project: ProjectId, pipeline: PipelineId, web_url: &
         project: Some(project),
         triggered: None,
         state: None,
+        waits: None,
     };
     marked(&text, &marker)
 }

@@ -1,5 +1,7 @@
 //! Requests that will never have a record: their merge request was merged or closed, or the label was taken off.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::Rules;
 use super::repair::{is_label_removed_by_bot, is_renamed, withdrawn};
 use super::requests::unserved;
@@ -131,4 +133,26 @@ pub(super) fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         && mr.unexplained.is_empty()
         && !renamed
         && !snapshot.own_records().any(in_flight)
+}
+
+/// A run that has seen the label may still set 👀 this long after the label came off.
+const LATE: TimeDelta = TimeDelta::minutes(10);
+
+/// Which of the bot's reactions may be removed once its work there is done: those set before this time. A later 👀 may be
+/// that of another installation, with labels of its own. `None` if this one set none.
+pub(super) fn marked_before(snapshot: &Snapshot, iid: Iid) -> Option<DateTime<Utc>> {
+    // Whoever opened a discussion there, all are closed.
+    if snapshot.begun.iter().flatten().any(|of| *of == iid) {
+        return Some(snapshot.now + LATE);
+    }
+    let events = &snapshot.merge_requests.get(&iid)?.events;
+    let removed = events.iter().filter_map(|event| match &event.label {
+        // That of a deleted label, which may have been ours.
+        None => Some(snapshot.now),
+        Some(label) => {
+            let ours = event.action == "remove" && snapshot.labels.contains(&label.name);
+            ours.then_some(event.created_at)
+        }
+    });
+    removed.max().map(|at| at + LATE)
 }

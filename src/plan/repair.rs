@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::closing::{Closing, closings, is_at_rest};
+use super::closing::{Closing, closings, is_at_rest, marked_before};
 use super::discussions::{is_other_outcome_posted, outcomes, redundant_notes, thread_of, unlinked};
 use super::places;
 use super::requests::{is_primary, is_stuck, is_superseded, may_be_duplicate};
@@ -23,9 +23,9 @@ pub enum Repair<'a> {
     Record(&'a Record, RecordRepair<'a>),
     /// Close a request that went away before it had a record.
     Close(Closing<'a>),
-    /// Remove 👀: nothing is unfinished there.
-    Unmark(Iid),
-    /// Set 👀: something is unfinished there, and without 👀 a later run might not find its end.
+    /// Remove the bot's reactions if they were set before this time: nothing is unfinished there.
+    Unmark(Iid, DateTime<Utc>),
+    /// Set ⏳: something is unfinished there, and without ⏳ a later run might not find its end.
     Mark(Iid),
 }
 
@@ -87,10 +87,19 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
     }
     let busy = repairs.iter().filter(|repair| repair.ends_something());
     let busy: Vec<Iid> = busy.map(Repair::mr).collect();
-    if let Some(marked) = &snapshot.marked {
-        let idle = marked.iter().filter(|iid| !busy.contains(iid));
-        let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
-        repairs.extend(at_rest.map(|iid| Repair::Unmark(*iid)));
+    let marked: BTreeSet<Iid> = [&snapshot.begun, &snapshot.seen]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .copied()
+        .collect();
+    let idle = marked.iter().filter(|iid| !busy.contains(iid));
+    let at_rest = idle.filter(|iid| is_at_rest(snapshot, **iid));
+    repairs.extend(at_rest.filter_map(|iid| {
+        let before = marked_before(snapshot, *iid)?;
+        Some(Repair::Unmark(*iid, before))
+    }));
+    if let Some(begun) = &snapshot.begun {
         let in_flight = snapshot.own_records().filter(|record| {
             !record.status.ended()
                 && is_primary(snapshot, record)
@@ -100,7 +109,7 @@ pub fn reconcile<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
         let unmarked: BTreeSet<Iid> = read.map(|record| record.task.mr).collect();
         let unmarked = unmarked
             .into_iter()
-            .filter(|iid| !marked.contains(iid) && !busy.contains(iid));
+            .filter(|iid| !begun.contains(iid) && !busy.contains(iid));
         repairs.extend(unmarked.map(Repair::Mark));
     }
     Plan {
@@ -114,18 +123,18 @@ impl Repair<'_> {
         match self {
             Repair::Record(record, _) => record.task.mr,
             Repair::Close(closing) => closing.mr.iid,
-            Repair::Unmark(iid) | Repair::Mark(iid) => *iid,
+            Repair::Unmark(iid, _) | Repair::Mark(iid) => *iid,
         }
     }
 
-    /// Whether carrying it out may also remove 👀.
+    /// Whether carrying it out may also remove the bot's reactions.
     fn ends_something(&self) -> bool {
         match self {
             Repair::Record(_, what) => !matches!(
                 what,
                 RecordRepair::Link | RecordRepair::Amend(..) | RecordRepair::Cancel
             ),
-            Repair::Close(_) | Repair::Unmark(_) => true,
+            Repair::Close(_) | Repair::Unmark(..) => true,
             Repair::Mark(_) => false,
         }
     }

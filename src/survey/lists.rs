@@ -11,47 +11,67 @@ use crate::id::Iid;
 /// A label is taken off a merge request that was merged or closed up to this long ago, even if runs are rare.
 const LEFT_LABELLED: TimeDelta = TimeDelta::days(7);
 
-/// The listed merge requests with their labels, those with 👀, and what was read of them.
-type FirstRead = (
-    BTreeMap<Iid, Vec<String>>,
-    Option<BTreeSet<Iid>>,
-    Vec<Fetched>,
-);
+/// What the lists show, and what was read because of that.
+pub(super) struct First {
+    pub listed: BTreeMap<Iid, Vec<String>>,
+    pub begun: Option<BTreeSet<Iid>>,
+    pub seen: Option<BTreeSet<Iid>>,
+    pub fetched: Vec<Fetched>,
+}
 
 impl Survey<'_> {
-    pub(super) fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<FirstRead, Error> {
+    pub(super) fn first_merge_requests(&self, since: DateTime<Utc>) -> Result<First, Error> {
         let labels = &self.snapshot.labels;
         let is_observer = self.gitlab.is_observer;
-        let lists = match self.scope {
+        let mut lists = match self.scope {
             // GitLab lists by the token's user's reactions, and an observer is not the bot, so the queue has to do.
             Scope::Records { .. } if is_observer => {
-                parallel_map(Scope::Queue.listings(labels), |listing| {
+                let labelled = labels.iter().map(|label| Listing::Labelled(label));
+                parallel_map(labelled.collect(), |listing| {
                     self.gitlab.source.list(listing)
                 })
             }
             scope => self.gitlab.list_all(&scope.listings(labels)),
         };
+        let lists_seen = match self.scope {
+            Scope::Queue { marked, .. } => marked,
+            Scope::Records { .. } => !is_observer,
+            _ => false,
+        };
+        let seen = lists_seen.then(|| lists.pop()).flatten().transpose()?;
+        let iids_of = |rows: &[Listed]| rows.iter().map(|row| row.iid).collect::<BTreeSet<_>>();
         let mut rows: Vec<Listed> = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        let mut iids: BTreeSet<Iid> = rows.iter().map(|row| row.iid).collect();
-        let (mut threads, mut marked) = (BTreeSet::new(), None);
+        let mut first = First {
+            listed: BTreeMap::new(),
+            begun: None,
+            seen: seen.as_deref().map(iids_of).filter(|_| !is_observer),
+            fetched: Vec::new(),
+        };
+        let (mut iids, mut threads) = (iids_of(&rows), BTreeSet::new());
         match self.scope {
-            Scope::Queue => {}
+            Scope::Queue { .. } => {}
             Scope::Status { of, .. } => iids.extend(of),
             Scope::One(iid) | Scope::Ending { iid, .. } => drop(iids.insert(iid)),
             Scope::Records { .. } => {
-                marked = (!is_observer).then_some(iids);
-                rows.extend(self.left_labelled(since)?);
-                threads = rows.iter().map(|row| row.iid).collect();
-                let waits = |row: &&Listed| {
+                first.begun = (!is_observer).then_some(iids);
+                let waits = |row: &Listed| {
                     row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
                 };
+                // Where a request waits, 👀 alone is no reason to look.
+                let away = seen
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|row| !waits(row));
+                rows.extend(away);
+                rows.extend(self.left_labelled(since)?);
+                threads = iids_of(&rows);
                 let away = rows.iter().filter(|row| is_observer || !waits(row));
                 iids = away.map(|row| row.iid).collect();
             }
         }
-        let fetched = self.read(&iids, &threads);
-        let listed = rows.into_iter().map(|row| (row.iid, row.labels));
-        Ok((listed.collect(), marked, fetched))
+        first.fetched = self.read(&iids, &threads);
+        first.listed = rows.into_iter().map(|row| (row.iid, row.labels)).collect();
+        Ok(first)
     }
 
     /// Lists merge requests that were merged or closed with a label on.
@@ -75,7 +95,7 @@ impl Survey<'_> {
         let source = &self.gitlab.source;
         let all = &self.snapshot.labels;
         let labels = match self.scope {
-            Scope::Queue | Scope::Status { .. } => {
+            Scope::Queue { .. } | Scope::Status { .. } => {
                 let lists = self.gitlab.list_all(&self.scope.listings(all));
                 let labels = all.iter().zip(lists);
                 let unused = labels.filter(|(_, list)| list.as_ref().is_ok_and(Vec::is_empty));

@@ -119,6 +119,12 @@ impl Survey<'_> {
                     threads.insert(mr.iid);
                 }
             }
+            // An announcement is edited as things change.
+            if let Scope::Queue { threads: true, .. } = self.scope {
+                let mut requests = mr.requests.iter();
+                let unserved = requests.any(|request| !self.is_served(mr, request));
+                threads.extend((mr.has_notes && unserved).then_some(mr.iid));
+            }
             // An observer can learn from the notes alone what a pipeline is for.
             let is_hidden = self.snapshot.unreadable.iter().any(|found| found.is_hidden);
             if is_hidden && mr.has_notes {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bench_bot::act::{Actor, Effect};
 use bench_bot::gitlab::{Connection, Gitlab, Limits, parallel_map};
 use bench_bot::id::Iid;
-use bench_bot::plan::{self, OnPush, Order, Resolve, Rules};
+use bench_bot::plan::{self, Announce, OnPush, Order, Resolve, Rules};
 use bench_bot::survey::{Scope, survey};
 use chrono::TimeDelta;
 use in_memory_gitlab::{BOT_TOKEN, Fault, Gitlab as Server};
@@ -48,12 +48,22 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         max_in_flight: 30,
         timeout,
         on_push: OnPush::Keep,
+        announce: Announce::None,
     };
     // With so few left, each request would wait for its share of a minute.
     server.limit_rate(70, true);
     let gitlab = connect(&server, 4);
     let begun = Instant::now();
-    let snapshot = survey(&gitlab, &labels, timeout, timeout * 2, Scope::Queue);
+    let snapshot = survey(
+        &gitlab,
+        &labels,
+        timeout,
+        timeout * 2,
+        Scope::Queue {
+            marked: false,
+            threads: false,
+        },
+    );
     let snapshot = snapshot.expect("the lists are read first");
     let plan = plan::scan(&snapshot, &rules);
     let actor = Actor {
@@ -67,7 +77,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         results_job: None,
         records: &snapshot.records,
     };
-    let actions = actor.start_queue(&plan);
+    let actions = actor.start_and_announce(&plan);
     assert!(begun.elapsed() < LATE, "{:?}", begun.elapsed());
 
     let (read, unread) = (&snapshot.merge_requests, &snapshot.unread);

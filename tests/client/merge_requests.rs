@@ -1,6 +1,6 @@
 //! What is asked of merge requests: lists, the bot's mark, discussions.
 
-use bench_bot::gitlab::Listing;
+use bench_bot::gitlab::{Listing, Mark};
 use bench_bot::id::{DiscussionId, Iid};
 use chrono::DateTime;
 use mockito::{Matcher, Mock, ServerGuard};
@@ -41,8 +41,8 @@ fn what_each_list_asks_for() {
             vec![2, 5],
         ),
         (
-            Listing::Marked,
-            vec![("my_reaction_emoji", "eyes")],
+            Listing::Marked(Mark::Begun),
+            vec![("my_reaction_emoji", "hourglass_flowing_sand")],
             vec![2, 5, 7],
         ),
         (Listing::One(Iid(5)), vec![("iids[]", "5")], vec![2, 5, 7]),
@@ -75,7 +75,7 @@ const AWARDS: &str = "/projects/7/merge_requests/1/award_emoji";
 
 fn marking(server: &mut ServerGuard, status: usize, body: &str) -> Mock {
     let mock = server.mock("POST", &*format!("/api/v4{AWARDS}"));
-    let named = Matcher::Json(serde_json::json!({ "name": "eyes" }));
+    let named = Matcher::Json(serde_json::json!({ "name": "hourglass_flowing_sand" }));
     mock.match_body(named).with_status(status).with_body(body)
 }
 
@@ -83,7 +83,7 @@ fn marking(server: &mut ServerGuard, status: usize, body: &str) -> Mock {
 fn a_mark_that_is_there_already_is_set() {
     let taken = r#"{"message":"404 Award Emoji Name has already been taken Not Found"}"#;
     let refused = r#"{"message":"404 Award Emoji Not Found"}"#;
-    let set = r#"{"id":1,"name":"eyes","user":null}"#;
+    let set = r#"{"id":1,"name":"hourglass_flowing_sand","user":null}"#;
     for (status, body, is_set) in [
         (201, set, true),
         (404, taken, true),
@@ -93,7 +93,7 @@ fn a_mark_that_is_there_already_is_set() {
         let (mut server, gitlab) = gitlab(0);
         let mock = marking(&mut server, status, body).expect(1).create();
         assert_eq!(
-            gitlab.source.mark(Iid(1)).is_ok(),
+            gitlab.source.mark(Iid(1), Mark::Begun).is_ok(),
             is_set,
             "{status} {body}"
         );
@@ -108,7 +108,7 @@ fn setting_the_mark_is_repeated() {
     let failing = marking(&mut server, 500, "").expect(1).create();
     let taken = r#"{"message":"404 Award Emoji Name has already been taken Not Found"}"#;
     marking(&mut server, 404, taken).create();
-    gitlab.source.mark(Iid(1)).expect("it is set");
+    gitlab.source.mark(Iid(1), Mark::Begun).expect("it is set");
     failing.assert();
 }
 
@@ -129,7 +129,11 @@ fn only_the_bots_own_mark_is_taken_off() {
             .create();
         let own = server.mock("DELETE", &*format!("/api/v4{AWARDS}/3"));
         let own = own.with_status(status).with_body(body).expect(1).create();
-        assert_eq!(gitlab.source.unmark(Iid(1)).is_ok(), is_off, "{status}");
+        assert_eq!(
+            gitlab.source.unmark(Iid(1), None).is_ok(),
+            is_off,
+            "{status}"
+        );
         own.assert();
     }
 }
@@ -141,7 +145,7 @@ fn where_there_is_no_mark_nothing_is_taken_off() {
         .with_header("x-next-page", "")
         .create();
     let deletions = server.mock("DELETE", Matcher::Any).expect(0).create();
-    gitlab.source.unmark(Iid(1)).expect("there is none");
+    gitlab.source.unmark(Iid(1), None).expect("there is none");
     deletions.assert();
 }
 

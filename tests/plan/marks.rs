@@ -21,7 +21,7 @@ fn of_full() -> Record {
 fn the_mark_goes_where_nothing_is_unfinished() {
     let marked = |mr: Option<MergeRequest>, records: Vec<_>, threads: Option<Vec<Thread>>| {
         let mut snapshot = snapshot(mr, records);
-        snapshot.marked = Some(BTreeSet::from([Iid(1)]));
+        snapshot.begun = Some(BTreeSet::from([Iid(1)]));
         snapshot
             .threads
             .extend(threads.map(|threads| (Iid(1), threads)));
@@ -147,12 +147,12 @@ fn what_is_in_flight_unmarked_is_marked() {
     ] {
         let mut snapshot = snapshot([mr], [record]);
         snapshot.threads.insert(Iid(1), vec![thread]);
-        snapshot.marked = Some(BTreeSet::new());
+        snapshot.begun = Some(BTreeSet::new());
         assert_eq!(repairs(&snapshot).join("; "), expected, "{case}");
     }
     let mut marked = snapshot([mr(1)], [record(9, 1, "running")]);
     marked.threads.insert(Iid(1), vec![linked()]);
-    marked.marked = Some(BTreeSet::from([Iid(1)]));
+    marked.begun = Some(BTreeSet::from([Iid(1)]));
     assert_eq!(repairs(&marked), [""; 0], "marked already");
 }
 
@@ -168,7 +168,7 @@ fn the_mark_stays_where_the_label_was_renamed() {
         snapshot
             .threads
             .insert(Iid(1), vec![told(outcome("success"))]);
-        snapshot.marked = Some(BTreeSet::from([Iid(1)]));
+        snapshot.begun = Some(BTreeSet::from([Iid(1)]));
         repairs(&snapshot).join("; ")
     };
     assert_eq!(marked(&[]), "");

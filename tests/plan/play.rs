@@ -29,7 +29,7 @@ pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
                 }
                 take_off(&mut after, closing.mr.iid, closing.labelled);
             }
-            Repair::Unmark(iid) => assert!(marks(&mut after).remove(&iid)),
+            Repair::Unmark(iid, _) => assert!(marks(&mut after).remove(&iid)),
             Repair::Mark(iid) => assert!(marks(&mut after).insert(iid)),
         }
     }
@@ -37,7 +37,7 @@ pub fn carried_out(before: &Snapshot, cancels_at_once: bool) -> Snapshot {
 }
 
 fn marks(after: &mut Snapshot) -> &mut BTreeSet<Iid> {
-    after.marked.as_mut().expect("they were asked for")
+    after.begun.as_mut().expect("they were asked for")
 }
 
 fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels_at_once: bool) {
@@ -79,6 +79,7 @@ fn carry_out(after: &mut Snapshot, record: &Record, what: &RecordRepair, cancels
                         state: None,
                         project: None,
                         triggered: None,
+                        waits: None,
                     }),
                     outcomes: vec![note],
                     resolved: false,

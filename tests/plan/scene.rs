@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bench_bot::gitlab::answer::{Label, LabelEvent, Status, User};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
 use bench_bot::note::{CloseReason, OpeningNote, OutcomeNote, Thread, Unstarted};
-use bench_bot::plan::{self, CutShort, OnPush, Order, RecordRepair, Repair, Reply, Rules, Verdict};
+use bench_bot::plan::{
+    self, Announce, CutShort, OnPush, Order, RecordRepair, Repair, Reply, Rules, Verdict,
+};
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +17,7 @@ pub const RULES: Rules = Rules {
     max_in_flight: 1,
     timeout: TimeDelta::hours(24),
     on_push: OnPush::Keep,
+    announce: Announce::Emoji,
 };
 pub const ENGINE: ProjectId = ProjectId(7);
 pub const LABEL: &str = "benchmarking";
@@ -59,7 +62,8 @@ pub fn snapshot(
         threads: BTreeMap::new(),
         uncertain: BTreeSet::new(),
         lost: BTreeSet::new(),
-        marked: None,
+        begun: None,
+        seen: None,
         milestones: BTreeMap::new(),
         requested_by: BTreeMap::new(),
         run_times: Vec::new(),
@@ -258,6 +262,7 @@ pub fn thread(iid: u64, linked: Option<u64>) -> Thread {
             linked: linked.map(PipelineId),
             triggered: None,
             state: None,
+            waits: None,
         }),
         outcomes: Vec::new(),
         resolved: false,
@@ -408,7 +413,7 @@ fn in_words(repair: &Repair) -> String {
             let mr = closing.mr.iid;
             format!("close !{mr}: {} {why}{told}{labelled}{rest}", closing.label)
         }
-        Repair::Unmark(iid) => format!("unmark !{iid}"),
+        Repair::Unmark(iid, _) => format!("unmark !{iid}"),
         Repair::Mark(iid) => format!("mark !{iid}"),
     }
 }

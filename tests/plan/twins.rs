@@ -151,6 +151,7 @@ fn which_notes_are_one_too_many() {
             state: None,
             project: None,
             triggered: None,
+            waits: None,
         }),
         outcomes: outcomes
             .iter()

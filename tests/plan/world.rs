@@ -112,8 +112,7 @@ prop_compose! {
                 linked: linked.map(PipelineId),
                 state: state.filter(|_| linked.is_none()),
                 project: None,
-                triggered: None,
-            }),
+                triggered: None, waits: None, }),
             outcomes,
             resolved,
         };
@@ -156,7 +155,7 @@ prop_compose! {
         let unread = unread.map(|(id, minutes, status)| unreadable(id, minutes, status));
         snapshot.unreadable.extend(unread);
         snapshot.uncertain.extend(uncertain.map(|(iid, event)| (Iid(iid), request_id(iid, event))));
-        snapshot.marked = Some(marked.into_iter().map(Iid).collect());
+        snapshot.begun = Some(marked.into_iter().map(Iid).collect());
         snapshot
     }
 }

@@ -20,7 +20,7 @@ fn nothing_is_written_and_what_would_be_done_is_told() {
         assert_eq!(actions[0]["outcome"], "planned");
         assert!(gitlab.writes().is_empty());
     };
-    planned("scan --dry-run", "start", 1);
+    planned("scan --dry-run --announce none", "start", 1);
     planned("trigger --mr 2 --dry-run", "start", 2);
     run(&gitlab, "scan");
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "success");

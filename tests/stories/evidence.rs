@@ -210,7 +210,7 @@ fn what_is_in_flight_without_the_mark_gets_it() {
     gitlab.no_faults();
     assert_eq!(mr.reactions(), []);
     run(&gitlab, "reconcile");
-    let mark = ("eyes".to_owned(), "bench-bot".to_owned());
+    let mark = ("hourglass_flowing_sand".to_owned(), "bench-bot".to_owned());
     assert_eq!(mr.reactions(), [mark]);
 }
 

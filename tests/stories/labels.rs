@@ -285,7 +285,8 @@ fn the_mark_stays_as_long_as_either_has_an_open_discussion() {
         mr.unlabelled();
         first(&gitlab, "reconcile").succeeds();
         second(&gitlab, "reconcile").succeeds();
-        assert_eq!(mr.reactions().len(), 1, "{}", mr.page());
+        let marks = mr.reactions().len();
+        assert_eq!(marks, 2, "👀 and ⏳: {}", mr.page());
         mr.unlabel("full");
         first(&gitlab, "reconcile").succeeds();
         second(&gitlab, "reconcile").succeeds();

@@ -95,7 +95,7 @@ fn a_server_that_does_not_answer_is_one_line_that_counts() {
         panic!("{}", ran.stderr);
     };
     assert!(first.ends_with("; trying again"), "{first}");
-    assert!(count.ends_with(": 4 retries"), "{count}");
+    assert!(count.ends_with(": 5 retries"), "{count}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_name_that_does_not_resolve_is_looked_up_twice() {
         .env("BENCH_BOT_RETRIES", "4")
         .exits(1);
     let again = ran.stderr.matches("again").count();
-    assert_eq!(again, 4, "once for each of four requests: {}", ran.stderr);
+    assert_eq!(again, 5, "once for each of five requests: {}", ran.stderr);
 }
 
 /// The component's job has a variable for each input, filled or not.

@@ -11,7 +11,7 @@ use crate::bot::{bot, run};
 fn discussion_then_pipeline_then_link() {
     let gitlab = Gitlab::start();
     gitlab.mr("speed-up").passed().labelled();
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     let writes = gitlab.writes();
     let mut writes: Vec<_> = writes
         .iter()
@@ -231,7 +231,7 @@ fn a_mark_that_fails_once_is_tried_again() {
         let first = request.path.ends_with("/award_emoji") && !failed.swap(true, Ordering::SeqCst);
         first.then(Fault::server_error)
     });
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     assert_eq!(mr.reactions().len(), 1);
 }
 

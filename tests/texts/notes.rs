@@ -83,8 +83,7 @@ proptest! {
                 linked: (place == 1).then_some(PipelineId(1001)),
                 state,
                 project: Some(BENCHMARKS),
-                triggered: matches!(place, 0 | 5 | 6).then_some(Triggered::Commit),
-            };
+                triggered: matches!(place, 0 | 5 | 6).then_some(Triggered::Commit), waits: None, };
             prop_assert_eq!(read, expected);
         }
     }

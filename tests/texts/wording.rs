@@ -1,6 +1,7 @@
 //! Every word that the bot writes on a merge request, and how harmless it is.
 
 use bench_bot::gitlab::answer::{Job, Outcome};
+use bench_bot::id::Sha;
 use bench_bot::note::{self, CloseReason, Details, End, Results, Spent, Unstarted};
 use bench_bot::record::Task;
 use bench_bot::snapshot::Request;
@@ -166,8 +167,17 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
             "timed out, and cancelled",
             became(End::TimedOut, &spent(Some(1441)), Outcome::Canceled),
         ),
-        ("superseded", of(End::Superseded, &Details::superseded_by(Sha("e5f6a7b8".repeat(5))))),
-        ("superseded, and cancelled", became(End::Superseded, &plain(), Outcome::Canceled)),
+        (
+            "superseded",
+            of(
+                End::Superseded,
+                &Details::superseded_by(Sha("e5f6a7b8".repeat(5))),
+            ),
+        ),
+        (
+            "superseded, and cancelled",
+            became(End::Superseded, &plain(), Outcome::Canceled),
+        ),
         ("blocked", of(End::Blocked, &plain())),
         ("blocked, with results", of(End::Blocked, &with_results())),
         (

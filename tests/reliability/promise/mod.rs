@@ -249,10 +249,10 @@ fn loose_ends(
     broken
 }
 
-/// The bot's 👀 is left where nobody asks for anything.
+/// A reaction of the bot's is left where nobody asks for anything.
 fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
     let mut reactions = mr.reactions.iter();
-    let marked = reactions.any(|reaction| reaction.name == "eyes" && reaction.user_id == BENCH_BOT);
+    let marked = reactions.any(|reaction| reaction.user_id == BENCH_BOT);
     let titles = gitlab.world().titles(&mr.labels);
     let waits = mr.state == "opened" && titles.iter().any(|title| asks(title));
     // Whoever ends what hangs is told how it ended: the mark leads a run there.
@@ -261,7 +261,7 @@ fn still_marked(gitlab: &People, mr: &MergeRequest) -> Option<String> {
         (asked.project, asked.iid) == (mr.project_id, mr.iid)
             && benchmarks.any(|found| !found.has_ended())
     });
-    (marked && !waits && !hangs).then(|| format!("!{}: 👀 is left on it", mr.iid))
+    (marked && !waits && !hangs).then(|| format!("!{}: a reaction is left on it", mr.iid))
 }
 
 /// With `--resolve always`: each discussion in which an outcome is told.

@@ -90,6 +90,7 @@ struct Setup {
     rare: bool,
     /// A push cancels the benchmark of the commit before.
     on_push: bool,
+    announce: &'static str,
 }
 
 impl Setup {
@@ -108,11 +109,12 @@ impl Setup {
             short_timeout: random.below(3) == 0,
             rare: random.below(4) == 0,
             on_push: random.below(3) == 0,
+            announce: random.of(&["none", "emoji", "discussion"]),
         }
     }
 
     fn settings(&self) -> String {
-        let mut settings = String::new();
+        let mut settings = format!(" --announce {}", self.announce);
         if self.resolves {
             settings += " --resolve always --results-job benchmark";
         }

@@ -32,6 +32,8 @@ impl Sim {
         for _ in 0..2 {
             self.later(20 * DAY);
             self.settles()?;
+            // One installation may have taken away the other's 👀 as its own label came off.
+            self.runs("scan");
         }
         let before = self.people.writes().len();
         for _ in 0..2 {
@@ -51,6 +53,7 @@ impl Sim {
             return Err(format!("there is still something to do: {more:?}"));
         }
         kept(self.waits_in_vain())?;
+        kept(self.unannounced())?;
         self.goes_on()?;
         kept(promise::at_rest(
             &self.people,
@@ -87,16 +90,7 @@ impl Sim {
     fn waits_in_vain(&self) -> Vec<String> {
         let mut waiting = Vec::new();
         for mr in promise::merge_requests(&self.people).values() {
-            let installations = self.setup.installations.iter();
-            let labels = installations
-                .filter(|of| {
-                    self.people
-                        .world()
-                        .project_url(mr.project_id)
-                        .ends_with(of.project)
-                })
-                .flat_map(|of| of.labels);
-            for label in labels {
+            for label in self.labels_of(mr) {
                 let Some(asked) = self.asked(mr, label) else {
                     continue;
                 };
@@ -106,6 +100,34 @@ impl Sim {
             }
         }
         waiting
+    }
+
+    /// Requests that wait for somebody, and of which nobody is told.
+    fn unannounced(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for mr in promise::merge_requests(&self.people).values() {
+            let asked = self.labels_of(mr).filter_map(|label| self.asked(mr, label));
+            for asked in asked.filter(|_| mr.state == "opened") {
+                let mut reactions = mr.reactions.iter();
+                let is_told = match self.setup.announce {
+                    "emoji" => reactions.any(|it| it.name == "eyes" && it.user_id == BENCH_BOT),
+                    "discussion" => !promise::about(mr, "start", asked.event).is_empty(),
+                    _ => true,
+                };
+                if !is_told {
+                    missing.push(format!("{asked}: it waits, and nothing says so"));
+                }
+            }
+        }
+        missing
+    }
+
+    /// Those of the installations that see to it.
+    fn labels_of(&self, mr: &MergeRequest) -> impl Iterator<Item = &'static str> {
+        let url = self.people.world().project_url(mr.project_id);
+        let installations = self.setup.installations.iter();
+        let of_project = installations.filter(move |of| url.ends_with(of.project));
+        of_project.flat_map(|of| of.labels.iter().copied())
     }
 
     /// What a label that is on asks for.

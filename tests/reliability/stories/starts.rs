@@ -2,11 +2,29 @@
 
 use super::*;
 
-pub static STARTS: [Story; 8] = [
+pub static STARTS: [Story; 10] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
         arrange: |gitlab| drop(ready(gitlab)),
+        ..PLAIN
+    },
+    Story {
+        name: "scan announces in discussions",
+        command: "scan",
+        settings: "--announce discussion",
+        arrange: |gitlab| drop(ready(gitlab)),
+        ..PLAIN
+    },
+    Story {
+        name: "scan announces again what has changed",
+        command: "scan",
+        settings: "--announce discussion",
+        arrange: |gitlab| {
+            ready(gitlab);
+            SOLE.run(gitlab, "scan --announce discussion --max-in-flight 0");
+            gitlab.existing_mr("acme/engine", 1).pipeline("failed");
+        },
         ..PLAIN
     },
     Story {

@@ -110,6 +110,7 @@ fn no_discussion_is_opened_for_a_label_that_went_before_the_first_word() {
     gitlab.no_faults();
     assert!(gitlab.benchmarks().is_empty());
     assert_eq!(mr.notes().len(), 1, "{}", mr.page());
+    run(&gitlab, "reconcile");
     assert_eq!(mr.reactions(), []);
 }
 

@@ -50,8 +50,10 @@ fn a_benchmark_that_cannot_be_read_holds_back_what_it_may_serve() {
         if !ends {
             bot(&gitlab, "scan").exits(1);
         }
+        let writes = gitlab.writes();
+        let marks = |write: &Request| write.path.ends_with("/award_emoji");
         assert!(
-            gitlab.writes().is_empty(),
+            writes.iter().all(marks),
             "one that may be in flight takes its place"
         );
 
