@@ -1,7 +1,9 @@
 //! Flags and environment. They are checked here, once: no other module sees a flag.
 
+mod given;
 mod mr_name;
 mod resolve;
+mod values;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -15,9 +17,10 @@ use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
 pub use self::resolve::{Config, Environment, RUN_TIME};
+use self::values::{duration, number, variable};
 use crate::gitlab::answer::Variable;
+use crate::given_flags::GivenFlags;
 use crate::plan::{Order, Resolve};
-use crate::record;
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
 ///
@@ -145,6 +148,9 @@ pub struct Writing {
 #[allow(rustdoc::bare_urls)]
 #[derive(Args, Debug)]
 pub struct Settings {
+    /// Before the others, which clap takes out of the matches one by one.
+    #[command(flatten)]
+    given_flags: GivenFlags,
     /// URL of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
     #[arg(
         long,
@@ -352,46 +358,4 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
 fn without_credentials(text: &str) -> String {
     text.rsplit_once('@')
         .map_or(text.to_owned(), |(_, host)| format!("…@{host}"))
-}
-
-/// Nothing is meant to run for longer than this, and sums of such times cannot overflow.
-const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
-
-fn number(text: &str) -> Result<usize, &'static str> {
-    let number = text.trim().parse();
-    number.map_err(|_| "write a whole number, such as 0, 1 or 4")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let example = "write it as 30s, 90m, 24h or 7days";
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(format!("it must be longer than zero: {example}")),
-        Ok(duration) if duration > LONGEST => Err(format!("that is too long: {example}")),
-        Ok(duration) => Ok(duration),
-        Err(_) => Err(example.to_owned()),
-    }
-}
-
-/// A pipeline variable overrides even GitLab's own, so those are refused, as are the record's.
-fn variable(text: &str) -> Result<Variable, String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if key.is_empty() || key.len() > 255 || !key.bytes().all(allowed) {
-        return Err("a key may contain only letters, digits and _".to_owned());
-    }
-    let upper = key.to_ascii_uppercase();
-    if upper.starts_with(record::PREFIX) {
-        return Err(format!(
-            "{}… is reserved for bench-bot's record",
-            record::PREFIX
-        ));
-    }
-    if ["CI_", "GITLAB_"]
-        .iter()
-        .any(|prefix| upper.starts_with(prefix))
-        || matches!(upper.as_str(), "CI" | "PATH")
-    {
-        return Err("it would override a variable that the job depends on".to_owned());
-    }
-    Ok(record::literal(key, value))
 }

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
+use crate::given_flags::GivenFlags;
 use crate::plan::{Resolve, Rules};
 
 /// What comes from the environment alone: a command line never holds a secret.
@@ -51,6 +52,7 @@ pub struct Config {
     pub rules: Rules,
     pub resolve: Resolve,
     pub results_job: Option<String>,
+    pub given_flags: GivenFlags,
 }
 
 const PROJECT: &str = "--project (BENCH_BOT_PROJECT)";
@@ -106,6 +108,7 @@ impl Settings {
             },
             resolve: self.resolve,
             results_job: self.results_job.clone().filter(|name| !name.is_empty()),
+            given_flags: self.given_flags.clone(),
         })
     }
 

@@ -35,6 +35,7 @@ pub fn read(
         timeout: config.rules.timeout,
         max_in_flight: config.rules.max_in_flight,
         resolve: config.resolve,
+        given_flags: config.given_flags.clone(),
         version,
         token,
         benchmark_token,

@@ -171,8 +171,9 @@ impl Run {
 
     pub fn missing_label(&self, label: &str) -> String {
         format!(
-            "there is no label {label} in {}: check --label (BENCH_BOT_LABEL), or create it with `bench-bot doctor --fix`",
-            self.gitlab.source.project().path_with_namespace
+            "there is no label {label} in {}: check --label (BENCH_BOT_LABEL), or create it with {}",
+            self.gitlab.source.project().path_with_namespace,
+            self.config.given_flags.command("doctor --fix")
         )
     }
 
@@ -212,6 +213,7 @@ impl Run {
             now: snapshot.now,
             snapshot,
             labels: &self.config.labels,
+            given_flags: &self.config.given_flags,
             order: self.config.rules.order,
             max_in_flight: self.config.rules.max_in_flight,
             plan,

@@ -87,10 +87,12 @@ impl Run {
         snapshot: &Snapshot,
         plan: &Plan,
     ) -> RunOutcome {
+        let again = &self.config.given_flags;
         self.on_interrupt(format!(
-            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
-             Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
-            benchmark.web_url
+            "The benchmark of !{mr} goes on: {}\nTo follow it again: {}\n\
+             Otherwise, the next reconcile posts its outcome, by hand or on schedule.",
+            benchmark.web_url,
+            again.command(&format!("trigger {mr} --wait"))
         ));
         let mut following = Following {
             mr,

@@ -296,9 +296,9 @@ impl About<'_> {
                 "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing is started.".to_owned()
             }
             (Name::Turn, _) => format!(
-                "It starts when those before it have ended. `bench-bot trigger {}` starts it at once, and a \
-                 larger --max-in-flight lets more benchmarks run at the same time.",
-                mr.iid
+                "It starts when those before it have ended. {} starts it at once, and a larger --max-in-flight lets more \
+                 benchmarks run at the same time.",
+                self.report.given_flags.command(&format!("trigger {}", mr.iid))
             ),
         }
     }

@@ -12,6 +12,7 @@ mod dry_run;
 mod ending;
 mod evidence;
 mod gaps;
+mod hints;
 mod hostile;
 mod install;
 mod label_names;
