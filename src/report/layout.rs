@@ -16,12 +16,12 @@ pub const DIM: Style = Style::new().dimmed();
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const RED: Style = AnsiColor::Red.on_default();
 
-/// What a report for people is shown on.
+/// The screen that shows a report for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     /// In columns.
     pub width: usize,
-    /// Whether it makes links of words; else addresses have lines of their own.
+    /// Whether it can show links. Otherwise URLs get lines of their own.
     pub links: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Cell<'a> {
         Self { link, ..self }
     }
 
-    /// As wide as that at least.
+    /// Padded to this width.
     pub fn shown(&self, width: usize, screen: Screen) -> String {
         let Self { text, style, .. } = self;
         let padding = " ".repeat(width.saturating_sub(text.width()));

@@ -206,7 +206,7 @@ fn a_token_that_is_no_longer_good_ends_the_wait() {
     assert!(ran.stdout.contains("✓ start"));
     let error = lines(&ran).pop().expect("there is one");
     assert!(
-        error.contains("is not followed any longer, and reconcile posts its outcome")
+        error.contains("is no longer followed, and reconcile posts its outcome")
             && error.contains("revoked"),
         "{error}"
     );
