@@ -231,6 +231,14 @@ pub struct Settings {
         hide_env_values = true
     )]
     results_job: Option<String>,
+    /// A file among the results, to which the reply links instead of to all of them [example: report/index.html]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "BENCH_BOT_RESULTS_FILE",
+        hide_env_values = true
+    )]
+    results_file: Option<String>,
     /// Which discussions to resolve when the outcome is posted
     #[arg(
         long,

@@ -5,6 +5,7 @@ use log::warn;
 
 use super::Actor;
 use crate::gitlab::answer::{Job, Outcome, Pipeline, Status};
+use crate::gitlab::both;
 use crate::note::{Details, End, Results, Spent};
 use crate::record::Record;
 
@@ -112,24 +113,42 @@ impl Actor<'_> {
             warn!("{} has no job {name}: {hint}", record.web_url);
         }
         let job = found.find(|job| job.artifacts_file.is_some())?;
-        let text = match self.gitlab.benchmark.artifact(job.id, SUMMARY, MAX_BYTES) {
-            Ok(beginning) => whole_lines(&beginning),
-            Err(error) if error.not_found() => String::new(),
-            Err(error) => {
-                warn!(
-                    "cannot read {SUMMARY} of {}, so the reply leaves it out: {error}",
-                    job.web_url
-                );
-                String::new()
-            }
-        };
+        let (text, file) = both(|| self.summary(job), || self.results_file(job));
         let (line, figures) = text.split_once('\n').unwrap_or((&text, ""));
         let line = line.trim();
         Some(Results {
             job: job.clone(),
+            file,
             summary: (!line.is_empty()).then(|| line.to_owned()),
             figures: figures.to_owned(),
         })
+    }
+
+    fn summary(&self, job: &Job) -> String {
+        match self.gitlab.benchmark.artifact(job.id, SUMMARY, MAX_BYTES) {
+            Ok(beginning) => whole_lines(&beginning),
+            Err(error) if error.not_found() => String::new(),
+            Err(error) => {
+                let url = &job.web_url;
+                warn!("cannot read {SUMMARY} of {url}, so the reply leaves it out: {error}");
+                String::new()
+            }
+        }
+    }
+
+    /// `--results-file`, if the job has left it.
+    fn results_file(&self, job: &Job) -> Option<String> {
+        let (file, url) = (self.results_file?, &job.web_url);
+        let instead = "so the reply links to all artifacts";
+        match self.gitlab.benchmark.artifact(job.id, file, 1) {
+            Ok(_) => return Some(file.to_owned()),
+            Err(error) if error.not_found() => {
+                let hint = "see --results-file (BENCH_BOT_RESULTS_FILE)";
+                warn!("{url} left no file {file}, {instead}: {hint}");
+            }
+            Err(error) => warn!("cannot read {file} of {url}, {instead}: {error}"),
+        }
+        None
     }
 }
 

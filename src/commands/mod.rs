@@ -146,6 +146,7 @@ impl Run {
             variables: &self.variables,
             resolve: self.config.resolve,
             results_job: self.config.results_job.as_deref(),
+            results_file: self.config.results_file.as_deref(),
             records: &snapshot.records,
         }
     }

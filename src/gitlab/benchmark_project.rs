@@ -6,7 +6,7 @@ use serde_json::json;
 use super::ProjectClient;
 use super::answer::{Job, Pipeline, Project, Variable};
 use super::error::Result;
-use super::http::PER_PAGE;
+use super::http::{PER_PAGE, segments};
 use crate::id::{JobId, PipelineId, ProjectId};
 
 pub struct BenchmarkProject(pub(super) ProjectClient);
@@ -121,9 +121,10 @@ impl BenchmarkProject {
         Ok(jobs)
     }
 
-    /// At most the first `max` bytes of a file among a job's artifacts.
+    /// At most the first `most` bytes of a file among a job's artifacts.
     pub fn artifact(&self, job: JobId, file: &str, most: u64) -> Result<Vec<u8>> {
-        let path = format!("projects/{}/jobs/{job}/artifacts/{file}", self.0.project.id);
+        let (project, file) = (self.0.project.id, segments(file));
+        let path = format!("projects/{project}/jobs/{job}/artifacts/{file}");
         self.0.http.get_beginning(&self.0.token, &path, most)
     }
 

@@ -25,6 +25,7 @@ mod reconcile;
 mod rehearse;
 mod reports;
 mod requests;
+mod results;
 mod scan;
 mod secrets;
 mod settings;
