@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::ProjectClient;
-use super::answer::{Job, Pipeline, Project, Variable};
+use super::answer::{Job, Pipeline, Project, TriggerJob, Variable};
 use super::error::Result;
 use super::http::{PER_PAGE, segments};
 use crate::id::{JobId, PipelineId, ProjectId};
@@ -118,6 +118,15 @@ impl BenchmarkProject {
         let mut jobs: Vec<Job> = self.0.http.get_all(&self.0.token, &path, &[])?;
         jobs.sort_by_key(|job| job.id);
         jobs.dedup_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
+    /// The pipeline's jobs that start other pipelines, oldest first, without those that were retried.
+    pub fn trigger_jobs(&self, pipeline: PipelineId) -> Result<Vec<TriggerJob>> {
+        let path = format!("{}/{pipeline}/bridges", self.pipelines_path());
+        let mut jobs: Vec<TriggerJob> = self.0.http.get_all(&self.0.token, &path, &[])?;
+        jobs.sort_by_key(|trigger| trigger.job.id);
+        jobs.dedup_by_key(|trigger| trigger.job.id);
         Ok(jobs)
     }
 

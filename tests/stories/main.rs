@@ -3,6 +3,7 @@
 mod absence;
 mod bot;
 mod cancels;
+mod children;
 mod clock;
 mod component;
 mod connect;
