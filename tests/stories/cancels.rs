@@ -74,12 +74,7 @@ fn one_that_ended_before_its_cancel_came_through_is_told_so_days_later() {
     let gitlab = Gitlab::start();
     let (mr, benchmark) = in_flight(&gitlab);
     gitlab.later(25 * HOUR);
-    gitlab.fault(|request| {
-        request
-            .path
-            .ends_with("/cancel")
-            .then(|| Fault::server_error())
-    });
+    gitlab.fault(|request| request.path.ends_with("/cancel").then(Fault::server_error));
     bot(&gitlab, "reconcile --retries 0").exits(1);
     assert!(last_word(&mr).contains("is to be cancelled"));
     gitlab.no_faults();
