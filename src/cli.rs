@@ -1,5 +1,6 @@
 //! Flags and environment. They are checked here, once: no other module sees a flag.
 
+mod given;
 mod mr_name;
 mod resolve;
 mod values;
@@ -18,6 +19,7 @@ pub use self::mr_name::MrName;
 pub use self::resolve::{Config, Environment, RUN_TIME};
 use self::values::{duration, number, variable};
 use crate::gitlab::answer::Variable;
+use crate::given_flags::GivenFlags;
 use crate::plan::{Announce, OnPush, Order, Resolve};
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
@@ -150,6 +152,9 @@ pub struct Writing {
 #[allow(rustdoc::bare_urls)]
 #[derive(Args, Debug)]
 pub struct Settings {
+    /// Before the others, which clap takes out of the matches one by one.
+    #[command(flatten)]
+    given_flags: GivenFlags,
     /// URL of the GitLab server [default: $CI_SERVER_URL, else https://gitlab.com]
     #[arg(
         long,
@@ -246,6 +251,14 @@ pub struct Settings {
         hide_env_values = true
     )]
     results_job: Option<String>,
+    /// A file among the results, to which the reply links instead of to all of them [example: report/index.html]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "BENCH_BOT_RESULTS_FILE",
+        hide_env_values = true
+    )]
+    results_file: Option<String>,
     /// Which discussions to resolve when the outcome is posted
     #[arg(
         long,

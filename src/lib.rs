@@ -9,6 +9,7 @@ pub mod act;
 pub mod cli;
 pub mod commands;
 pub mod gitlab;
+pub mod given_flags;
 pub mod id;
 pub mod milestones;
 pub mod note;

@@ -2,6 +2,7 @@
 //! cannot be read, that is recorded, and the others go on. Something counts as gone only if GitLab itself says so and no
 //! list of the same run shows it.
 
+mod links;
 mod lists;
 mod merge_request;
 mod milestones;
@@ -11,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use self::links::{LinkTarget, follow};
 pub use self::merge_request::{
     Newest, newest_request, read_again, removed_by, stands_for, threads,
 };
-pub use self::records::{LinkTarget, follow};
 use crate::gitlab::answer::Pipeline;
 use crate::gitlab::{Error, Gitlab, Listing, Mark, both, by_id, parallel_map};
 use crate::id::{Iid, PipelineId};

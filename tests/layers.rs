@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 11] = [
     &["act"],
     &["plan", "survey"],
     DATA,
-    &["gitlab"],
+    &["gitlab", "given_flags"],
     &["id", "sanitize"],
 ];
 /// They describe one another: what was read, and what the bot has written.

@@ -32,6 +32,8 @@ pub struct Actor<'a> {
     pub resolve: Resolve,
     /// The job whose artifacts are the results.
     pub results_job: Option<&'a str>,
+    /// The artifact to which the reply links.
+    pub results_file: Option<&'a str>,
     /// The records of the snapshot.
     pub records: &'a [Record],
 }

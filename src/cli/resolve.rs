@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
+use crate::given_flags::GivenFlags;
 use crate::plan::{Resolve, Rules};
 
 /// What comes from the environment alone: a command line never holds a secret.
@@ -51,6 +52,9 @@ pub struct Config {
     pub rules: Rules,
     pub resolve: Resolve,
     pub results_job: Option<String>,
+    /// Only together with `results_job`.
+    pub results_file: Option<String>,
+    pub given_flags: GivenFlags,
 }
 
 const PROJECT: &str = "--project (BENCH_BOT_PROJECT)";
@@ -94,6 +98,11 @@ impl Settings {
                 labels.push(label.to_owned());
             }
         }
+        let results_job = self.results_job.clone().filter(|name| !name.is_empty());
+        let results_file = self.results_file.clone().filter(|path| !path.is_empty());
+        if let Some(path) = &results_file {
+            check_results_file(path, results_job.is_some())?;
+        }
         let timeout = TimeDelta::from_std(self.timeout).unwrap_or(TimeDelta::MAX);
         Ok(Config {
             connection,
@@ -107,7 +116,9 @@ impl Settings {
                 announce: self.announce,
             },
             resolve: self.resolve,
-            results_job: self.results_job.clone().filter(|name| !name.is_empty()),
+            results_job,
+            results_file,
+            given_flags: self.given_flags.clone(),
         })
     }
 
@@ -202,6 +213,22 @@ fn check_label(label: &str) -> Result<(), WrongSetting> {
         ))),
         false => Ok(()),
     }
+}
+
+fn check_results_file(path: &str, of_job: bool) -> Result<(), WrongSetting> {
+    let setting = "--results-file (BENCH_BOT_RESULTS_FILE)";
+    if !of_job {
+        return Err(WrongSetting(format!(
+            "{setting} needs --results-job (BENCH_BOT_RESULTS_JOB), the job that leaves this file"
+        )));
+    }
+    // GitLab would refuse such a path.
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(WrongSetting(format!(
+            "{setting} is {path:?}: write the path of a file among the artifacts, such as report/index.html"
+        )));
+    }
+    Ok(())
 }
 
 fn bot(names: &str) -> Result<BotNames, WrongSetting> {

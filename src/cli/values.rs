@@ -1,4 +1,4 @@
-//! What the value of a flag may be.
+//! Parses the values of flags.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `bench-bot doctor`: checks the setup: reads what GitLab shows of it, fixes and rehearses if asked to, and judges.
+//! `bench-bot doctor`: checks the setup. It reads what GitLab shows, fixes and rehearses if asked to, and then judges.
 
 use anyhow::Result;
 
@@ -14,13 +14,13 @@ use crate::setup::findings::{Findings, LabelFound};
 /// What `doctor` may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
-    /// The labels, where they are missing.
+    /// Missing labels.
     pub fix: bool,
-    /// A pipeline that is cancelled at once.
+    /// A pipeline, which it cancels at once.
     pub rehearse: bool,
 }
 
-/// A missing token is itself something that this finds out.
+/// A missing token is a finding like any other.
 pub fn doctor(
     settings: &Settings,
     environment: &Environment,
@@ -45,7 +45,7 @@ pub fn doctor(
     Ok(RunOutcome {
         report: match settings.format {
             Format::Json => report::checkup_json(&checkup),
-            // Only `status` has a page; elsewhere the word is refused.
+            // Only `status` makes a page: the parser refuses `html` for other commands.
             Format::Text | Format::Html => report::checkup_text(&checkup, screen().width),
         },
         warnings: Vec::new(),
@@ -57,7 +57,7 @@ pub fn doctor(
     })
 }
 
-/// `given` tells whether there is any token.
+/// `given`: whether there is a token at all.
 pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings, ConnectError> {
     let (source, benchmark) = ProjectAccess::both(&config.connection)?;
     let mut findings = examine::read(&source, &benchmark, config, given);

@@ -7,7 +7,7 @@ use crate::setup::findings::{
     CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
 };
 
-/// Reads all of it in two round trips: who and where, then what is there.
+/// Takes two round trips: first the version, tokens and projects, then what depends on them.
 pub fn read(
     source: &ProjectAccess,
     benchmark: &ProjectAccess,
@@ -35,6 +35,7 @@ pub fn read(
         timeout: config.rules.timeout,
         max_in_flight: config.rules.max_in_flight,
         resolve: config.resolve,
+        given_flags: config.given_flags.clone(),
         version,
         token,
         benchmark_token,
@@ -149,7 +150,7 @@ fn code(
     ref_name: Option<&str>,
 ) -> (Option<RefFound>, Option<CiFile>) {
     let id = settings.project.id;
-    // An empty one has a default branch by name.
+    // An empty repository names a default branch too.
     let name = ref_name.or(settings.project.default_branch.as_deref());
     let Some(name) = name.filter(|_| settings.empty_repo != Some(true)) else {
         return (None, None);

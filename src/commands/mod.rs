@@ -1,4 +1,4 @@
-//! One file for each command; here, what they share: settings, survey, what is done about the plan, and the report.
+//! One file for each command, and here what they share: the settings, the survey, carrying out the plan, and the report.
 
 mod doctor;
 mod examine;
@@ -36,7 +36,7 @@ use crate::run_outcome::{Exit, RunOutcome};
 use crate::snapshot::{About, Snapshot, Trouble};
 use crate::survey::{Scope, survey};
 
-/// What is drawn while a run goes on: whoever writes to standard error has to suspend it.
+/// Shows the progress of a run. Whoever writes to standard error has to suspend it.
 pub static PROGRESS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A run that has found GitLab and its projects.
@@ -44,7 +44,7 @@ pub struct Run {
     pub command: &'static str,
     pub settings: Settings,
     pub dry_run: bool,
-    /// The merge request that this is about, where it is about one: what is wrong elsewhere is no failure then.
+    /// The one merge request that this run is about, if it is about one. Problems elsewhere are no failures then.
     pub only: Option<Iid>,
     pub config: Config,
     pub gitlab: Gitlab,
@@ -54,8 +54,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// `scope`: what it will survey, where that is known before the projects are; `writes`: whether it is to change
-    /// anything, which only the bot itself may.
+    /// `scope`: what the run will survey, if that is known before the projects are found. `writes`: whether it changes
+    /// anything, which only the bot itself may do.
     pub fn begin(
         command: &'static str,
         settings: Settings,
@@ -109,8 +109,8 @@ impl Run {
         }
     }
 
-    /// Twice the timeout: whatever is in flight that long is stuck, and there are as many hours again for a run to
-    /// notice, before it falls out of sight.
+    /// Looks back for twice the timeout: a benchmark is stuck after the timeout, and runs have the same time again to
+    /// notice that before it drops out of sight.
     pub fn survey(&self, since: Option<TimeDelta>, scope: Scope) -> Result<Snapshot> {
         self.progress
             .set_message("reading merge requests and benchmarks");
@@ -121,7 +121,7 @@ impl Run {
             .with_context(|| format!("cannot survey {source}; nothing was written"))
     }
 
-    /// Carries the plan out, or tells it where the run is a dry one.
+    /// Carries out the plan, or only reports it in a dry run.
     pub fn act(
         &self,
         snapshot: &Snapshot,
@@ -146,6 +146,7 @@ impl Run {
             variables: &self.variables,
             resolve: self.config.resolve,
             results_job: self.config.results_job.as_deref(),
+            results_file: self.config.results_file.as_deref(),
             records: &snapshot.records,
         }
     }
@@ -156,12 +157,12 @@ impl Run {
         self.say_why(self.report(snapshot, plan, &refused), mr, &why)
     }
 
-    /// A person gets the sentence alone, a machine the report that it expects as well.
+    /// A person gets only the sentence. A script also gets the report that it expects.
     pub fn say_why(&self, mut ran: RunOutcome, mr: Iid, why: &str) -> RunOutcome {
         if self.settings.format == Format::Text {
             ran.report.clear();
         }
-        // What concerns the whole run may be why.
+        // If the reason concerns the whole run, it is among the errors already.
         if !ran.errors.iter().any(|error| error == why) {
             ran.errors.push(format!("!{mr}: {why}"));
         }
@@ -171,12 +172,13 @@ impl Run {
 
     pub fn missing_label(&self, label: &str) -> String {
         format!(
-            "there is no label {label} in {}: check --label (BENCH_BOT_LABEL), or create it with `bench-bot doctor --fix`",
-            self.gitlab.source.project().path_with_namespace
+            "there is no label {label} in {}: check --label (BENCH_BOT_LABEL), or create it with {}",
+            self.gitlab.source.project().path_with_namespace,
+            self.config.given_flags.command("doctor --fix")
         )
     }
 
-    /// Why nothing is known of a merge request that was asked for.
+    /// Why nothing is known about the merge request that was named.
     pub fn unknown(&self, snapshot: &Snapshot, mr: Iid) -> String {
         let path = &self.gitlab.source.project().path_with_namespace;
         match snapshot.gone.contains(&mr) {
@@ -185,7 +187,7 @@ impl Run {
         }
     }
 
-    /// Whether what could not be read may be about what this run is about.
+    /// Whether something that could not be read may affect the merge request that this run is about.
     pub fn concerns(&self, snapshot: &Snapshot, about: About) -> bool {
         self.only
             .is_none_or(|iid| plan::concerns(snapshot, about, iid))
@@ -212,6 +214,7 @@ impl Run {
             now: snapshot.now,
             snapshot,
             labels: &self.config.labels,
+            given_flags: &self.config.given_flags,
             order: self.config.rules.order,
             max_in_flight: self.config.rules.max_in_flight,
             plan,
@@ -241,8 +244,8 @@ impl Run {
     }
 }
 
-/// Only the bot itself may write, since nobody would recognise what another has written; and what a person's token
-/// shows is of no use without telling whose pipelines are benchmarks.
+/// Only the bot itself may write, since later runs recognise only what the bot has written. For a person's own token, a
+/// warning says whose pipelines and notes count as the bot's.
 fn check_user(
     gitlab: &Gitlab,
     config: &Config,
@@ -267,19 +270,19 @@ fn check_user(
     Ok(())
 }
 
-/// What standard output is shown on: as wide as the terminal, within reason, and 80 columns elsewhere.
+/// What standard output is shown on: as wide as the terminal within limits, or 80 columns if there is none.
 fn screen() -> Screen {
     let stdout = std::io::stdout();
     let terminal = terminal_size::terminal_size().filter(|_| stdout.is_terminal());
     Screen {
         width: terminal.map_or(80, |(width, _)| usize::from(width.0).clamp(60, 120)),
-        // Where colours are taken out, links are as well.
+        // Where colours are removed, links are as well.
         links: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never
             && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
     }
 }
 
-/// Draws on standard error, and only if that is a terminal.
+/// It is shown on standard error, and only if that is a terminal.
 fn spinner(message: &'static str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
     let progress = PROGRESS.add(progress.with_message(message));

@@ -12,7 +12,7 @@ use crate::run_outcome::RunOutcome;
 use crate::survey::Scope;
 
 /// How long after a benchmark ends its outcome is still posted if the label is already gone and the merge request is not
-/// marked: longer than the interval of an hourly schedule, and short enough to concern few.
+/// marked: longer than the interval of an hourly schedule, but short enough to concern few benchmarks.
 pub(super) const ENDED_WITHIN: TimeDelta = TimeDelta::hours(2);
 
 pub fn reconcile(

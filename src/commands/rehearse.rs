@@ -1,4 +1,4 @@
-//! Tries what no setting shows.
+//! Tries out what no setting shows.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::record;
 use crate::setup::checks::rehearsal::CANCELING;
 use crate::setup::findings::{Findings, Rehearsal};
 
-/// Before each further look whether the pipeline has ended: GitLab cancels in the background.
+/// The pauses before it looks again whether the pipeline has ended: GitLab cancels in the background.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -18,7 +18,7 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(2000),
 ];
 
-/// Whether the token may write in the source project, where its scopes do not say.
+/// Whether the token may write in the source project, if its scopes do not say.
 pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<(), Error>> {
     let settings = findings.source.settings.as_ref().ok()?;
     let token = &findings.token;
@@ -26,7 +26,7 @@ pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<
     unknown.then(|| source.try_writes(settings.project.id))
 }
 
-/// Whether a pipeline with variables is let through, read back and cancelled.
+/// Whether a pipeline with variables can be started, read back and cancelled.
 pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehearsal> {
     let user = findings.benchmark_identity().user.as_ref().ok()?;
     let settings = findings.benchmark.settings.as_ref().ok()?;
@@ -51,7 +51,7 @@ pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehears
     })
 }
 
-/// Cancels it, and looks what became of that: GitLab accepts it as well where it does nothing.
+/// Cancels the pipeline and checks that this had an effect, since GitLab also accepts a cancel that does nothing.
 fn cancel(benchmark: &BenchmarkProject, pipeline: PipelineId) -> Result<Status, Error> {
     let mut status = benchmark.cancel(pipeline)?.status();
     for pause in PAUSES {

@@ -1,4 +1,4 @@
-//! `bench-bot status`: what is going on, and why nothing happens about one merge request.
+//! `bench-bot status`: shows what is going on, or why nothing happens with one merge request.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -25,13 +25,13 @@ pub fn status(
 ) -> Result<RunOutcome> {
     check(&settings, mr)?;
     let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
-    // The labelled ones, whichever is explained beside them.
+    // The labelled merge requests are read in any case, whichever one is explained.
     let scope = Scope::Status { since, of: None };
     let run = Run::begin("status", settings, environment, Some(scope), false)?;
     run.status(since, mr)
 }
 
-/// Before anything is asked of GitLab.
+/// Checks the arguments before the first request to GitLab.
 fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
     match (settings.format, mr) {
         (Format::Html, Some(_)) => Err(WrongSetting(
@@ -64,7 +64,7 @@ impl Run {
         })
     }
 
-    /// Leaves of the plan what concerns that merge request.
+    /// Keeps only what concerns this merge request in the plan.
     fn explain<'a>(&self, snapshot: &'a Snapshot, plan: &mut Plan, iid: Iid) -> Explained<'a> {
         let explained = match snapshot.merge_requests.get(&iid) {
             Some(mr) => Explained::of(plan, mr, snapshot, &self.config.rules),

@@ -1,4 +1,4 @@
-//! `bench-bot trigger`: one merge request ahead of the queue.
+//! `bench-bot trigger`: starts the benchmark of one merge request ahead of the queue.
 
 use anyhow::{Context, Result};
 
@@ -53,7 +53,7 @@ impl Run {
         {
             return refuse(self.missing_label(label));
         }
-        // GitLab would make a label that is not there.
+        // GitLab would create a label that does not exist.
         if request.is_none()
             && let Some(label) = snapshot.unknown_labels.first()
         {

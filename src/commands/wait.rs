@@ -1,4 +1,4 @@
-//! `trigger --wait`: follows a benchmark to its end. The loop is then closed by the rules and steps of reconcile.
+//! `trigger --wait`: follows a benchmark to its end. The rules and steps of reconcile then finish the request.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,13 +21,13 @@ use crate::sanitize::one_line;
 use crate::snapshot::Snapshot;
 use crate::survey::{self, Newest, Scope};
 
-/// Between two looks at a benchmark: doubled each time, up to the longest.
+/// The pause between two looks at a benchmark. It doubles each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The same while GitLab does not answer.
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 
-/// Reconcile posts the outcome when that can be read again.
+/// After more, posting the outcome is left to reconcile.
 const MAX_FAILED_POSTS: usize = 5;
 
 /// A benchmark that is waited for.
@@ -37,18 +37,18 @@ struct Following {
     label: String,
     benchmark: BenchmarkPipeline,
     begun: Instant,
-    /// What the label stood for at the first look.
+    /// The request that the label stood for at the first look.
     request: Option<Option<RequestId>>,
     shown: String,
-    /// GitLab has not known it once.
+    /// Whether GitLab has once said that it does not exist.
     unknown: bool,
-    /// How often it had ended, and something else that cannot be read kept its outcome from being posted.
+    /// How often it had ended, but its outcome was not posted because something else could not be read.
     failed_posts: usize,
     actions: Vec<Action>,
 }
 
 impl Following {
-    /// What has just been made may not be known everywhere yet: once is forgiven.
+    /// A new pipeline may not be visible everywhere yet, so the first time is forgiven.
     fn unknown_again(&mut self) -> bool {
         std::mem::replace(&mut self.unknown, true)
     }
@@ -58,13 +58,13 @@ impl Following {
 struct Seen {
     status: Status,
     created_at: DateTime<Utc>,
-    /// While it goes on.
+    /// Empty if it has ended.
     jobs: Vec<Job>,
-    /// What the label stands for, while it is on.
+    /// The request that the label stands for, if the label is on.
     request: Option<RequestId>,
 }
 
-/// Its end, and the loop closed.
+/// The benchmark has ended, and its request is finished.
 struct Over {
     snapshot: Snapshot,
     success: bool,
@@ -77,7 +77,7 @@ enum Step {
 }
 
 impl Run {
-    /// Reports at the end, of all that was done. `snapshot` and `plan` are of the beginning.
+    /// Reports all that was done, at the end. `snapshot` and `plan` are from the beginning.
     pub(super) fn wait(
         &mut self,
         mr: Iid,
@@ -87,10 +87,12 @@ impl Run {
         snapshot: &Snapshot,
         plan: &Plan,
     ) -> RunOutcome {
+        let again = &self.config.given_flags;
         self.on_interrupt(format!(
-            "The benchmark of !{mr} goes on: {}\nTo follow it again: bench-bot trigger {mr} --wait\n\
-             Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
-            benchmark.web_url
+            "The benchmark of !{mr} goes on: {}\nTo follow it again: {}\n\
+             Otherwise, the next reconcile posts its outcome, by hand or on schedule.",
+            benchmark.web_url,
+            again.command(&format!("trigger {mr} --wait"))
         ));
         let mut following = Following {
             mr,
@@ -124,7 +126,7 @@ impl Run {
         }
     }
 
-    /// It may cut short any step: a later run finds that again.
+    /// An interrupt may cut any step short: a later run finds that step again.
     fn on_interrupt(&self, message: String) {
         let progress = self.progress.clone();
         let set = ctrlc::set_handler(move || {
@@ -133,7 +135,7 @@ impl Run {
             std::process::exit(130);
         });
         if let Err(error) = set {
-            debug!("an interrupt will end this without a word: {error}");
+            debug!("an interrupt will end this without a message: {error}");
         }
     }
 
@@ -163,7 +165,7 @@ impl Run {
             if !passes || following.failed_posts > MAX_FAILED_POSTS || self.over_time(following) {
                 let url = &following.benchmark.web_url;
                 return Err(error.context(format!(
-                    "{url} is not followed any longer, and reconcile posts its outcome"
+                    "{url} is no longer followed, and reconcile posts its outcome"
                 )));
             }
             if !in_trouble {
@@ -173,7 +175,7 @@ impl Run {
         }
     }
 
-    /// For longer than a benchmark may take, by this machine's clock.
+    /// Whether it was followed for longer than a benchmark may take, by this machine's clock.
     fn over_time(&self, following: &Following) -> bool {
         let time = TimeDelta::from_std(following.begun.elapsed());
         time.is_ok_and(|time| time > self.config.rules.timeout)
@@ -229,7 +231,7 @@ impl Run {
             .any(|action| matches!(action.effect, Effect::Failed(_)));
         let success = match action.map(|action| (action.end, action.verb)) {
             Some((Some(end), _)) => end == End::Pipeline(Outcome::Success),
-            // Its merge request has been deleted.
+            // The merge request has been deleted.
             Some((None, Verb::Cancel)) => false,
             _ if failed => false,
             _ => {
@@ -239,7 +241,7 @@ impl Run {
                     bail!("{}", trouble.text);
                 }
                 let ended = status.ended() && (record.is_some() || following.unknown_again());
-                // Somebody may have retried it when its outcome had been posted.
+                // Somebody may have retried it after its outcome was posted.
                 let retried = primary.is_some_and(|record| plan::was_retried(&snapshot, record));
                 if !ended && !retried {
                     if let Some(first) = primary.filter(|first| first.pipeline != followed) {
@@ -271,7 +273,7 @@ impl Run {
         ));
     }
 
-    /// On a terminal in place of what stood there before, elsewhere in a line for each change.
+    /// Replaces the line on a terminal. Elsewhere, each change gets a line.
     fn show(&self, following: &mut Following, seen: &Seen) {
         let text = format!("!{}: {}", following.mr, progress(seen));
         if text != following.shown {
@@ -293,7 +295,7 @@ fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {
     let jobs = match pipeline.ended() {
         true => Vec::new(),
         false => match gitlab.benchmark.jobs(pipeline.id) {
-            // They are only shown.
+            // They are only for display.
             Err(error) if error.refused().is_some() => Vec::new(),
             jobs => jobs?,
         },
@@ -304,7 +306,7 @@ fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {
             Newest::NoEvent => Some(RequestId::NONE),
             Newest::NotYet => None,
         },
-        // It may have been deleted, which is looked at more closely then.
+        // The merge request may have been deleted: `close` looks into that.
         Err(error) if error.not_found() => None,
         Err(error) => return Err(error),
     };
@@ -316,7 +318,7 @@ fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {
     })
 }
 
-/// How far a benchmark has come.
+/// A benchmark's status and its jobs, in a line.
 fn progress(seen: &Seen) -> String {
     let word = seen.status.word();
     if seen.jobs.is_empty() {

@@ -202,6 +202,23 @@ impl Job {
     }
 }
 
+/// A job that starts another pipeline, which GitLab lists apart from the others.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TriggerJob {
+    #[serde(flatten)]
+    pub job: Job,
+    /// Null if it has started none.
+    pub downstream_pipeline: Option<DownstreamPipeline>,
+}
+
+/// In any project.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DownstreamPipeline {
+    pub id: PipelineId,
+    pub project_id: ProjectId,
+    pub web_url: String,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct Commit {
     pub parent_ids: Vec<Sha>,

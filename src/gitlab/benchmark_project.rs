@@ -4,9 +4,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::ProjectClient;
-use super::answer::{Job, Pipeline, Project, Variable};
+use super::answer::{Job, Pipeline, Project, TriggerJob, Variable};
 use super::error::Result;
-use super::http::PER_PAGE;
+use super::http::{PER_PAGE, segments};
 use crate::id::{JobId, PipelineId, ProjectId};
 
 pub struct BenchmarkProject(pub(super) ProjectClient);
@@ -121,9 +121,19 @@ impl BenchmarkProject {
         Ok(jobs)
     }
 
-    /// At most the first `max` bytes of a file among a job's artifacts.
+    /// The pipeline's jobs that start other pipelines, oldest first, without those that were retried.
+    pub fn trigger_jobs(&self, pipeline: PipelineId) -> Result<Vec<TriggerJob>> {
+        let path = format!("{}/{pipeline}/bridges", self.pipelines_path());
+        let mut jobs: Vec<TriggerJob> = self.0.http.get_all(&self.0.token, &path, &[])?;
+        jobs.sort_by_key(|trigger| trigger.job.id);
+        jobs.dedup_by_key(|trigger| trigger.job.id);
+        Ok(jobs)
+    }
+
+    /// At most the first `most` bytes of a file among a job's artifacts.
     pub fn artifact(&self, job: JobId, file: &str, most: u64) -> Result<Vec<u8>> {
-        let path = format!("projects/{}/jobs/{job}/artifacts/{file}", self.0.project.id);
+        let (project, file) = (self.0.project.id, segments(file));
+        let path = format!("projects/{project}/jobs/{job}/artifacts/{file}");
         self.0.http.get_beginning(&self.0.token, &path, most)
     }
 

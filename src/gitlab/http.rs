@@ -293,3 +293,20 @@ fn certificates(
         false => Ok(certificates),
     }
 }
+
+/// Encodes a name as one segment of a path.
+pub fn segment(name: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encoded).collect()
+}
+
+/// Encodes a path segment by segment.
+pub fn segments(path: &str) -> String {
+    let encoded: Vec<String> = path.split('/').map(segment).collect();
+    encoded.join("/")
+}

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::benchmark_project::{BenchmarkProject, by_id};
 pub use self::error::{AccessProblem, Error, ErrorKind, GRANT};
-pub use self::http::Limits;
+pub use self::http::{Limits, segments};
 pub use self::parallel::{Count, both, parallel_map};
 pub use self::setup::{
     AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::answer::{Label, Project, User};
 use super::error::Result;
-use super::http::{Http, Token};
+use super::http::{Http, Token, segment};
 use super::{BenchmarkProject, ProjectAccess, ProjectClient};
 use crate::id::{ProjectId, UserId};
 
@@ -263,15 +263,4 @@ fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
         Err(error) if error.not_found() => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Encodes a name as one segment of a path.
-fn segment(name: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    name.bytes().map(encoded).collect()
 }

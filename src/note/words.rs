@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::fold::folded;
 use super::{MARKER, Marker, OutcomeNote, marked};
 use crate::gitlab::answer::{Job, Outcome};
+use crate::gitlab::segments;
 use crate::id::{PipelineId, Sha};
 use crate::record::Record;
 
@@ -97,6 +98,8 @@ pub struct Spent {
 #[derive(Debug)]
 pub struct Results {
     pub job: Job,
+    /// The one among them to link to.
+    pub file: Option<String>,
     /// The first line of its summary.
     pub summary: Option<String>,
     /// What follows that line, as Markdown.
@@ -280,7 +283,13 @@ fn summary(details: &Details) -> String {
 fn artifacts(details: &Details) -> String {
     details.results.as_ref().map_or(String::new(), |results| {
         let (name, url) = (code(&results.job.name), &results.job.web_url);
-        format!("[artifacts of {name}]({url}/artifacts/browse), ")
+        match &results.file {
+            Some(file) => {
+                let (shown, path) = (code(file), segments(file));
+                format!("[{shown}]({url}/artifacts/file/{path}), ")
+            }
+            None => format!("[artifacts of {name}]({url}/artifacts/browse), "),
+        }
     })
 }
 

@@ -305,13 +305,13 @@ impl About<'_> {
                 "Whoever runs bench-bot has to raise --max-in-flight: while it is 0, nothing is started.".to_owned()
             }
             (Name::Turn, _) => format!(
-                "It starts when those before it have ended{}. `bench-bot trigger {}` starts it at once, and a \
-                 larger --max-in-flight lets more benchmarks run at the same time.",
+                "It starts when those before it have ended{}. {} starts it at once, and a larger --max-in-flight lets more \
+                 benchmarks run at the same time.",
                 match self.of.expected_at {
                     Some(at) => format!(", at about {}", clock(self.report.now, at)),
                     None => String::new(),
                 },
-                mr.iid
+                self.report.given_flags.command(&format!("trigger {}", mr.iid))
             ),
         }
     }

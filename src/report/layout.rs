@@ -1,11 +1,12 @@
 //! Layout of text: colours, columns, durations and ages.
 
 use std::fmt::Write;
+use std::iter;
 
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, TimeDelta, Utc};
 use textwrap::core::Word;
-use textwrap::{Options, WordSplitter};
+use textwrap::{Options, WordSeparator, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize::one_line;
@@ -15,12 +16,12 @@ pub const DIM: Style = Style::new().dimmed();
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const RED: Style = AnsiColor::Red.on_default();
 
-/// What a report for people is shown on.
+/// The screen that shows a report for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     /// In columns.
     pub width: usize,
-    /// Whether it makes links of words; else addresses have lines of their own.
+    /// Whether it can show links. Otherwise URLs get lines of their own.
     pub links: bool,
 }
 
@@ -49,7 +50,7 @@ impl<'a> Cell<'a> {
         Self { link, ..self }
     }
 
-    /// As wide as that at least.
+    /// Padded to this width.
     pub fn shown(&self, width: usize, screen: Screen) -> String {
         let Self { text, style, .. } = self;
         let padding = " ".repeat(width.saturating_sub(text.width()));
@@ -71,14 +72,30 @@ pub fn paragraph(out: &mut String, sentence: &str, width: usize) {
     let _ = writeln!(out, "  {}", wrapped(sentence, width, 2));
 }
 
-/// Wraps text into lines of at most `width`, and indents all but the first. A longer word, such as a URL, stays whole.
+/// Wraps text into lines of at most `width`, and indents all but the first. A longer word, such as a URL, stays whole, and
+/// so does a command line, since a line break would end it where it is pasted.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let options = Options::new(width.saturating_sub(indent))
         .break_words(false)
+        .word_separator(WordSeparator::Custom(|line| Box::new(words(line))))
         .word_splitter(WordSplitter::NoHyphenation);
-    let text: Vec<&str> = text.split_whitespace().collect();
-    let lines = textwrap::wrap(&text.join(" "), options).join("\n");
+    let lines = textwrap::wrap(text.trim(), options).join("\n");
     lines.replace('\n', &format!("\n{:indent$}", ""))
+}
+
+/// Words with the spaces after them. A command line in backticks counts as one word.
+fn words(mut rest: &str) -> impl Iterator<Item = Word<'_>> {
+    iter::from_fn(move || {
+        let command = rest
+            .strip_prefix("`bench-bot ")
+            .and_then(|command| command.find('`'));
+        let from = command.map_or(0, |length| "`bench-bot ".len() + length);
+        let end = rest[from..].find(' ').map_or(rest.len(), |at| from + at);
+        let spaces = rest[end..].find(|c| c != ' ');
+        let (word, after) = rest.split_at(spaces.map_or(rest.len(), |spaces| end + spaces));
+        rest = after;
+        (!word.is_empty()).then(|| Word::from(word))
+    })
 }
 
 /// Cuts text to at most `width` columns.

@@ -18,6 +18,7 @@ pub use self::text::{refusal, text};
 
 use crate::act::Action;
 use crate::gitlab::answer::Project;
+use crate::given_flags::GivenFlags;
 use crate::milestones::Milestones;
 use crate::plan::{self, Condition, Order, Plan, Queued, Rules};
 use crate::record::Record;
@@ -33,6 +34,7 @@ pub struct Report<'a> {
     pub snapshot: &'a Snapshot,
     /// This run's labels. If there are several, the report shows each request's label.
     pub labels: &'a [String],
+    pub given_flags: &'a GivenFlags,
     pub order: Order,
     pub max_in_flight: usize,
     pub plan: &'a Plan<'a>,

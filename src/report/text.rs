@@ -1,4 +1,4 @@
-//! The report for people: to be taken in at a glance, in 80 columns.
+//! The report for people, to be read at a glance in 80 columns.
 
 mod actions;
 mod status;
@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::sanitize::one_line;
 use crate::snapshot::MergeRequest;
 
-/// In colour; whoever prints it takes the colours out where there is no terminal.
+/// In colour: whoever prints it removes the colours if there is no terminal.
 pub fn text(report: &Report, screen: Screen) -> String {
     let mut out = String::new();
     let dry = if report.dry_run {
@@ -50,7 +50,7 @@ pub fn text(report: &Report, screen: Screen) -> String {
     out
 }
 
-/// Those that this run has started, and not read again since.
+/// The benchmarks that this run has started, unless they were read again since.
 fn started<'a>(report: &'a Report) -> impl Iterator<Item = (&'a Action, &'a BenchmarkPipeline)> {
     let actions = report.actions.iter();
     let started =
@@ -60,7 +60,7 @@ fn started<'a>(report: &'a Report) -> impl Iterator<Item = (&'a Action, &'a Benc
     started.filter(|(_, pipeline)| records.iter().all(|record| record.pipeline != pipeline.id))
 }
 
-/// As this run leaves it.
+/// As it is after this run.
 fn in_flight(out: &mut String, report: &Report, screen: Screen) {
     let plan = report.plan;
     let others = plan.in_flight.iter();
@@ -122,7 +122,7 @@ fn in_flight_rows(out: &mut String, report: &Report, screen: Screen) {
     table(out, report, screen, titles, rows);
 }
 
-/// GitLab's word for it, and whether it holds up others.
+/// GitLab's word for its status, and why it takes no place if it takes none.
 pub fn state(found: &InFlight) -> String {
     let word = found.record.status.word();
     match found.place {
@@ -143,7 +143,7 @@ fn linked_number(mr: &MergeRequest) -> Cell<'_> {
     Cell::of(format!("!{}", mr.iid)).linked(&mr.web_url)
 }
 
-/// Its branch where the title was not read.
+/// The branch, if the title was not read.
 pub fn title_of<'a>(record: &'a Record, report: &'a Report) -> &'a str {
     let ours = record.task.project == report.source.id;
     let mrs = &report.snapshot.merge_requests;
@@ -196,7 +196,7 @@ fn queue(out: &mut String, report: &Report, screen: Screen) {
     table(out, report, screen, titles, rows.collect());
 }
 
-/// Those in flight have been shown already.
+/// Without those in flight, which are shown above.
 fn waiting(out: &mut String, report: &Report, screen: Screen) {
     let all = report.plan.waiting.iter();
     let waiting: Vec<&Waiting> = all
@@ -233,7 +233,7 @@ fn waiting(out: &mut String, report: &Report, screen: Screen) {
     }
 }
 
-/// Somebody may have mistyped them.
+/// Labels that no request has: they may be mistyped.
 fn unused_labels<'a>(report: &'a Report) -> impl Iterator<Item = &'a String> {
     let missing = &report.snapshot.missing_labels;
     let unknown = &report.snapshot.unknown_labels;
@@ -286,12 +286,12 @@ pub fn refusal(refusal: &Refusal) -> String {
         }
         Refusal::NoCommit => "it has no commit yet: push one".to_owned(),
         Refusal::NotReady(_, Verdict::ChangedSinceRequest) => {
-            "its fork was pushed to since it was labelled: look at the commits, take the label off and put it on again; \
-             --force overrides"
+            "somebody pushed to its fork after the label was added: look at the commits, take the label off and add it \
+             again; --force overrides"
                 .to_owned()
         }
         Refusal::NotReady(_, Verdict::Unvouched(why)) => format!(
-            "{}: look at the commits, take the label off and put it on again; --force overrides",
+            "{}: look at the commits, take the label off and add it again; --force overrides",
             unvouched(*why)
         ),
         Refusal::NotReady(mr, verdict) => format!("{}; --force overrides", why(*verdict, Some(mr))),
@@ -302,11 +302,11 @@ pub fn refusal(refusal: &Refusal) -> String {
 }
 
 struct Row<'a> {
-    /// Without the title, which stands before the commit and takes the room that is left.
+    /// Without the title, which goes before the commit and takes the remaining width.
     cells: Vec<Cell<'a>>,
     label: &'a str,
     title: &'a str,
-    /// Where it is looked up, on a line of its own where no links can be made.
+    /// A URL, which gets a line of its own where links cannot be shown.
     address: Option<&'a str>,
 }
 

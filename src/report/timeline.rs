@@ -9,7 +9,7 @@ use super::{Report, Status};
 use crate::milestones::{Milestones, Waits, median};
 use crate::plan::Queued;
 
-/// Of the requests that are in flight or queued, or that ended recently.
+/// Those of requests that are in flight or queued, or that ended recently.
 fn milestones(report: &Report) -> Vec<Milestones> {
     let queued = report.plan.queue.iter().map(queued);
     let begun = report.snapshot.milestones.values().copied();

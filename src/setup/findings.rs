@@ -6,6 +6,7 @@ use crate::gitlab::answer::{Pipeline, Status, User};
 use crate::gitlab::{
     Branch, Error, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
 };
+use crate::given_flags::GivenFlags;
 use crate::plan::Resolve;
 
 /// `None`: not looked for, since something that it depends on was not found.
@@ -17,6 +18,7 @@ pub struct Findings {
     pub timeout: TimeDelta,
     pub max_in_flight: usize,
     pub resolve: Resolve,
+    pub given_flags: GivenFlags,
     pub version: Result<Version, Error>,
     pub token: TokenFindings,
     /// The separate token for the benchmark project.
@@ -92,6 +94,12 @@ impl Findings {
     /// The token for the benchmark project.
     pub fn benchmark_identity(&self) -> &TokenFindings {
         self.benchmark_token.as_ref().unwrap_or(&self.token)
+    }
+
+    /// How to find out what no setting shows.
+    pub fn rehearse(&self) -> String {
+        let command = self.given_flags.command("doctor --rehearse");
+        format!("test it with one pipeline: {command}")
     }
 
     /// Whether the server is known to be older than this version.

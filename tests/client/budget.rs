@@ -75,6 +75,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         variables: &[],
         resolve: Resolve::Never,
         results_job: None,
+        results_file: None,
         records: &snapshot.records,
     };
     let actions = actor.start_and_announce(&plan);

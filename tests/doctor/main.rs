@@ -8,6 +8,7 @@ use bench_bot::gitlab::{
     AccessLevel, Branch, Error, ErrorKind, ProjectSettings, ProtectedBranch, Role, Tag,
     TokenDetails, Version,
 };
+use bench_bot::given_flags::GivenFlags;
 use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
 use bench_bot::setup::checks::{Check, Verdict, checks};
@@ -116,6 +117,7 @@ fn well() -> Findings {
         timeout: TimeDelta::hours(24),
         max_in_flight: 1,
         resolve: Resolve::Never,
+        given_flags: GivenFlags::default(),
         version: Ok(Version {
             version: "18.5.1-ee".to_owned(),
         }),

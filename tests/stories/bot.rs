@@ -21,6 +21,10 @@ pub struct Ran {
 pub fn bare(arguments: &str) -> Bot {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bench-bot"));
     command.args(arguments.split_whitespace());
+    without_settings(command)
+}
+
+fn without_settings(mut command: Command) -> Bot {
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy().into_owned();
         if name.starts_with("BENCH_BOT_") || name.starts_with("CI") || name == "RUST_LOG" {
@@ -32,13 +36,26 @@ pub fn bare(arguments: &str) -> Bot {
 
 /// `bench-bot ARGUMENTS` in a job, with the settings that its team gave it.
 pub fn bot(gitlab: &People, arguments: &str) -> Bot {
-    bare(arguments)
-        .env("CI", "true")
+    in_job(bare(arguments), gitlab)
+}
+
+fn in_job(bot: Bot, gitlab: &People) -> Bot {
+    bot.env("CI", "true")
         .env("BENCH_BOT_GITLAB_URL", gitlab.url())
         .env("BENCH_BOT_TOKEN", BOT_TOKEN)
         .env("BENCH_BOT_PROJECT", "acme/engine")
         .env("BENCH_BOT_BENCHMARK_PROJECT", "acme/benchmarks")
         .env("BENCH_BOT_RETRIES", "0")
+}
+
+/// The first command line that a text names, as a person pastes it into a shell.
+pub fn pasted(gitlab: &People, text: &str) -> Bot {
+    let (_, command) = text.split_once("`bench-bot").expect("a command line");
+    let (arguments, _) = command.split_once('`').expect("its end");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("\"$0\"{arguments}")]);
+    shell.arg(env!("CARGO_BIN_EXE_bench-bot"));
+    in_job(without_settings(shell), gitlab)
 }
 
 /// Runs it, and expects it to succeed.

@@ -10,7 +10,7 @@ const SUMMARY: &str = "bench-summary.md";
 
 /// The reply's text, without its marker.
 #[track_caller]
-fn told(mr: &Mr) -> String {
+pub fn told(mr: &Mr) -> String {
     let notes = mr.notes();
     let [_, reply] = &notes[..] else {
         panic!("{}", mr.page())

@@ -117,6 +117,7 @@ fn an_empty_setting_that_may_be_left_out_is_left_out() {
         "BENCH_BOT_USER",
         "BENCH_BOT_REF",
         "BENCH_BOT_RESULTS_JOB",
+        "BENCH_BOT_RESULTS_FILE",
         "BENCH_BOT_BENCHMARK_TOKEN",
     ] {
         let ran = bot(&gitlab, "scan").env(variable, "").succeeds();
@@ -156,6 +157,11 @@ fn a_wrong_setting_is_named_by_flag_and_variable() {
         ("BENCH_BOT_LABEL", "any", "--label"),
         ("BENCH_BOT_USER", "ada lovelace", "--bot"),
         ("BENCH_BOT_LABEL", "", "--label"),
+        (
+            "BENCH_BOT_RESULTS_FILE",
+            "report/index.html",
+            "--results-file",
+        ),
         ("BENCH_BOT_ORDER", "random", "--order"),
         ("BENCH_BOT_MAX_IN_FLIGHT", "-1", "--max-in-flight"),
         ("BENCH_BOT_TIMEOUT", "soon", "--timeout"),

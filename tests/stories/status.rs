@@ -98,7 +98,7 @@ fn nothing_is_going_on() {
     snapshot!("status-nothing", run(&gitlab, "status").stdout);
     let page = run(&gitlab, "status --format html").stdout;
     assert!(page.contains("All is quiet"));
-    let how = "Put the label <strong><bdi>benchmarking</bdi></strong> on <a href=";
+    let how = "Add the label <strong><bdi>benchmarking</bdi></strong> to <a href=";
     assert!(page.contains(how), "{page}");
 
     gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
@@ -107,7 +107,7 @@ fn nothing_is_going_on() {
         variables.then(Fault::server_error)
     });
     let page = bot(&gitlab, "status --format html").exits(1).stdout;
-    assert!(page.contains("Not all could be read") && !page.contains("All is quiet"));
+    assert!(page.contains("Some things could not be read") && !page.contains("All is quiet"));
 }
 
 #[test]

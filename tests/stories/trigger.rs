@@ -107,7 +107,7 @@ fn it_refuses_in_a_sentence_and_writes_nothing() {
         (6, "error: !6: no pipeline for its head; --force overrides"),
         (
             7,
-            "error: !7: its fork was pushed to since it was labelled: look at the commits, take the label off and put it on again; --force overrides",
+            "error: !7: somebody pushed to its fork after the label was added: look at the commits, take the label off and add it again; --force overrides",
         ),
         (
             99,

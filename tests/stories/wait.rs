@@ -206,7 +206,7 @@ fn a_token_that_is_no_longer_good_ends_the_wait() {
     assert!(ran.stdout.contains("✓ start"));
     let error = lines(&ran).pop().expect("there is one");
     assert!(
-        error.contains("is not followed any longer, and reconcile posts its outcome")
+        error.contains("is no longer followed, and reconcile posts its outcome")
             && error.contains("revoked"),
         "{error}"
     );
@@ -400,7 +400,7 @@ fn an_interrupt_leaves_the_benchmark_running_and_says_how_to_go_on() {
         looked.send(()).ok();
         None
     });
-    let child = bot(&gitlab, WAIT).starts();
+    let child = bot(&gitlab, WAIT).arg("--timeout=2h").starts();
     looks
         .recv_timeout(Duration::from_secs(60))
         .expect("it looks");
@@ -409,8 +409,8 @@ fn an_interrupt_leaves_the_benchmark_running_and_says_how_to_go_on() {
     assert_eq!((ran.code, ran.stdout.as_str()), (130, ""));
     let said = [
         format!("The benchmark of !1 goes on: {URL}").as_str(),
-        "To follow it again: bench-bot trigger 1 --wait",
-        "Its outcome is posted by the next bench-bot reconcile, by hand or on schedule.",
+        "To follow it again: `bench-bot trigger 1 --wait --timeout=2h`",
+        "Otherwise, the next reconcile posts its outcome, by hand or on schedule.",
     ]
     .join("\n");
     assert!(ran.stderr.contains(&said), "{}", ran.stderr);

@@ -25,6 +25,7 @@ fn job(name: &str, reason: &str) -> Job {
 fn results(name: &str, summary: Option<&str>) -> Option<Results> {
     Some(Results {
         job: job(name, ""),
+        file: None,
         summary: summary.map(str::to_owned),
         figures: String::new(),
     })
@@ -55,6 +56,13 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
     let plain = Details::default;
     let with_results = || Details {
         results: results(name, Some(words)),
+        ..plain()
+    };
+    let with_file = Details {
+        results: results(name, Some(words)).map(|results| Results {
+            file: Some("report/index.html".to_owned()),
+            ..results
+        }),
         ..plain()
     };
     let spent = |running: Option<i64>| Details {
@@ -109,10 +117,18 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
             of(End::Pipeline(Outcome::Success), &with_results()),
         ),
         (
+            "success, with a file among the results",
+            of(End::Pipeline(Outcome::Success), &with_file),
+        ),
+        (
             "success, after a retry",
             of(End::Pipeline(Outcome::Success), &retried("failed")),
         ),
         ("failed", of(End::Pipeline(Outcome::Failed), &plain())),
+        (
+            "canceled, with a file among the results",
+            of(End::Pipeline(Outcome::Canceled), &with_file),
+        ),
         (
             "failed by its script",
             of(
@@ -265,6 +281,7 @@ fn with_figures(figures: &str) -> String {
     let details = Details {
         results: Some(Results {
             job: job("benchmark", ""),
+            file: None,
             summary: Some("parse -50.0 %".to_owned()),
             figures: figures.to_owned(),
         }),

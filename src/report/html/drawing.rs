@@ -12,20 +12,19 @@ use crate::record::Record;
 use crate::report::text::{state, title_of};
 use crate::report::{Report, Status, timeline};
 
-/// A panel does not go further back, so that what happened that day can be told apart.
+/// A panel does not go further back, so that the events of a day remain distinguishable.
 const LONGEST: TimeDelta = TimeDelta::hours(24);
 const MOST_TICKS: i64 = 6;
-/// In percent of the width: less would not be seen.
+/// In percent of the width. A narrower bar would be invisible.
 const NARROWEST: f64 = 0.4;
-/// Of a row, in pixels.
+/// The height of a row, in pixels.
 const HEIGHT: u8 = 24;
 
-/// How a stage is drawn: its class, its height in pixels, which tells it from the others without its colour, and
-/// what it means.
+/// How a stage is drawn: its class; its height in pixels, which distinguishes it without colour; and what it means.
 fn look(stage: Stage) -> (&'static str, u8, &'static str) {
     match stage {
         Stage::Pipeline => ("pipeline", 3, "its own pipeline runs"),
-        Stage::Untold => ("untold", 1, "waiting, it is not known for what"),
+        Stage::Untold => ("untold", 1, "waiting for an unknown reason"),
         Stage::Queue => ("queue", 7, "ready, waiting for its turn"),
         Stage::Machine => ("machine", 10, "waiting for a machine"),
         Stage::Running => ("running", 14, "benchmark running"),
@@ -64,7 +63,7 @@ pub fn drawing(report: &Report, status: &Status) -> Markup {
     }
 }
 
-/// Those that have not ended, then the latest end first.
+/// Those that have not ended come first, then the others, latest first.
 fn rows(report: &Report, status: &Status) -> Vec<Row> {
     let of_record = |record: &Record, milestones: &Milestones, state: Markup| {
         let name = text(title_of(record, report));
@@ -205,7 +204,7 @@ fn track(row: &Row, axis: Axis, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// How long it has been in its state: for one that has ended, how long it ran.
+/// How long it has been in its state, or how long it ran if it has ended.
 fn took(milestones: &Milestones, now: DateTime<Utc>) -> Option<TimeDelta> {
     match milestones.ended_at {
         Some(_) => milestones.ran(),
@@ -240,7 +239,7 @@ fn legend(rows: &[Row], now: DateTime<Utc>) -> Markup {
     };
     html! {
         ul.legend {
-            li { svg width="10" height="12" { circle.label cx="5" cy="6" r="4" {} } "the label came" }
+            li { svg width="10" height="12" { circle.label cx="5" cy="6" r="4" {} } "the label was added" }
             @for (class, height, meaning) in Stage::ALL.into_iter().filter(drawn).map(look) {
                 li {
                     svg width="18" height="14" {
@@ -253,7 +252,7 @@ fn legend(rows: &[Row], now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// One bar of all the waiting.
+/// One bar for all the time that requests waited.
 fn waits(report: &Report) -> Markup {
     let shares = timeline::shares(report);
     let total: TimeDelta = shares.iter().map(|share| share.time).sum();

@@ -1,5 +1,5 @@
-//! The page of `status`: one file, to be published as it is. Text of others is escaped by maud. Its one script tells how old
-//! the page is and reloads it, for which there are words and a link where scripts are forbidden.
+//! The page of `status`: one file, to be published as it is. maud escapes text of others. The only script shows how old the
+//! page is and reloads it; where scripts are forbidden, the page has the time and a link.
 
 mod drawing;
 mod requests;
@@ -17,7 +17,7 @@ use crate::sanitize::one_line;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Nothing is loaded, wherever it is from, and nothing runs but the page's own script, which this is the hash of.
+/// The page loads nothing, and runs only its own script, whose hash this is.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
      script-src 'sha256-4DaVWo5et1EERZdmHzSCpu18h/aULHDQ6l4BseiJHY0='; base-uri 'none'; form-action 'none'";
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E\
@@ -62,7 +62,7 @@ pub fn html(report: &Report) -> String {
     .into_string()
 }
 
-/// As far as can be told, for which all has to have been read.
+/// Whether there is nothing to show, which is certain only if everything could be read.
 fn is_quiet(report: &Report, status: &Status) -> bool {
     let plan = report.plan;
     let idle = plan.in_flight.is_empty() && plan.queue.is_empty() && plan.waiting.is_empty();
@@ -76,7 +76,7 @@ fn header(report: &Report) -> Markup {
                 h1 { "Benchmarks of " (link(&report.source.web_url, text(&report.source.path_with_namespace))) }
                 p {
                     "They run in " (link(&report.benchmark.web_url, text(&report.benchmark.path_with_namespace)))
-                    ". To ask for one, put the label " (labels(report)) " on a merge request."
+                    ". To request one, add the label " (labels(report)) " to a merge request."
                 }
             }
             p.made {
@@ -104,7 +104,7 @@ fn troubles(report: &Report) -> Markup {
     html! {
         @if !report.snapshot.troubles.is_empty() {
             section.troubles {
-                h2 { "Not all could be read" }
+                h2 { "Some things could not be read" }
                 ul { @for trouble in &report.snapshot.troubles { li { (text(&trouble.text)) } } }
             }
         }
@@ -116,9 +116,9 @@ fn quiet(report: &Report, status: &Status) -> Markup {
     html! {
         section {
             h2 { "All is quiet" }
-            p { "Nothing is in flight or waits, and nothing ended in the last " (lasting(status.since)) ". To ask for a benchmark:" }
+            p { "Nothing is in flight or waits, and nothing ended in the last " (lasting(status.since)) ". To request a benchmark:" }
             ol {
-                li { "Put the label " (labels(report)) " on " (link(&open, html! { "a merge request" })) "." }
+                li { "Add the label " (labels(report)) " to " (link(&open, html! { "a merge request" })) "." }
                 li { "When its pipeline has passed, the next run of bench-bot starts the benchmark of its newest commit, and the bot says \
                       so on the merge request." }
                 li { "When the benchmark has ended, the outcome is posted there, and the label comes off." }
@@ -141,18 +141,18 @@ fn mr_link(report: &Report, record: &Record) -> Markup {
     }
 }
 
-/// To the web alone, whatever a record holds.
+/// A link, but only to a web page: a record may hold any text.
 fn link(url: &str, shown: Markup) -> Markup {
     let web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     html! { @if web { a href=(url) rel="noopener" { (shown) } } @else { (shown) } }
 }
 
-/// Text of others: nothing in it reorders or hides what stands around it.
+/// Text of others, which can neither reorder nor hide the text around it.
 fn text(text: &str) -> Markup {
     html! { bdi { (one_line(text)) } }
 }
 
-/// Told by a sign as well as by its colour.
+/// A sign tells it from others as well as its colour.
 fn outcome(word: &str) -> Markup {
     html! { span.(word) { (sign(word)) " " (word) } }
 }
@@ -165,7 +165,7 @@ fn sign(word: &str) -> &'static str {
     }
 }
 
-/// Words that stand for a time, which is told in full where somebody points at them.
+/// Words for a time, which a tooltip shows in full.
 fn moment(at: DateTime<Utc>, shown: impl Render) -> Markup {
     html! { time datetime=(rfc3339(at)) title=(at.format("%a %-d %b %Y, %H:%M:%S UTC")) { (shown) } }
 }

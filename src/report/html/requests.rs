@@ -1,4 +1,4 @@
-//! The lists of requests: whose each is, when its turn comes, and what came out.
+//! The lists of requests: whose they are, when it is their turn, and how they ended.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ struct Section {
     id: &'static str,
     title: &'static str,
     count: String,
-    /// What is to be said of all.
+    /// What applies to all of them.
     remark: String,
     groups: Vec<Group>,
 }
@@ -35,11 +35,11 @@ struct Group {
 
 /// A request, in two lines.
 struct Row {
-    /// `None` for one of another project, whose numbers are not this one's.
+    /// `None` for a request of another project, which has its own numbers.
     iid: Option<Iid>,
     place: Markup,
     mr: Markup,
-    /// Where it stands, and when that changed or will.
+    /// Its state, and when that changed or will change.
     state: Markup,
     when: Markup,
     more: Vec<Markup>,
@@ -52,7 +52,7 @@ pub fn lists(report: &Report, status: &Status) -> Markup {
         waiting(report, status),
         ended(report, status),
     ];
-    // A link to a merge request leads to where it stands now, not to what it was before.
+    // A link to a merge request leads to its present state, not to an earlier one.
     let mut seen = BTreeSet::new();
     let groups = sections.iter_mut().flat_map(|section| &mut section.groups);
     for row in groups.flat_map(|group| &mut group.rows) {
@@ -189,7 +189,7 @@ fn of_mr(
     }
 }
 
-/// Of one group without anything in common.
+/// A section with a single group, which needs no heading.
 fn section(
     (id, title): (&'static str, &'static str),
     (count, remark): (String, String),
@@ -266,7 +266,7 @@ fn queue(report: &Report) -> Section {
     )
 }
 
-/// To five minutes, for it is a guess.
+/// To the nearest five minutes, since it is an estimate.
 fn about(time: TimeDelta) -> String {
     match (time.num_seconds() + 150) / 300 * 5 {
         ..=0 => "soon".to_owned(),
@@ -276,7 +276,7 @@ fn about(time: TimeDelta) -> String {
 
 fn waiting(report: &Report, status: &Status) -> Section {
     let all = report.plan.waiting.iter();
-    // Those in flight are told of already.
+    // Those in flight have a list of their own.
     let mut all: Vec<&Waiting> = all
         .filter(|waiting| waiting.verdict != Verdict::InFlight)
         .collect();
@@ -356,7 +356,7 @@ fn ended(report: &Report, status: &Status) -> Section {
     section(("ended", "Ended"), (count, remark), rows.collect())
 }
 
-/// What the benchmark said in short, where its reply was read.
+/// The summary of the benchmark, if its reply was read.
 fn summary<'a>(report: &Report<'a>, record: &Record) -> Option<&'a str> {
     let threads = report.snapshot.threads.get(&record.task.mr)?;
     let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);

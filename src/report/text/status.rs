@@ -1,4 +1,4 @@
-//! What `status` tells besides what every report does.
+//! What `status` shows in addition to every report.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::report::layout::{
 use crate::report::{Explained, Report, Status, explain, timeline};
 use crate::sanitize::one_line;
 
-/// Of what has ended; JSON has it all.
+/// How many ended benchmarks are shown. JSON has them all.
 const SHOWN: usize = 10;
 
 /// One merge request, rule by rule.

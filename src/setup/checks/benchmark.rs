@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::super::findings::{CiFile, Findings};
 use super::code::{ci_file, lines, ref_access, reference, resource_group};
 use super::project::{Needs, features, found, role};
-use super::{Check, REHEARSE, Verdict};
+use super::{Check, Verdict};
 use crate::gitlab::answer::{Pipeline, User};
 use crate::gitlab::{Error, ProjectSettings, Role};
 use crate::plan::GRACE;
@@ -32,20 +32,23 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     if role.is_some_and(|role| role < Role::REPORTER) {
         return checks;
     }
-    let on = ci(settings);
+    let on = ci(findings, settings);
     let listed = on.verdict != Verdict::Fails;
     checks.push(on);
     let reference = reference(findings.ref_found.as_ref(), settings);
     let there = reference.verdict == Verdict::Holds;
     checks.push(reference);
     if let Some(found) = findings.ref_found.as_ref().filter(|_| there) {
-        checks.extend(suffices.then(|| ref_access(found, settings, role, user)));
+        checks.extend(suffices.then(|| ref_access(findings, found, settings, role, user)));
         let file = findings.ci_file.as_ref();
         checks.extend(file.map(|file| ci_file(findings, file, found, settings)));
         checks.extend(file.and_then(|file| resource_group(findings, file)));
     }
     if let Some(role) = role.filter(|_| suffices) {
-        checks.extend([variables(settings, role), cancel(settings, role)]);
+        checks.extend([
+            variables(findings, settings, role),
+            cancel(findings, settings, role),
+        ]);
     }
     checks.push(auto_cancel(findings, settings));
     checks.push(deletion(findings, settings));
@@ -54,16 +57,20 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     checks
 }
 
-fn ci(settings: &ProjectSettings) -> Check {
+fn ci(findings: &Findings, settings: &ProjectSettings) -> Check {
     match settings.builds_access_level.as_deref() {
         Some("disabled") => Check::fails("ci", "CI/CD is switched off", features(settings)),
         Some(_) => Check::holds("ci", "CI/CD is on"),
-        None => Check::needed("ci", "GitLab does not show whether CI/CD is on", REHEARSE),
+        None => Check::needed(
+            "ci",
+            "GitLab does not show whether CI/CD is on",
+            findings.rehearse(),
+        ),
     }
 }
 
 /// Whether the bot's role may set pipeline variables. A user who may run the ref may also read them.
-fn variables(settings: &ProjectSettings, role: Role) -> Check {
+fn variables(findings: &Findings, settings: &ProjectSettings, role: Role) -> Check {
     let name = "pipeline-variables";
     let minimum = settings
         .ci_pipeline_variables_minimum_override_role
@@ -82,7 +89,7 @@ fn variables(settings: &ProjectSettings, role: Role) -> Check {
         (_, Some("maintainer")) | (Some(true), None) => Role::MAINTAINER,
         _ => {
             let detail = "only Maintainers see which role may set them";
-            return Check::needed(name, detail, REHEARSE);
+            return Check::needed(name, detail, findings.rehearse());
         }
     };
     if role >= least {
@@ -99,7 +106,7 @@ fn variables(settings: &ProjectSettings, role: Role) -> Check {
 }
 
 /// Without this permission, withdrawn and stuck benchmarks are not cancelled.
-fn cancel(settings: &ProjectSettings, role: Role) -> Check {
+fn cancel(findings: &Findings, settings: &ProjectSettings, role: Role) -> Check {
     let name = "cancel";
     let least = match settings.ci_restrict_pipeline_cancellation_role.as_deref() {
         Some("no_one") => {
@@ -112,7 +119,7 @@ fn cancel(settings: &ProjectSettings, role: Role) -> Check {
         None if settings.auto_cancel_pending_pipelines.is_some() => Role::DEVELOPER,
         _ => {
             let detail = "only Maintainers see who may cancel pipelines";
-            return Check::unknown(name, detail).hint(Verdict::UnknownRisk, REHEARSE);
+            return Check::unknown(name, detail).hint(Verdict::UnknownRisk, findings.rehearse());
         }
     };
     match role >= least {

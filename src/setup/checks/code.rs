@@ -1,7 +1,7 @@
 //! The checks of the code that runs: the ref, who may run it, and its CI file.
 
 use super::super::findings::{CiFile, Findings, RefFound};
-use super::{Check, REHEARSE, Verdict, benchmark};
+use super::{Check, Verdict, benchmark};
 use crate::gitlab::answer::User;
 use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
 use crate::id::UserId;
@@ -36,6 +36,7 @@ pub fn reference(found: Option<&RefFound>, settings: &ProjectSettings) -> Check 
 }
 
 pub fn ref_access(
+    findings: &Findings,
     found: &RefFound,
     settings: &ProjectSettings,
     role: Option<Role>,
@@ -64,7 +65,7 @@ pub fn ref_access(
         None => Check::needed(
             name,
             format!("{wanted} is protected, and GitLab does not show whether {bot} may run it"),
-            REHEARSE,
+            findings.rehearse(),
         ),
     }
 }
@@ -176,9 +177,11 @@ pub fn ci_file(
         CiFile::Own {
             text: Err(error), ..
         } => Check::unread(name, error),
-        CiFile::Elsewhere(place) => {
-            Check::needed(name, format!("in another place: {place}"), REHEARSE)
-        }
+        CiFile::Elsewhere(place) => Check::needed(
+            name,
+            format!("in another place: {place}"),
+            findings.rehearse(),
+        ),
     }
 }
 

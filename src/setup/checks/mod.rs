@@ -89,8 +89,6 @@ impl Check {
     }
 }
 
-const REHEARSE: &str = "test it with one pipeline: bench-bot doctor --rehearse";
-
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
     let server = server(findings);

@@ -4,6 +4,7 @@ use super::super::findings::{Findings, LabelFound, ProjectFindings};
 use super::{Check, Verdict};
 use crate::gitlab::answer::User;
 use crate::gitlab::{GRANT, ProjectSettings, Role};
+use crate::given_flags::GivenFlags;
 use crate::plan::Resolve;
 
 pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
@@ -33,7 +34,11 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     };
     let mut checks = vec![found, role("project-role", place, settings, user, &needs)];
     let labels = findings.labels.iter();
-    checks.extend(labels.map(|(label, found)| label_check(found, label, place, settings)));
+    checks.extend(
+        labels.map(|(label, found)| {
+            label_check(found, label, place, settings, &findings.given_flags)
+        }),
+    );
     checks.push(threads(settings, findings.resolve));
     checks
 }
@@ -168,6 +173,7 @@ fn label_check(
     label: &str,
     place: &ProjectFindings,
     settings: &ProjectSettings,
+    given_flags: &GivenFlags,
 ) -> Check {
     let name = "label";
     let by_hand = format!("create it by hand: {}/-/labels", settings.project.web_url);
@@ -177,7 +183,10 @@ fn label_check(
         LabelFound::Missing => Check::fails(
             name,
             format!("there is no label {label}"),
-            format!("create it: bench-bot doctor --fix\n{by_hand}"),
+            format!(
+                "create it: {}\n{by_hand}",
+                given_flags.command("doctor --fix")
+            ),
         ),
         LabelFound::NotCreated(error) => {
             let may = matches!(&place.role, Some(Ok(Some(role))) if *role >= Role::REPORTER);

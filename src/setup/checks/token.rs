@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::super::findings::{Findings, TokenFindings};
-use super::{Check, REHEARSE};
+use super::Check;
 use crate::gitlab::answer::User;
 use crate::gitlab::{AccessProblem, Error};
 
@@ -72,7 +72,7 @@ pub fn checks(
         _ if identity.fine_grained() => Check::needed(
             scopes,
             "what a fine-grained token may do can be found out only by trying",
-            REHEARSE,
+            findings.rehearse(),
         ),
         Ok(details) => {
             let given = details.scopes.join(", ");
@@ -88,7 +88,10 @@ pub fn checks(
         Err(error) if error.refused().is_some_and(|status| status == 400) => Check::needed(
             scopes,
             "GitLab does not show what this kind of token may do",
-            format!("use a personal, project or group access token\n{REHEARSE}"),
+            format!(
+                "use a personal, project or group access token\n{}",
+                findings.rehearse()
+            ),
         ),
         Err(error) => Check::unread(scopes, error),
     });

@@ -124,6 +124,14 @@ impl People {
         });
     }
 
+    /// A job of a benchmark starts another pipeline, in the same project or in another, and depends
+    /// on how that ends; the new one's id.
+    pub fn benchmark_triggers(&self, id: u64, job: &str, project: &str) -> u64 {
+        let project = self.project_id(project);
+        let triggered = self.act(|world| world.trigger_pipeline(id, job, project));
+        triggered.unwrap_or_else(|| panic!("there is no pipeline {id}, or no branch"))
+    }
+
     /// A file among a job's artifacts.
     pub fn benchmark_leaves(&self, id: u64, job: &str, path: &str, content: &str) {
         self.benchmark_job(id, job, |job| {

@@ -42,10 +42,6 @@ fn assert_waits(gitlab: &Gitlab, mr: &Mr, word: &str, in_short: &str, sentence: 
         "A Developer of acme/engine has to look at the commits, take the label off and add it again."
     );
     let refused = bot(gitlab, &format!("trigger --mr {iid}")).exits(1);
-    let sentence = match word {
-        "changed-since-request" => "its fork was pushed to since it was labelled",
-        _ => sentence,
-    };
     assert!(
         refused
             .complaint()

@@ -13,6 +13,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
             PAGING[0],
             PAGING[1],
         ]),
+    Endpoint::get("/projects/{id}/pipelines/{pipeline_id}/bridges", triggers)
+        .public()
+        .takes(&[statuses("scope"), PAGING[0], PAGING[1]]),
     Endpoint::get("/projects/{id}/jobs/{job_id}", single),
     Endpoint::get(
         "/projects/{id}/jobs/{job_id}/artifacts/{*artifact_path}",
@@ -30,10 +33,44 @@ fn of_pipeline(call: &mut Call) -> Result {
     let include_retried = call.params.boolean("include_retried") == Some(true);
     let scope = call.params.list("scope").unwrap_or_default();
     let wanted = |job: &&Job| {
-        (include_retried || !job.retried) && (scope.is_empty() || scope.contains(&job.status))
+        job.trigger.is_none()
+            && (include_retried || !job.retried)
+            && (scope.is_empty() || scope.contains(&job.status))
     };
     let newest_first: Vec<&Job> = pipeline.jobs.iter().rev().filter(wanted).collect();
     Ok(call.page(newest_first, |job| job_json(call.world, pipeline, job)))
+}
+
+/// The jobs that start other pipelines, which the other list leaves out.
+fn triggers(call: &mut Call) -> Result {
+    let pipeline = call.pipeline()?;
+    let scope = call.params.list("scope").unwrap_or_default();
+    let jobs = pipeline.jobs.iter().rev();
+    let found = jobs.filter(|job| {
+        job.trigger.is_some() && !job.retried && (scope.is_empty() || scope.contains(&job.status))
+    });
+    let newest_first: Vec<&Job> = found.collect();
+    Ok(call.page(newest_first, |job| trigger_json(call.world, pipeline, job)))
+}
+
+/// The downstream pipeline is shown whatever project it is in.
+fn trigger_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {
+    let mut json = job_json(world, pipeline, job);
+    for of_a_build in [
+        "artifacts",
+        "artifacts_file",
+        "artifacts_expire_at",
+        "runner",
+        "runner_manager",
+        "tag_list",
+    ] {
+        json.as_object_mut()
+            .and_then(|json| json.remove(of_a_build));
+    }
+    let started = job.trigger.as_ref().and_then(|trigger| trigger.pipeline);
+    let started = started.and_then(|id| world.pipelines.get(&id));
+    json["downstream_pipeline"] = started.map_or(Value::Null, |it| pipeline_json(world, it));
+    json
 }
 
 fn job_json(world: &World, pipeline: &Pipeline, job: &Job) -> Value {

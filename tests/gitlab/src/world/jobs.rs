@@ -33,6 +33,16 @@ pub struct Job {
     pub manual: bool,
     /// What it printed.
     pub trace: String,
+    /// Of a job that has no runner, but starts another pipeline.
+    pub trigger: Option<Trigger>,
+}
+
+/// What a job starts, and whether it waits for that.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    pub pipeline: Option<u64>,
+    /// `strategy: depend`: it ends as that pipeline does.
+    pub depends: bool,
 }
 
 impl Job {
@@ -95,6 +105,65 @@ impl World {
             cancel_requested: false,
             manual: false,
             trace: String::new(),
+            trigger: None,
+        }
+    }
+
+    /// A job of a pipeline starts another one, and depends on it; the new one's id.
+    pub fn trigger_pipeline(&mut self, id: u64, job: &str, project_id: u64) -> Option<u64> {
+        let parent = self.pipelines.get(&id)?;
+        let is_child = parent.project_id == project_id;
+        let user = parent.user_id?;
+        let (reference, sha) = match is_child {
+            true => (parent.reference.clone(), parent.sha.clone()),
+            false => {
+                let project = self.projects.get(&project_id)?;
+                let branch = project.default_branch.clone()?;
+                let sha = project.branches.get(&branch)?.clone();
+                (branch, sha)
+            }
+        };
+        let source = if is_child {
+            "parent_pipeline"
+        } else {
+            "pipeline"
+        };
+        let pipeline = self.add_pipeline(project_id, &reference, &sha, source, user);
+        let pipeline = pipeline.id;
+        let job = self.job_mut(id, job)?;
+        job.set_status("running");
+        job.trigger = Some(Trigger {
+            pipeline: Some(pipeline),
+            depends: true,
+        });
+        Some(pipeline)
+    }
+
+    /// The job that started a pipeline, and depends on it, ends as it did.
+    pub(super) fn tell_parent(&mut self, pipeline: u64) {
+        let of = &self.pipelines[&pipeline];
+        if !matches!(of.source.as_str(), "parent_pipeline" | "pipeline") {
+            return;
+        }
+        let status = match of.status.as_str() {
+            status @ ("success" | "canceled") => status.to_owned(),
+            _ => "failed".to_owned(),
+        };
+        let waits = |job: &&mut Job| {
+            let trigger = job.trigger.as_ref();
+            let started = trigger.filter(|trigger| trigger.pipeline == Some(pipeline));
+            started.is_some_and(|trigger| trigger.depends) && !has_ended(&job.status)
+        };
+        let mut parent = None;
+        for other in self.pipelines.values_mut() {
+            if let Some(job) = other.jobs.iter_mut().find(waits) {
+                job.set_status(&status);
+                job.failure_reason = (status == "failed").then(|| "unknown_failure".to_owned());
+                parent = Some(other.id);
+            }
+        }
+        if let Some(parent) = parent {
+            self.follow_jobs(parent);
         }
     }
 
@@ -117,7 +186,7 @@ impl World {
             .values()
             .filter(|pipeline| pipeline.project_id == project_id)
             .flat_map(|pipeline| pipeline.jobs.iter().map(move |job| (pipeline, job)))
-            .find(|(_, job)| job.id == id)
+            .find(|(_, job)| job.id == id && job.trigger.is_none())
     }
 
     fn pipeline_of(&self, job: u64) -> Done<u64> {
@@ -221,6 +290,10 @@ impl World {
                 old.retried = true;
                 new.name.clone_from(&old.name);
                 new.allow_failure = old.allow_failure;
+                new.trigger = old.trigger.clone().map(|trigger| Trigger {
+                    pipeline: None,
+                    ..trigger
+                });
                 pipeline.jobs.push(new);
                 break;
             }

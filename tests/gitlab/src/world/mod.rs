@@ -25,7 +25,7 @@ pub use clock::{Clock, Time};
 pub use commits::Commit;
 pub use discussions::{Discussion, Note, Posted};
 pub use groups::{Group, NewToken};
-pub use jobs::Job;
+pub use jobs::{Job, Trigger};
 pub use labels::{Label, LabelAction, LabelChange, LabelEvent, LabelOwner};
 pub use merge_requests::{MergeRequest, MergeRequestChange, Version};
 pub use pipelines::{Pipeline, STATUSES, Variable, has_ended};

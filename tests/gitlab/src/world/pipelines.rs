@@ -147,6 +147,9 @@ impl World {
             pipeline.started_at.get_or_insert(now);
         }
         pipeline.finished_at = has_ended(status).then_some(now);
+        if has_ended(status) {
+            self.tell_parent(id);
+        }
     }
 
     pub(super) fn check_may_run(&self, user: u64, id: u64) -> Done {
@@ -169,14 +172,29 @@ impl World {
         }
     }
 
-    /// Ends what can be cancelled among its jobs. Where there is nothing, a job that waits for a
-    /// person included, the asker is not told.
+    /// Ends what can be cancelled among its jobs, and those of its child pipelines. Where there is
+    /// nothing, a job that waits for a person included, the asker is not told.
     pub fn cancel_pipeline(&mut self, user: u64, id: u64) -> Done {
         self.check_may_cancel(user, id)?;
         if !self.pipelines[&id].is_external() {
             self.cancel_jobs(id, |job| is_cancelable(&job.status));
         }
+        for child in self.children(id) {
+            self.cancel_pipeline(user, child)?;
+        }
         Ok(())
+    }
+
+    /// What its jobs started in the same project.
+    fn children(&self, id: u64) -> Vec<u64> {
+        let jobs = self.pipelines[&id].jobs.iter();
+        let started = jobs.filter_map(|job| job.trigger.as_ref()?.pipeline);
+        started
+            .filter(|child| {
+                let child = self.pipelines.get(child);
+                child.is_some_and(|child| child.source == "parent_pipeline")
+            })
+            .collect()
     }
 
     /// Runs again what failed or was cancelled, and what was skipped for it.

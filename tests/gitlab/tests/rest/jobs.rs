@@ -194,3 +194,72 @@ fn who_may_touch_a_job() {
         assert_eq!(act(&gitlab, 2002, verb).0, 403, "{verb}");
     }
 }
+
+#[test]
+fn a_job_that_starts_another_pipeline_is_listed_apart() {
+    let gitlab = Gitlab::start();
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.benchmark_job(id, "benchmark", |job| job.set_status("success"));
+    let child = gitlab.benchmark_triggers(id, "suite", "acme/benchmarks");
+    let list = |path: &str| client(&gitlab).get(&format!("{LIST}/{path}"));
+    assert_eq!(list(&format!("{id}/jobs")).column("name"), ["benchmark"]);
+    let bridges = list(&format!("{id}/bridges"));
+    assert_eq!(bridges.column("name"), ["suite"]);
+    let bridge = &bridges.json()[0];
+    assert!(bridge.get("artifacts_file").is_none(), "{bridge}");
+    let started = &bridge["downstream_pipeline"];
+    assert_eq!(started["id"], child);
+    assert_eq!(started["project_id"], 8);
+    assert_eq!(started["source"], "parent_pipeline");
+    let own = client(&gitlab).get(&format!("/projects/8/jobs/{}", bridge["id"]));
+    assert_eq!(own.status, 404, "it is none to that list");
+
+    let all = client(&gitlab).get(LIST);
+    assert_eq!(all.column("id"), [id], "children are not listed");
+    let children = client(&gitlab).get(&format!("{LIST}?source=parent_pipeline"));
+    assert_eq!(children.column("id"), [child]);
+
+    let running = list(&format!("{id}/bridges?scope[]=running"));
+    assert_eq!(running.column("name"), ["suite"]);
+    let failed = list(&format!("{id}/bridges?scope[]=failed"));
+    assert_eq!(failed.json(), json!([]));
+    gitlab.role("bench-bot", "acme/benchmarks", Role::Guest);
+    assert_eq!(list(&format!("{id}/bridges")).status, 403);
+}
+
+#[test]
+fn a_job_ends_as_the_pipeline_does_that_it_depends_on() {
+    for (child_ends, job, reason) in [
+        ("success", "success", Value::Null),
+        ("failed", "failed", json!("unknown_failure")),
+        ("skipped", "failed", json!("unknown_failure")),
+        ("canceled", "canceled", Value::Null),
+    ] {
+        let gitlab = Gitlab::start();
+        let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+        gitlab.benchmark_job(id, "benchmark", |job| job.set_status("success"));
+        let child = gitlab.benchmark_triggers(id, "suite", "acme/benchmarks");
+        gitlab.benchmark_ends(child, child_ends);
+        assert_eq!(gitlab.pipeline(id).status, job, "{child_ends}");
+        let bridges = client(&gitlab).get(&format!("{LIST}/{id}/bridges"));
+        assert_eq!(bridges.json()[0]["status"], job);
+        let told = bridges.json()[0].get("failure_reason").cloned();
+        assert_eq!(told.unwrap_or_default(), reason);
+    }
+}
+
+#[test]
+fn cancelling_a_pipeline_cancels_its_children() {
+    let gitlab = Gitlab::start();
+    let id = gitlab.pipeline_by("bench-bot", "acme/benchmarks", "api", &[]);
+    gitlab.benchmark_runs(id);
+    let child = gitlab.benchmark_triggers(id, "suite", "acme/benchmarks");
+    let elsewhere = gitlab.benchmark_triggers(id, "publish", "acme/engine");
+    gitlab.benchmark_runs(child);
+    gitlab.set_status("acme/engine", elsewhere, "running");
+    client(&gitlab).post(&format!("{LIST}/{id}/cancel"), json!({}));
+    let status = |id: u64| gitlab.pipeline(id).status;
+    assert_eq!(status(id), "canceled");
+    assert_eq!(status(child), "canceled");
+    assert_eq!(status(elsewhere), "running");
+}
