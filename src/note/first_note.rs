@@ -34,12 +34,16 @@ pub fn refused(
     (state, reason): (Unstarted, &str),
 ) -> String {
     let again = match state {
-        Unstarted::Unavailable => "It starts once this is fixed in the benchmark project",
-        Unstarted::Refused | Unstarted::Closed => "Later runs try again",
+        Unstarted::Unavailable => {
+            "A Maintainer of the benchmark project has to fix that, and then it starts"
+        }
+        Unstarted::Refused | Unstarted::Closed => {
+            "Later runs try again, and a Maintainer of the benchmark project may know more"
+        }
     };
     let text = format!(
         "**Benchmark not started**: GitLab refused the pipeline for commit {} of {}: {}. \
-         {again}, as long as the label {} is on.",
+         {again}. To cancel it, take the label {} off.",
         code(task.sha.short()),
         code(&task.branch),
         code(reason),

@@ -107,6 +107,7 @@ pub struct Results {
 }
 
 const TO_BE_CANCELLED: &str = "is to be cancelled";
+const ASK: &str = "if that does not help, ask a Maintainer of the benchmark project";
 
 /// The reply that posts the outcome.
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
@@ -115,10 +116,11 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     let pipeline = link(record.pipeline, &record.web_url);
     let (summary, artifacts) = (summary(details), artifacts(details));
     let mut more = match end {
-        End::Pipeline(Outcome::Success) => match artifacts.is_empty() {
-            true => summary,
-            false => format!("{summary}Results: {}.", artifacts.trim_end_matches(", ")),
-        },
+        End::Pipeline(Outcome::Success) => format!(
+            "{summary}{}To benchmark it again, add the label {} again.",
+            results(&artifacts),
+            code(label)
+        ),
         End::Pipeline(_) => {
             let failures = failures(details, label);
             format!("{summary}See {artifacts}{pipeline}. {failures}")
@@ -130,11 +132,12 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
             )
         }
         End::Withdrawn => format!(
-            "The label {} was taken off or added again, so {pipeline} {TO_BE_CANCELLED}.",
+            "The label {0} was taken off or added again, so {pipeline} {TO_BE_CANCELLED}. For another benchmark, add the label \
+             {0} again.",
             code(label)
         ),
         End::TimedOut => format!(
-            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, add the label {} again.",
+            "{}, so {pipeline} {TO_BE_CANCELLED}. To try again, add the label {} again; {ASK}.",
             too_long(details.spent),
             code(label)
         ),
@@ -149,11 +152,8 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         ),
         End::Blocked => format!(
             "{summary}All its jobs have ended except manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
-             {}To try again, add the label {} again.",
-            match artifacts.is_empty() {
-                true => String::new(),
-                false => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
-            },
+             {}To try again, add the label {} again; {ASK}.",
+            results(&artifacts),
             code(label)
         ),
     };
@@ -324,6 +324,13 @@ fn failure_cause(job: &Job) -> FailureCause {
 
 const MAX_JOBS: usize = 5;
 
+fn results(artifacts: &str) -> String {
+    match artifacts {
+        "" => String::new(),
+        artifacts => format!("Results: {}. ", artifacts.trim_end_matches(", ")),
+    }
+}
+
 /// Which jobs failed and why, and how to try again.
 fn failures(details: &Details, label: &str) -> String {
     let named = &details.failed[..details.failed.len().min(MAX_JOBS)];
@@ -354,11 +361,11 @@ fn failures(details: &Details, label: &str) -> String {
             .failed
             .iter()
             .all(|job| failure_cause(job) == FailureCause::Machine);
-    let again = match machine {
-        true => "Just add",
-        false => "To try again, add",
-    };
-    text + &format!("{again} the label {} again.", code(label))
+    let label = code(label);
+    text + &match machine {
+        true => format!("Just add the label {label} again; {ASK}."),
+        false => format!("To try again, add the label {label} again."),
+    }
 }
 
 pub(super) fn link(pipeline: PipelineId, web_url: &str) -> String {

@@ -27,7 +27,7 @@ fn world() -> Gitlab {
         .passed()
         .pipeline_started(200)
         .labelled();
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     gitlab.benchmark_runs(gitlab.benchmarks()[0].id);
     gitlab.later(Duration::from_secs(12 * 60));
     gitlab
@@ -80,7 +80,7 @@ fn a_reconcile_of_every_kind() {
     let mr = |branch| gitlab.mr(branch).passed().labelled();
     let (_, failed, withdrawn) = (mr("success"), mr("failed"), mr("withdrawn"));
     mr("stuck");
-    run(&gitlab, "scan --max-in-flight 9");
+    run(&gitlab, "scan --max-in-flight 9 --announce none");
     let ids: Vec<u64> = gitlab
         .benchmarks()
         .iter()
@@ -119,7 +119,7 @@ fn the_pages_of_merge_requests() {
         mr("stuck"),
         mr("withdrawn"),
     ];
-    run(&gitlab, "scan --max-in-flight 9");
+    run(&gitlab, "scan --max-in-flight 9 --announce none");
     let outcomes = ["success", "failed", "canceled", "skipped"];
     for (benchmark, outcome) in gitlab.benchmarks().iter().zip(outcomes) {
         gitlab.benchmark_ends(benchmark.id, outcome);

@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The next benchmark, from its scan to its outcome; so many minutes until a machine takes it up, and so many that
 /// it takes.
 fn benchmarked(gitlab: &Gitlab, machine_after: u32, takes: u32, outcome: &str) {
-    run(gitlab, "scan");
+    run(gitlab, "scan --announce none");
     let id = gitlab.benchmarks().last().expect("it was started").id;
     gitlab.later(machine_after * MINUTE);
     gitlab.benchmark_runs(id);
@@ -47,7 +47,7 @@ fn two_days() -> Gitlab {
     gitlab.later(11 * MINUTE);
     gitlab.mr("in-flight").passed().labelled();
     gitlab.later(2 * MINUTE);
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     gitlab.later(MINUTE);
     gitlab.benchmark_runs(gitlab.benchmarks().last().expect("it was started").id);
     gitlab.later(12 * MINUTE);
@@ -146,7 +146,7 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
     let gitlab = Gitlab::start();
     gitlab.mr("ends").passed().labelled();
     gitlab.mr("hangs").passed().labelled();
-    run(&gitlab, "scan --max-in-flight 2");
+    run(&gitlab, "scan --max-in-flight 2 --announce none");
     gitlab.benchmark_ends(gitlab.benchmarks()[0].id, "skipped");
     gitlab.later(2 * DAY);
     for (mr, detail, hint) in [
@@ -168,7 +168,7 @@ fn what_reconcile_has_yet_to_do_is_told_as_such() {
 fn what_may_be_its_benchmark_but_cannot_be_read_is_neither_yes_nor_no() {
     let gitlab = Gitlab::start();
     gitlab.mr("speed-up").passed().labelled();
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     gitlab.fault(|request| {
         request
             .path
@@ -356,7 +356,7 @@ fn hostile() -> Gitlab {
     }
     run(&gitlab, "reconcile");
     ended[0].relabel();
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     for name in HOSTILE {
         mr(name).passed().labelled();
         mr(name).failed().labelled();
@@ -386,7 +386,7 @@ fn busy_week() -> Gitlab {
         gitlab.later(3 * MINUTE);
     }
     for _ in 0..2 {
-        run(&gitlab, "scan --max-in-flight 2");
+        run(&gitlab, "scan --max-in-flight 2 --announce none");
         gitlab.later(4 * MINUTE);
         gitlab.benchmark_runs(gitlab.benchmarks().last().expect("it was started").id);
     }
@@ -443,7 +443,7 @@ fn a_link_to_a_merge_request_leads_to_where_it_stands_now() {
         .titled("Parse twice as fast")
         .passed()
         .labelled();
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     let id = gitlab.benchmarks()[0].id;
     gitlab.benchmark_runs(id);
     gitlab.later(20 * MINUTE);
@@ -505,7 +505,7 @@ fn when_a_queued_request_starts_is_told_by_how_long_benchmarks_take() {
         assert!(!ended.contains("in about"), "too little is known yet");
         benchmarked(&gitlab, 2, 28, "success");
     }
-    run(&gitlab, "scan");
+    run(&gitlab, "scan --announce none");
     gitlab.later(10 * MINUTE);
     let starts = |page: String, number: u64| {
         let (_, row) = page

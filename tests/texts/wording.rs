@@ -2,10 +2,10 @@
 
 use bench_bot::gitlab::answer::{Job, Outcome};
 use bench_bot::id::Sha;
-use bench_bot::note::{self, CloseReason, Details, End, Results, Spent, Unstarted};
+use bench_bot::note::{self, CloseReason, Details, End, Results, Spent, Unstarted, Waits};
 use bench_bot::record::Task;
 use bench_bot::snapshot::Request;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
 use crate::{BENCHMARKS, any_task, any_text, note_by, record, task};
@@ -52,6 +52,10 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         by: None,
         triggered: None,
     };
+    let announced = |waits: Waits| {
+        let head = Some(&task.sha);
+        note::announced(&request, BENCHMARKS, branch, head, &waits)
+    };
     let of = |end, details: &Details| note::outcome(&record, end, label, details);
     let plain = Details::default;
     let with_results = || Details {
@@ -92,6 +96,27 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
     };
     vec![
         ("opened", opened.clone()),
+        ("announced, no pipeline", announced(Waits::NoPipeline)),
+        (
+            "announced, pipeline outdated",
+            announced(Waits::PipelineOutdated),
+        ),
+        (
+            "announced, pipeline unfinished",
+            announced(Waits::PipelineUnfinished),
+        ),
+        (
+            "announced, pipeline unsuccessful",
+            announced(Waits::PipelineUnsuccessful),
+        ),
+        ("announced, changed", announced(Waits::ChangedSinceRequest)),
+        ("announced, unvouched", announced(Waits::Unvouched)),
+        ("announced, paused", announced(Waits::Paused)),
+        ("announced, next", announced(Waits::Place(1, None))),
+        (
+            "announced, third",
+            announced(Waits::Place(3, DateTime::from_timestamp(1_767_612_600, 0))),
+        ),
         (
             "started",
             note::started(&task, BENCHMARKS, record.pipeline, &record.web_url),
@@ -301,7 +326,7 @@ fn figures_are_folded_below_the_outcome() {
     let note = with_figures(TABLE);
     let (text, _) = note.rsplit_once("\n\n<!-- bench-bot ").expect("a marker");
     insta::assert_snapshot!(text.replace("https://gitlab.example.com/acme/benchmarks/-", ""), @r"
-    🏁 **Benchmark finished**: [pipeline 1001](/pipelines/1001) for commit `a1b2c3d4` ended with success. In short: `parse -50.0 %`. Results: [artifacts of `benchmark`](/jobs/5/artifacts/browse).
+    🏁 **Benchmark finished**: [pipeline 1001](/pipelines/1001) for commit `a1b2c3d4` ended with success. In short: `parse -50.0 %`. Results: [artifacts of `benchmark`](/jobs/5/artifacts/browse). To benchmark it again, add the label `benchmarking` again.
 
     <details><summary>All figures</summary>
 

@@ -143,7 +143,9 @@ fn the_discussion_of_a_refused_request_ends_with_its_label() {
     bot(&gitlab, "scan").exits(1);
     let page = mr.page();
     assert!(
-        page.contains("Later runs try again, as long as the label `benchmarking` is on"),
+        page.contains(
+            "Later runs try again, and a Maintainer of the benchmark project may know more"
+        ),
         "{page}"
     );
     let marks: BTreeSet<String> = mr.reactions().into_iter().map(|(name, _)| name).collect();
