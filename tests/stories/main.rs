@@ -36,3 +36,4 @@ mod trigger;
 mod twins;
 mod volume;
 mod wait;
+mod waking;
