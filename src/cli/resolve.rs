@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
+use crate::id::ProjectId;
 use crate::plan::{Resolve, Rules};
 
 /// What comes from the environment alone: a command line never holds a secret.
@@ -21,6 +22,8 @@ pub struct Environment {
     pub ca_file: Option<PathBuf>,
     /// Whether this runs in a CI job.
     pub is_job: bool,
+    /// The project whose job this is.
+    pub job_project: Option<ProjectId>,
 }
 
 impl Environment {
@@ -38,6 +41,7 @@ impl Environment {
             server_url: text("CI_SERVER_URL"),
             ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
             is_job: text("CI").is_some(),
+            job_project: text("CI_PROJECT_ID").and_then(|id| Some(ProjectId(id.parse().ok()?))),
         }
     }
 }
@@ -51,6 +55,8 @@ pub struct Config {
     pub rules: Rules,
     pub resolve: Resolve,
     pub results_job: Option<String>,
+    /// The project whose job this is, which has the bot's token.
+    pub automation: Option<ProjectId>,
 }
 
 const PROJECT: &str = "--project (BENCH_BOT_PROJECT)";
@@ -106,6 +112,7 @@ impl Settings {
             },
             resolve: self.resolve,
             results_job: self.results_job.clone().filter(|name| !name.is_empty()),
+            automation: environment.job_project,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Stories: people do things on an in-memory GitLab, the real program runs, and what people then see is asserted.
 
 mod absence;
+mod automation;
 mod bot;
 mod cancels;
 mod clock;
