@@ -359,6 +359,16 @@ fn one_thing_amiss_is_one_check() {
             Verdict::Fails,
             "No one allowed",
         ),
+        (
+            |f| {
+                minimum(f, None);
+                let version = "17.0.3-ee".to_owned();
+                f.version = Ok(Version { version });
+            },
+            "automation-variables",
+            Verdict::Fails,
+            "from GitLab 17.1 on",
+        ),
         // Without it, the role does not count.
         (
             |f| restrict(f, Some(false)),

@@ -12,7 +12,7 @@ pub fn checks(findings: &Findings, automation: &AutomationFindings) -> Vec<Check
         Ok(settings) => settings,
         Err(error) => return vec![unread("automation-variables", error)],
     };
-    let mut checks = vec![variables(settings)];
+    let mut checks = vec![variables(findings, settings)];
     checks.extend(job_tokens(findings, automation, settings));
     checks.push(runs(findings, automation, settings));
     checks
@@ -28,7 +28,7 @@ fn unread(name: &'static str, error: &Error) -> Check {
 }
 
 /// Pipeline variables override even those of GitLab, and so decide what the job does with the bot's token.
-fn variables(settings: &ProjectSettings) -> Check {
+fn variables(findings: &Findings, settings: &ProjectSettings) -> Check {
     let name = "automation-variables";
     let path = &settings.project.path_with_namespace;
     let page = format!("{}/-/settings/ci_cd", settings.project.web_url);
@@ -49,14 +49,18 @@ fn variables(settings: &ProjectSettings) -> Check {
             return Check::unknown(name, detail).hint(Verdict::UnknownRisk, look);
         }
     };
+    let way = match findings.older_than(17, 1) {
+        true => "ask whoever runs the server to update it: \"No one allowed\" is there from GitLab 17.1 on".to_owned(),
+        false => format!(
+            "choose \"No one allowed\" under Variables > Minimum role to use pipeline variables: {page}"
+        ),
+    };
     Check::fails(
         name,
         format!(
             "{least}s and up may set them in {path}, and one of them can send the bot's token to another server"
         ),
-        format!(
-            "choose \"No one allowed\" under Variables > Minimum role to use pipeline variables: {page}"
-        ),
+        way,
     )
 }
 
