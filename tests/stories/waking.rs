@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use in_memory_gitlab::{BOT_TOKEN, Gitlab};
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::bot::run;
 
 const COMPONENT: &str = include_str!("../../templates/bench-bot.yml");
 const WAKE: &str = include_str!("../../templates/wake.yml");
@@ -227,6 +230,25 @@ fn of_the_runs_that_wait_the_newest_alone_has_something_to_do() {
         works(mine, &[("allow-http", "false")], &[]),
         "no token over http"
     );
+}
+
+#[test]
+fn status_says_how_much_of_the_waiting_was_for_the_next_run() {
+    let gitlab = Gitlab::start();
+    gitlab.mr("speed-up").passed().labelled();
+    gitlab.later(Duration::from_secs(30 * 60));
+    run(&gitlab, "scan");
+    let benchmark = gitlab.benchmarks().pop().expect("it was started");
+    gitlab.later(Duration::from_secs(3 * 60));
+    gitlab.benchmark_runs(benchmark.id);
+    let told = run(&gitlab, "status").stdout;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "91 % for the next scan, 9 % for a machine.",
+        "A benchmark that wakes bench-bot would help, or a more frequent schedule.",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 #[test]
