@@ -392,6 +392,7 @@ fn small_snapshot() -> Result<(Snapshot, Rules)> {
         server_url: None,
         ca_file: None,
         is_job: false,
+        job_project: None,
     };
     let config = settings.resolve(&environment)?;
     let connected = bench_bot::gitlab::Gitlab::connect(&config.connection, &[])?;

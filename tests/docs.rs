@@ -191,6 +191,9 @@ fn the_examples_fit_the_component() {
     for (page, text) in pages() {
         for (position, _) in text.match_indices("- component: ") {
             let example = text[position..].split("```").next().unwrap_or_default();
+            if example.contains("/wake@") {
+                continue;
+            }
             assert!(example.contains(version), "{page:?}");
             assert!(example.contains("results-job: benchmark"), "{page:?}");
             let pinned = ["releases: ", "image: "].map(|way| example.contains(way));
@@ -207,6 +210,20 @@ fn the_examples_fit_the_component() {
         }
     }
     assert_eq!(examples, 4);
+}
+
+#[test]
+fn the_example_fits_the_component_that_wakes() {
+    let component = read("templates/wake.yml");
+    let (spec, _) = component.split_once("\n---\n").expect("it has a header");
+    let version = concat!("/tools/bench-bot/wake@", env!("CARGO_PKG_VERSION"), "\n");
+    for text in [read("docs/set-up.md"), component.replace("#", "")] {
+        let (_, example) = text.split_once(version).expect("it has an example");
+        let example = example.split("\n\n").next().unwrap_or_default();
+        let example = example.split("```").next().unwrap_or_default();
+        assert_eq!(inputs(example), ["automation-project"]);
+    }
+    assert!(spec.contains("\n    automation-project:\n"));
 }
 
 /// In the text of Rust files, where strings may be broken over lines.

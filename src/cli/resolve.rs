@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
 use crate::given_flags::GivenFlags;
+use crate::id::ProjectId;
 use crate::plan::{Resolve, Rules};
 
 /// What comes from the environment alone: a command line never holds a secret.
@@ -22,6 +23,8 @@ pub struct Environment {
     pub ca_file: Option<PathBuf>,
     /// Whether this runs in a CI job.
     pub is_job: bool,
+    /// The project whose job this is.
+    pub job_project: Option<ProjectId>,
 }
 
 impl Environment {
@@ -39,6 +42,7 @@ impl Environment {
             server_url: text("CI_SERVER_URL"),
             ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
             is_job: text("CI").is_some(),
+            job_project: text("CI_PROJECT_ID").and_then(|id| Some(ProjectId(id.parse().ok()?))),
         }
     }
 }
@@ -55,6 +59,8 @@ pub struct Config {
     /// Only together with `results_job`.
     pub results_file: Option<String>,
     pub given_flags: GivenFlags,
+    /// The project whose job this is, which has the bot's token.
+    pub automation: Option<ProjectId>,
 }
 
 const PROJECT: &str = "--project (BENCH_BOT_PROJECT)";
@@ -119,6 +125,7 @@ impl Settings {
             results_job,
             results_file,
             given_flags: self.given_flags.clone(),
+            automation: environment.job_project,
         })
     }
 

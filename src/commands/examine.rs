@@ -3,8 +3,9 @@
 use crate::cli::Config;
 use crate::gitlab::answer::{Pipeline, User};
 use crate::gitlab::{Error, ProjectAccess, ProjectSettings, Role, both, parallel_map};
+use crate::id::ProjectId;
 use crate::setup::findings::{
-    CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
+    AutomationFindings, CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
 };
 
 /// Takes two round trips: first the version, tokens and projects, then what depends on them.
@@ -41,6 +42,7 @@ pub fn read(
         benchmark_token,
         source: ProjectFindings::at(source, source_settings),
         benchmark: ProjectFindings::at(benchmark, benchmark_settings),
+        automation: None,
         labels: Vec::new(),
         ref_found: None,
         ci_file: None,
@@ -50,28 +52,36 @@ pub fn read(
     };
     let labels = &config.labels;
     let benchmark_user = &findings.benchmark_identity().user;
-    let ((source_role, labels), (benchmark_role, ((ref_found, ci_file), pipelines))) = both(
-        || {
-            both(
-                || findings.source.role(source, &findings.token.user),
-                || find_labels(source, &findings, labels),
-            )
-        },
-        || {
-            both(
-                || findings.benchmark.role(benchmark, benchmark_user),
-                || match &findings.benchmark.settings {
-                    Ok(settings) => both(
-                        || code(benchmark, settings, config.ref_name.as_deref()),
-                        || pipelines(benchmark, settings, benchmark_user),
-                    ),
-                    Err(_) => ((None, None), None),
-                },
-            )
-        },
-    );
+    let automation = || Some(AutomationFindings::at(source, config.automation?));
+    let (((source_role, labels), automation), (benchmark_role, ((ref_found, ci_file), pipelines))) =
+        both(
+            || {
+                both(
+                    || {
+                        both(
+                            || findings.source.role(source, &findings.token.user),
+                            || find_labels(source, &findings, labels),
+                        )
+                    },
+                    automation,
+                )
+            },
+            || {
+                both(
+                    || findings.benchmark.role(benchmark, benchmark_user),
+                    || match &findings.benchmark.settings {
+                        Ok(settings) => both(
+                            || code(benchmark, settings, config.ref_name.as_deref()),
+                            || pipelines(benchmark, settings, benchmark_user),
+                        ),
+                        Err(_) => ((None, None), None),
+                    },
+                )
+            },
+        );
     findings.source.role = source_role;
     findings.benchmark.role = benchmark_role;
+    findings.automation = automation;
     findings.labels = labels;
     findings.ref_found = ref_found;
     findings.ci_file = ci_file;
@@ -109,6 +119,26 @@ impl ProjectFindings {
         match (&self.settings, user) {
             (Ok(settings), Ok(user)) => Some(access.role(settings.project.id, user.id)),
             _ => None,
+        }
+    }
+}
+
+impl AutomationFindings {
+    /// With the token for the source project.
+    fn at(access: &ProjectAccess, project: ProjectId) -> Self {
+        let (settings, (job_tokens, pipelines)) = both(
+            || access.settings_of(project),
+            || {
+                both(
+                    || access.job_token_scope(project),
+                    || access.newest_pipelines(project),
+                )
+            },
+        );
+        Self {
+            settings,
+            job_tokens,
+            pipelines,
         }
     }
 }

@@ -29,7 +29,8 @@ pub use self::error::{AccessProblem, Error, ErrorKind, GRANT};
 pub use self::http::{Limits, segments};
 pub use self::parallel::{Count, both, parallel_map};
 pub use self::setup::{
-    AccessLevel, Branch, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
+    AccessLevel, Branch, JobTokenScope, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
+    Version,
 };
 pub use self::source_project::{Listed, Listing, Mark, SourceProject};
 pub use reqwest::Url;

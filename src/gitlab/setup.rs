@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use super::answer::{Label, Project, User};
+use super::answer::{Label, Pipeline, Project, User};
 use super::error::Result;
 use super::http::{Http, Token, segment};
-use super::{BenchmarkProject, ProjectAccess, ProjectClient};
+use super::{BenchmarkProject, ProjectAccess, ProjectClient, both};
 use crate::id::{ProjectId, UserId};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -123,6 +123,16 @@ pub struct AccessLevel {
     pub group_id: Option<u64>,
 }
 
+/// Whose job tokens a project lets in.
+#[derive(Clone, Debug)]
+pub struct JobTokenScope {
+    /// Without it, those of all projects.
+    pub limited: bool,
+    pub projects: Vec<ProjectId>,
+    /// Groups, all of whose projects it lets in, by their URLs.
+    pub groups: Vec<String>,
+}
+
 /// In base64. GitLab itself accepts CI files of up to 2 MB.
 const LONGEST_FILE: usize = 4 << 20;
 
@@ -197,6 +207,44 @@ impl ProjectAccess {
         tried
             .into_iter()
             .try_for_each(|tried| if_there(tried).map(drop))
+    }
+
+    /// Of a project other than the one that the settings name.
+    pub fn settings_of(&self, project: ProjectId) -> Result<ProjectSettings> {
+        self.http.get(&self.token, &format!("projects/{project}"))
+    }
+
+    /// Shown to Maintainers only.
+    pub fn job_token_scope(&self, project: ProjectId) -> Result<JobTokenScope> {
+        #[derive(Deserialize)]
+        struct Scope {
+            inbound_enabled: bool,
+        }
+        #[derive(Deserialize)]
+        struct Listed {
+            id: u64,
+            web_url: String,
+        }
+        let path = format!("projects/{project}/job_token_scope");
+        let list = |list| {
+            self.http
+                .get_all::<Listed>(&self.token, &format!("{path}/{list}"), &[])
+        };
+        let (scope, (projects, groups)) = both(
+            || self.http.get::<Scope>(&self.token, &path),
+            || both(|| list("allowlist"), || list("groups_allowlist")),
+        );
+        Ok(JobTokenScope {
+            limited: scope?.inbound_enabled,
+            projects: projects?.iter().map(|one| ProjectId(one.id)).collect(),
+            groups: groups?.into_iter().map(|one| one.web_url).collect(),
+        })
+    }
+
+    /// The project's newest hundred pipelines.
+    pub fn newest_pipelines(&self, project: ProjectId) -> Result<Vec<Pipeline>> {
+        let path = format!("projects/{project}/pipelines");
+        self.http.get_until(&self.token, &path, &[], |_| true)
     }
 
     pub fn branch(&self, project: ProjectId, name: &str) -> Result<Option<Branch>> {

@@ -82,7 +82,7 @@ pub fn shares(report: &Report) -> Vec<Share> {
         "A larger --max-in-flight (now {places}) would help, if there are machines for it."
     );
     let machines = "More machines would help; a larger --max-in-flight would not.";
-    let schedule = "A more frequent schedule would help.";
+    let schedule = "A benchmark that wakes bench-bot would help, or a more frequent schedule.";
     let neither = "Neither machines nor --max-in-flight hold them up.";
     let mut shares = vec![
         share("queue", waits.place, "for a place in flight", &larger),

@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::gitlab::answer::{Pipeline, Status, User};
 use crate::gitlab::{
-    Branch, Error, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails, Version,
+    Branch, Error, JobTokenScope, ProjectSettings, ProtectedBranch, Role, Tag, TokenDetails,
+    Version,
 };
 use crate::given_flags::GivenFlags;
 use crate::plan::Resolve;
@@ -25,6 +26,8 @@ pub struct Findings {
     pub benchmark_token: Option<TokenFindings>,
     pub source: ProjectFindings,
     pub benchmark: ProjectFindings,
+    /// In a job: its project.
+    pub automation: Option<AutomationFindings>,
     /// By name. Empty if they were not looked for.
     pub labels: Vec<(String, LabelFound)>,
     /// Also `None` for an empty repository.
@@ -53,6 +56,14 @@ pub struct ProjectFindings {
     pub setting: &'static str,
     pub settings: Result<ProjectSettings, Error>,
     pub role: Option<Result<Option<Role>, Error>>,
+}
+
+/// The project whose job this is, which has the bot's token.
+pub struct AutomationFindings {
+    pub settings: Result<ProjectSettings, Error>,
+    pub job_tokens: Result<JobTokenScope, Error>,
+    /// The newest, with the one that this runs in.
+    pub pipelines: Result<Vec<Pipeline>, Error>,
 }
 
 pub enum LabelFound {

@@ -5,15 +5,15 @@ mod table;
 
 use bench_bot::gitlab::answer::{Pipeline, Project, User};
 use bench_bot::gitlab::{
-    AccessLevel, Branch, Error, ErrorKind, ProjectSettings, ProtectedBranch, Role, Tag,
-    TokenDetails, Version,
+    AccessLevel, Branch, Error, ErrorKind, JobTokenScope, ProjectSettings, ProtectedBranch, Role,
+    Tag, TokenDetails, Version,
 };
 use bench_bot::given_flags::GivenFlags;
 use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
 use bench_bot::setup::checks::{Check, Verdict, checks};
 use bench_bot::setup::findings::{
-    CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
+    AutomationFindings, CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
 };
 use chrono::{DateTime, TimeDelta};
 
@@ -106,6 +106,34 @@ fn place(name: &str, role: Role) -> ProjectFindings {
     }
 }
 
+/// The project that runs the job, as it should be: woken an hour after its schedule.
+fn automation() -> AutomationFindings {
+    let run = |id, source: &str, hours| Pipeline {
+        source: Some(source.to_owned()),
+        ..pipeline(id, "success", hours)
+    };
+    let mut settings = place("acme/automation", Role::MAINTAINER).settings;
+    if let Ok(settings) = &mut settings {
+        settings.project.id = ProjectId(9);
+        let nobody = Some("no_one_allowed".to_owned());
+        settings.ci_pipeline_variables_minimum_override_role = nobody;
+    }
+    AutomationFindings {
+        settings,
+        job_tokens: Ok(JobTokenScope {
+            limited: true,
+            projects: vec![ProjectId(9)],
+            groups: vec!["https://gitlab.example.com/groups/acme/bench".to_owned()],
+        }),
+        pipelines: Ok(vec![
+            run(5, "push", 0),
+            run(4, "pipeline", 1),
+            run(3, "schedule", 2),
+            run(2, "schedule", 3),
+        ]),
+    }
+}
+
 /// A CI file as it should be.
 const LOCKED: &str = "benchmark:\n  script: make bench\n  resource_group: benchmark\n";
 
@@ -125,6 +153,7 @@ fn well() -> Findings {
         benchmark_token: None,
         source: place("acme/engine", Role::DEVELOPER),
         benchmark: place("acme/benchmarks", Role::DEVELOPER),
+        automation: Some(automation()),
         labels: vec![("benchmarking".to_owned(), LabelFound::There)],
         ref_found: Some(RefFound {
             name: "release/1".to_owned(),

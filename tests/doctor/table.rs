@@ -2,6 +2,28 @@
 
 use super::*;
 
+fn runner(findings: &mut Findings) -> &mut AutomationFindings {
+    findings.automation.as_mut().expect("it is a job")
+}
+
+fn minimum(findings: &mut Findings, role: Option<&str>) {
+    let settings = runner(findings).settings.as_mut().expect("it is there");
+    settings.ci_pipeline_variables_minimum_override_role = role.map(str::to_owned);
+}
+
+fn restrict(findings: &mut Findings, restrict: Option<bool>) {
+    let settings = runner(findings).settings.as_mut().expect("it is there");
+    settings.restrict_user_defined_variables = restrict;
+}
+
+fn scope(findings: &mut Findings) -> &mut JobTokenScope {
+    runner(findings).job_tokens.as_mut().expect("it is there")
+}
+
+fn runs(findings: &mut Findings) -> &mut Vec<Pipeline> {
+    runner(findings).pipelines.as_mut().expect("they are there")
+}
+
 #[test]
 fn one_thing_amiss_is_one_check() {
     type Change = fn(&mut Findings);
@@ -312,6 +334,103 @@ fn one_thing_amiss_is_one_check() {
             Verdict::UnknownNeed,
             "the bot's role",
         ),
+        (
+            |f| runner(f).settings = Err(refused(404)),
+            "automation-variables",
+            Verdict::UnknownRisk,
+            "make the bot Maintainer there",
+        ),
+        (
+            |f| minimum(f, Some("maintainer")),
+            "automation-variables",
+            Verdict::Fails,
+            "https://gitlab.example.com/acme/automation/-/settings/ci_cd",
+        ),
+        (
+            |f| minimum(f, Some("owner")),
+            "automation-variables",
+            Verdict::Fails,
+            "No one allowed",
+        ),
+        // As older servers say that Maintainers may.
+        (
+            |f| minimum(f, None),
+            "automation-variables",
+            Verdict::Fails,
+            "No one allowed",
+        ),
+        (
+            |f| {
+                minimum(f, None);
+                let version = "17.0.3-ee".to_owned();
+                f.version = Ok(Version { version });
+            },
+            "automation-variables",
+            Verdict::Fails,
+            "from GitLab 17.1 on",
+        ),
+        // Without it, the role does not count.
+        (
+            |f| restrict(f, Some(false)),
+            "automation-variables",
+            Verdict::Fails,
+            "No one allowed",
+        ),
+        (
+            |f| {
+                minimum(f, None);
+                restrict(f, None);
+            },
+            "automation-variables",
+            Verdict::UnknownRisk,
+            "look under Variables",
+        ),
+        (
+            |f| runner(f).job_tokens = Err(refused(403)),
+            "automation-job-tokens",
+            Verdict::UnknownRisk,
+            "make the bot Maintainer there",
+        ),
+        (
+            |f| scope(f).limited = false,
+            "automation-job-tokens",
+            Verdict::Fails,
+            "limit it to the allowlist",
+        ),
+        // The benchmark project's.
+        (
+            |f| scope(f).projects.push(ProjectId(7)),
+            "automation-job-tokens",
+            Verdict::Fails,
+            "remove acme/benchmarks from the allowlist",
+        ),
+        (
+            |f| {
+                let group = "https://gitlab.example.com/groups/acme".to_owned();
+                scope(f).groups.push(group);
+            },
+            "automation-job-tokens",
+            Verdict::Fails,
+            "replace the group acme",
+        ),
+        (
+            |f| runner(f).pipelines = Err(refused(403)),
+            "automation-runs",
+            Verdict::UnknownRisk,
+            "make the bot Maintainer there",
+        ),
+        (
+            |f| runs(f).retain(|run| run.source.as_deref() != Some("schedule")),
+            "automation-runs",
+            Verdict::Warning,
+            "make a schedule, which makes up for lost wake-ups",
+        ),
+        (
+            |f| runs(f).clear(),
+            "automation-runs",
+            Verdict::Warning,
+            "https://gitlab.example.com/acme/automation/-/pipeline_schedules",
+        ),
     ];
     assert_eq!(amiss(&well()), []);
     for &(change, name, verdict, hint) in table {
@@ -328,6 +447,41 @@ fn one_thing_amiss_is_one_check() {
             "{check:?}"
         );
     }
+}
+
+#[test]
+fn when_it_last_ran_and_why_is_told() {
+    let told = |change: fn(&mut Findings)| {
+        let mut findings = well();
+        change(&mut findings);
+        let checks = checks(&findings);
+        let check = checks
+            .into_iter()
+            .find(|check| check.name == "automation-runs");
+        check.expect("it is there").detail
+    };
+    assert_eq!(
+        told(|_| ()),
+        "acme/automation ran 1h ago woken by another project's pipeline, 2h ago by its schedule"
+    );
+    assert_eq!(
+        told(|f| runs(f).truncate(2)),
+        "acme/automation ran 1h ago woken by another project's pipeline, but not by a schedule"
+    );
+    assert_eq!(
+        told(|f| runs(f).truncate(1)),
+        "acme/automation has not run lately"
+    );
+}
+
+/// At a desk, nothing is known of it, and nothing is amiss.
+#[test]
+fn outside_of_a_job_there_is_no_automation_project() {
+    let mut findings = well();
+    findings.automation = None;
+    let checks = checks(&findings);
+    let named = |check: &Check| check.name.starts_with("automation");
+    assert!(!checks.iter().any(named), "{checks:?}");
 }
 
 #[test]

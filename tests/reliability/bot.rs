@@ -58,6 +58,7 @@ impl Installation {
             server_url: None,
             ca_file: None,
             is_job: true,
+            job_project: None,
         };
         bench_bot::run(cli.command, &environment)
             .unwrap_or_else(|error| RunOutcome::of_error(&error))

@@ -12,9 +12,19 @@ use regex::Regex;
 const COMPONENT: &str = include_str!("../../templates/bench-bot.yml");
 
 /// Inputs about the job rather than a setting of the program.
-const JOBS_OWN: [&str; 7] = [
-    "trigger", "releases", "version", "sha256", "image", "job-name", "stage",
+const JOBS_OWN: [&str; 8] = [
+    "trigger",
+    "allow-trigger",
+    "releases",
+    "version",
+    "sha256",
+    "image",
+    "job-name",
+    "stage",
 ];
+
+/// Settings that are no line of the list from which the job takes its flags.
+const APART: [&str; 5] = ["allow-http", "format", "since", "variable", "verbose"];
 
 /// Each input with its properties, as they are written.
 fn inputs() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
@@ -78,13 +88,8 @@ fn every_setting_is_an_input_with_the_same_default_and_values() {
         };
         assert_eq!(input["default"].trim_matches('"'), default, "{name}");
         assert!(input["description"].len() > 10, "{name}");
-        if let Some(variable) = setting.get_env().map(text) {
-            let value = format!("$[[ inputs.{name} ]]");
-            let handed_on = COMPONENT
-                .lines()
-                .any(|line| line.contains(&variable) && line.contains(&value));
-            assert!(handed_on || name == "allow-http", "{variable}");
-        }
+        let listed = COMPONENT.contains(&format!("\n      {name}=$[[ inputs.{name} ]]\n"));
+        assert_ne!(listed, APART.contains(&name), "{name}");
         let mut values = setting.get_possible_values();
         values.retain(|value| !value.is_hide_set());
         if values.len() > 1 && setting.get_action().takes_values() {
@@ -343,13 +348,14 @@ fn the_input_goes_to_trigger_alone() {
         .filter(|line| line.contains("inputs.trigger"))
         .map(str::trim)
         .collect();
-    let [rule, condition, command] = uses[..] else {
+    let [rule, waiting, reconcile, condition, command] = uses[..] else {
         panic!("{uses:?}");
     };
     assert!(rule.starts_with("- if: '\"$[[ inputs.trigger ]]\" != \"\" && "));
+    assert!(waiting.starts_with("if [ -z '$[[ inputs.trigger ]]' ] && "));
+    assert_eq!(reconcile, "if [ -z '$[[ inputs.trigger ]]' ]; then");
     assert_eq!(condition, "if [ -n '$[[ inputs.trigger ]]' ]; then");
-    assert!(command.starts_with("bench-bot trigger "));
-    assert!(command.contains(" --mr '$[[ inputs.trigger ]]' "));
+    assert!(command.starts_with("bench-bot trigger --mr '$[[ inputs.trigger ]]' "));
 }
 
 /// GitLab puts it into the CI file before it reads that, so that the first check has to come before the component's own.

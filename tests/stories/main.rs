@@ -2,6 +2,7 @@
 
 mod absence;
 mod announce;
+mod automation;
 mod bot;
 mod cancels;
 mod children;
@@ -41,3 +42,4 @@ mod trigger;
 mod twins;
 mod volume;
 mod wait;
+mod waking;

@@ -194,7 +194,7 @@ fn spares_waiting(yaml: &str) -> bool {
         .any(|value| value.starts_with("none"))
 }
 
-fn in_words(time: TimeDelta) -> humantime::FormattedDuration {
+pub fn in_words(time: TimeDelta) -> humantime::FormattedDuration {
     humantime::format_duration(time.to_std().unwrap_or_default())
 }
 

@@ -1,6 +1,7 @@
 //! Judges the findings, without clock or network. A check that depends on a failed one is left out, so that one cause
 //! makes one failure.
 
+mod automation;
 mod benchmark;
 mod code;
 mod project;
@@ -113,6 +114,13 @@ pub fn checks(findings: &Findings) -> Vec<Check> {
     }
     if let Some(user) = findings.benchmark_identity().reader() {
         checks.extend(benchmark::checks(findings, user));
+    }
+    if let Some(automation) = findings
+        .automation
+        .as_ref()
+        .filter(|_| findings.token.reader().is_some())
+    {
+        checks.extend(automation::checks(findings, automation));
     }
     if let Some(rehearsed) = &findings.rehearsal {
         let check = rehearsal::check(findings, rehearsed);

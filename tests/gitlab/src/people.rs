@@ -5,8 +5,8 @@ use crate::merge_request::{LABEL, Mr};
 use crate::request::Request;
 use crate::server::{State, lock};
 use crate::world::{
-    ADA, ENGINE, FORK, LabelChange, LabelOwner, MALLORY, Project, RateLimit, Refuses, Role, Time,
-    Token, Variable, World,
+    ADA, BENCH_BOT, ENGINE, FORK, LabelChange, LabelOwner, MALLORY, Project, RateLimit, Refuses,
+    Role, Time, Token, Variable, Visibility, World,
 };
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -106,6 +106,21 @@ impl People {
             self.clone(),
             id.unwrap_or_else(|| panic!("there is no !{iid}")),
         )
+    }
+
+    /// `acme/automation`, whose jobs run bench-bot. As a job there knows it, by its id.
+    pub fn automate(&self) -> u64 {
+        self.act(|world| {
+            let id = 1 + world.projects.keys().max().copied().unwrap_or_default();
+            let project = world.add_project(id, "acme/automation");
+            project.visibility = Visibility::Private;
+            project
+                .members
+                .extend([(ADA, Role::Owner), (BENCH_BOT, Role::Maintainer)]);
+            project.ci_pipeline_variables_minimum_override_role = "no_one_allowed".to_owned();
+            project.job_names = vec!["bench-bot".to_owned()];
+            id
+        })
     }
 
     pub(crate) fn project_id(&self, path: &str) -> u64 {

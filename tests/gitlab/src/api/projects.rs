@@ -63,7 +63,7 @@ pub fn project_json(call: &Call, project: &Project) -> Value {
     json
 }
 
-fn basic_json(world: &World, project: &Project) -> Value {
+pub fn basic_json(world: &World, project: &Project) -> Value {
     let url = world.project_url(project.id);
     json!({
         "id": project.id,

@@ -1,11 +1,11 @@
 //! What makes a project, fills it and takes it away.
 
 use super::merge_requests::single_json;
-use super::projects::project_json;
+use super::projects::{basic_json, project_json};
 use super::repository::commit_json;
 use super::{
-    Answer, Call, Endpoint, Param, Result, boolean, integer, list as titles, objects, one_of, text,
-    time_json,
+    Answer, Call, Endpoint, PAGING, Param, Result, boolean, integer, list as titles, objects,
+    one_of, text, time_json,
 };
 use crate::world::{FileChange, NewMergeRequest, Role, Visibility};
 use serde_json::{Value, json};
@@ -44,6 +44,17 @@ pub const ENDPOINTS: &[Endpoint] = &[
         text("description"),
         titles("labels"),
     ]),
+    Endpoint::get("/projects/{id}/job_token_scope", job_token_scope),
+    Endpoint::get(
+        "/projects/{id}/job_token_scope/allowlist",
+        job_token_projects,
+    )
+    .takes(&PAGING),
+    Endpoint::get(
+        "/projects/{id}/job_token_scope/groups_allowlist",
+        job_token_groups,
+    )
+    .takes(&PAGING),
     Endpoint::post("/projects/{id}/job_token_scope/allowlist", allow_job_token)
         .takes(&[integer("target_project_id").required()]),
     Endpoint::put("/projects/{id}/resource_groups/{key}", set_process_mode).takes(&[one_of(
@@ -220,6 +231,35 @@ fn open_merge_request(call: &mut Call) -> Result {
     }
     let mr = &call.world.merge_requests[&id];
     Ok(Answer::created(single_json(call, mr)))
+}
+
+fn job_token_scope(call: &mut Call) -> Result {
+    let project = &call.world.projects[&call.administered_project()?];
+    Ok(Answer::ok(json!({
+        "inbound_enabled": project.limits_job_tokens,
+        "outbound_enabled": false,
+    })))
+}
+
+/// The project itself is on it.
+fn job_token_projects(call: &mut Call) -> Result {
+    let id = call.administered_project()?;
+    let others = &call.world.projects[&id].job_token_allowlist;
+    let all: Vec<u64> = [id].into_iter().chain(others.iter().copied()).collect();
+    Ok(call.page(all, |id| basic_json(call.world, &call.world.projects[&id])))
+}
+
+fn job_token_groups(call: &mut Call) -> Result {
+    let id = call.administered_project()?;
+    let groups = call.world.projects[&id].job_token_groups.iter();
+    let groups: Vec<_> = groups.map(|group| &call.world.groups[group]).collect();
+    Ok(call.page(groups, |group| {
+        json!({
+            "id": group.id,
+            "web_url": format!("{}/groups/{}", call.world.external_url, group.path),
+            "name": group.path,
+        })
+    }))
 }
 
 fn allow_job_token(call: &mut Call) -> Result {

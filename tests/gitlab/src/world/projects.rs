@@ -45,8 +45,11 @@ pub struct Project {
 
     /// `none`, or how far a fork is.
     pub import_status: String,
-    /// Projects whose job tokens it lets in.
+    /// Whether it lets in no job tokens but its own and those of the following.
+    pub limits_job_tokens: bool,
     pub job_token_allowlist: BTreeSet<u64>,
+    /// Groups, all of whose projects it lets in.
+    pub job_token_groups: BTreeSet<u64>,
     /// Resource groups that have been used, with the order that they keep.
     pub resource_groups: BTreeMap<String, String>,
 
@@ -211,7 +214,9 @@ impl World {
             ci_config_path: None,
             only_allow_merge_if_all_discussions_are_resolved: false,
             import_status: "none".to_owned(),
+            limits_job_tokens: true,
             job_token_allowlist: BTreeSet::new(),
+            job_token_groups: BTreeSet::new(),
             resource_groups: BTreeMap::new(),
             jobs_enabled: true,
             auto_cancel_pending_pipelines: true,

@@ -211,6 +211,42 @@ fn settings_are_for_maintainers() {
 }
 
 #[test]
+fn whose_job_tokens_a_project_lets_in_is_for_maintainers() {
+    let gitlab = Gitlab::start();
+    let ada = ada(&gitlab);
+    let id = project(&ada, "new");
+    let scope = format!("/projects/{id}/job_token_scope");
+    let ids = |list: &str| {
+        let list = ada.get(&format!("{scope}/{list}")).json();
+        let list = list.as_array().expect("a list").clone();
+        let ids = list.iter().map(|one| one["id"].as_u64().expect("an id"));
+        ids.collect::<Vec<u64>>()
+    };
+    assert_eq!(ada.get(&scope).json()["inbound_enabled"], true);
+    assert_eq!(ids("allowlist"), [id], "its own");
+    assert_eq!(ids("groups_allowlist"), [0; 0]);
+    ada.post(
+        &format!("{scope}/allowlist"),
+        json!({ "target_project_id": 8 }),
+    );
+    gitlab.configure("acme/new", |project| {
+        project.limits_job_tokens = false;
+        project.job_token_groups.extend([ACME]);
+    });
+    assert_eq!(ada.get(&scope).json()["inbound_enabled"], false);
+    assert_eq!(ids("allowlist"), [id, 8]);
+    assert_eq!(ids("groups_allowlist"), [ACME]);
+    let groups = ada.get(&format!("{scope}/groups_allowlist")).json();
+    let url = groups[0]["web_url"].as_str().expect("a URL").to_owned();
+    assert!(url.ends_with("/groups/acme"), "{url}");
+    let bot = Client::anonymous(&gitlab).with_token(BOT_TOKEN);
+    for list in ["", "/allowlist", "/groups_allowlist"] {
+        let engine = format!("/projects/7/job_token_scope{list}");
+        assert_eq!(bot.get(&engine).status, 403, "a Developer, of {list:?}");
+    }
+}
+
+#[test]
 fn a_groups_token_has_a_user_of_its_own() {
     let gitlab = Gitlab::start();
     let ada = ada(&gitlab);
