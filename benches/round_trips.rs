@@ -163,8 +163,8 @@ fn scenes() {
             world(&gitlab);
             run_delayed(&gitlab, command, DELAY)
         });
-        let verdict = if trips > most { "  MISSED" } else { "" };
-        println!("{name:36}{requests:8}{trips:13.2}{most:9}{verdict}");
+        let reason = if trips > most { "  MISSED" } else { "" };
+        println!("{name:36}{requests:8}{trips:13.2}{most:9}{reason}");
     };
     let unlabelled = |gitlab: &Gitlab| drop(gitlab.mr("faster").passed());
     let twenty = |gitlab: &Gitlab| drop(ready(gitlab, 20));

@@ -99,7 +99,7 @@ impl Resolve {
 
 /// Why a request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WaitReason {
     NoPipeline,
     PipelineOutdated,
     PipelineUnfinished,
@@ -128,9 +128,9 @@ pub enum Unvouched {
     BeforeCommits,
 }
 
-impl Verdict {
+impl WaitReason {
     /// Its word in the JSON report.
-    pub fn reason(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::NoPipeline => "no-pipeline",
             Self::PipelineOutdated => "pipeline-outdated",
@@ -166,7 +166,7 @@ pub struct Waiting<'a> {
     /// `None` if the merge request could not be read.
     pub label: Option<&'a str>,
     pub mr: Option<&'a MergeRequest>,
-    pub verdict: Verdict,
+    pub reason: WaitReason,
 }
 
 impl Waiting<'_> {
@@ -214,11 +214,11 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
         for request in &mr.requests {
             match judge(snapshot, mr, request, rules) {
                 Ok(queued) => plan.queue.push(queued),
-                Err(verdict) => plan.waiting.push(Waiting {
+                Err(reason) => plan.waiting.push(Waiting {
                     iid: mr.iid,
                     label: Some(&request.label),
                     mr: Some(mr),
-                    verdict,
+                    reason,
                 }),
             }
         }
@@ -227,7 +227,7 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
                 iid: mr.iid,
                 label: Some(label),
                 mr: Some(mr),
-                verdict: Verdict::Unexplained,
+                reason: WaitReason::Unexplained,
             }));
     }
     let unread = snapshot.unread.iter();
@@ -235,7 +235,7 @@ pub fn scan<'a>(snapshot: &'a Snapshot, rules: &Rules) -> Plan<'a> {
         iid,
         label: None,
         mr: None,
-        verdict: Verdict::Unknown,
+        reason: WaitReason::Unknown,
     }));
     plan.waiting.sort_by_key(|waiting| waiting.iid);
     plan.queue.sort_by(|a, b| before(rules.order, a, b));

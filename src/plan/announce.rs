@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Announce, Plan, Rules, Verdict};
+use super::{Announce, Plan, Rules, WaitReason};
 use crate::id::Iid;
 use crate::note::{OpeningNote, Waits};
 use crate::snapshot::{MergeRequest, Request, Snapshot};
@@ -76,7 +76,7 @@ fn unserved<'a>(plan: &Plan<'a>) -> impl Iterator<Item = (&'a MergeRequest, &'a 
         let mr = waiting.mr?;
         let mut requests = mr.requests.iter();
         let request = requests.find(|request| Some(&*request.label) == waiting.label)?;
-        Some((mr, request, waits(waiting.verdict)?))
+        Some((mr, request, waits(waiting.reason)?))
     })
 }
 
@@ -104,19 +104,19 @@ fn in_discussion<'a>(
 }
 
 /// `None` if there is a benchmark, or may be one.
-fn waits(verdict: Verdict) -> Option<Waits> {
-    Some(match verdict {
-        Verdict::NoPipeline => Waits::NoPipeline,
-        Verdict::PipelineOutdated => Waits::PipelineOutdated,
-        Verdict::PipelineUnfinished => Waits::PipelineUnfinished,
-        Verdict::PipelineUnsuccessful => Waits::PipelineUnsuccessful,
-        Verdict::ChangedSinceRequest => Waits::ChangedSinceRequest,
-        Verdict::Unvouched(_) => Waits::Unvouched,
-        Verdict::InFlight
-        | Verdict::Stuck
-        | Verdict::Superseded
-        | Verdict::Finished
-        | Verdict::Unexplained
-        | Verdict::Unknown => return None,
+fn waits(reason: WaitReason) -> Option<Waits> {
+    Some(match reason {
+        WaitReason::NoPipeline => Waits::NoPipeline,
+        WaitReason::PipelineOutdated => Waits::PipelineOutdated,
+        WaitReason::PipelineUnfinished => Waits::PipelineUnfinished,
+        WaitReason::PipelineUnsuccessful => Waits::PipelineUnsuccessful,
+        WaitReason::ChangedSinceRequest => Waits::ChangedSinceRequest,
+        WaitReason::Unvouched(_) => Waits::Unvouched,
+        WaitReason::InFlight
+        | WaitReason::Stuck
+        | WaitReason::Superseded
+        | WaitReason::Finished
+        | WaitReason::Unexplained
+        | WaitReason::Unknown => return None,
     })
 }

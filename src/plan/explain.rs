@@ -2,7 +2,7 @@
 //! the first that does not hold.
 
 use super::requests::{passed, unserved, vouched};
-use super::{Plan, Rules, Verdict};
+use super::{Plan, Rules, WaitReason};
 use crate::snapshot::{MergeRequest, Origin, Request, Snapshot};
 
 /// A condition for the next scan to start the benchmark.
@@ -12,7 +12,7 @@ pub struct Condition {
     /// `None` if an earlier condition does not hold, or if it is unknown.
     pub holds: Option<bool>,
     /// The rule that does not hold.
-    pub verdict: Option<Verdict>,
+    pub reason: Option<WaitReason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +42,21 @@ pub fn explain(
     let plain = |name, holds: bool| Condition {
         name,
         holds: Some(holds),
-        verdict: None,
+        reason: None,
     };
-    let judged = |name, result: Result<(), Verdict>| Condition {
+    let judged = |name, result: Result<(), WaitReason>| Condition {
         name,
         holds: match result {
-            Err(Verdict::Unknown | Verdict::Unexplained) => None,
+            Err(WaitReason::Unknown | WaitReason::Unexplained) => None,
             result => Some(result.is_ok()),
         },
-        verdict: result.err(),
+        reason: result.err(),
     };
     let is_unexplained = request.is_none() && !mr.unexplained.is_empty();
     let mut conditions = vec![
         plain(ConditionName::Open, mr.state == "opened"),
         match is_unexplained {
-            true => judged(ConditionName::Labelled, Err(Verdict::Unexplained)),
+            true => judged(ConditionName::Labelled, Err(WaitReason::Unexplained)),
             false => plain(ConditionName::Labelled, request.is_some()),
         },
     ];
@@ -80,37 +80,37 @@ pub fn explain(
     conditions.push(Condition {
         name: ConditionName::Turn,
         holds: place.map(|place| place < plan.free),
-        verdict: None,
+        reason: None,
     });
     conditions
 }
 
 /// The steps of [`passed`]. Each one depends on the one before it.
 fn pipeline(mr: &MergeRequest) -> impl Iterator<Item = Condition> {
-    const STEPS: [(ConditionName, Verdict); 4] = [
-        (ConditionName::Pipeline, Verdict::NoPipeline),
-        (ConditionName::PipelineOfHead, Verdict::PipelineOutdated),
-        (ConditionName::PipelineEnded, Verdict::PipelineUnfinished),
-        (ConditionName::PipelinePassed, Verdict::PipelineUnsuccessful),
+    const STEPS: [(ConditionName, WaitReason); 4] = [
+        (ConditionName::Pipeline, WaitReason::NoPipeline),
+        (ConditionName::PipelineOfHead, WaitReason::PipelineOutdated),
+        (ConditionName::PipelineEnded, WaitReason::PipelineUnfinished),
+        (
+            ConditionName::PipelinePassed,
+            WaitReason::PipelineUnsuccessful,
+        ),
     ];
     let failing = passed(mr).err();
     let failed_at = STEPS
         .iter()
-        .position(|(_, verdict)| Some(*verdict) == failing);
-    STEPS
-        .iter()
-        .enumerate()
-        .map(move |(step, (name, verdict))| {
-            let holds = match failed_at {
-                Some(at) if step > at => None,
-                Some(at) => Some(step < at),
-                // If `passed` fails with a verdict that is not among these steps, none of them is known to hold.
-                None => failing.is_none().then_some(true),
-            };
-            Condition {
-                name: *name,
-                holds,
-                verdict: (holds == Some(false)).then_some(*verdict),
-            }
-        })
+        .position(|(_, reason)| Some(*reason) == failing);
+    STEPS.iter().enumerate().map(move |(step, (name, reason))| {
+        let holds = match failed_at {
+            Some(at) if step > at => None,
+            Some(at) => Some(step < at),
+            // If `passed` fails with a reason that is not among these steps, none of them is known to hold.
+            None => failing.is_none().then_some(true),
+        };
+        Condition {
+            name: *name,
+            holds,
+            reason: (holds == Some(false)).then_some(*reason),
+        }
+    })
 }

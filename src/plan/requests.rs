@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OnPush, Queued, Rules, Unvouched, Verdict};
+use super::{OnPush, Queued, Rules, Unvouched, WaitReason};
 use crate::gitlab::answer::{Outcome, Pipeline, Status, User, Version};
 use crate::id::{Iid, Sha};
 use crate::note::Triggered;
@@ -15,7 +15,7 @@ pub(super) fn judge<'a>(
     mr: &'a MergeRequest,
     request: &'a Request,
     rules: &Rules,
-) -> Result<Queued<'a>, Verdict> {
+) -> Result<Queued<'a>, WaitReason> {
     unserved(snapshot, mr, request, rules)?;
     let queued = readiness(mr, request, &snapshot.bot)?;
     let again = was_benchmarked(snapshot, mr, request, queued.head);
@@ -28,19 +28,19 @@ pub(super) fn unserved(
     mr: &MergeRequest,
     request: &Request,
     rules: &Rules,
-) -> Result<(), Verdict> {
+) -> Result<(), WaitReason> {
     if let Some(record) = record_of(snapshot, mr, request) {
         return Err(match record.status.ended() {
-            true => Verdict::Finished,
-            false if is_stuck(snapshot, record, rules) => Verdict::Stuck,
-            false if is_superseded(mr, record, rules) => Verdict::Superseded,
-            false => Verdict::InFlight,
+            true => WaitReason::Finished,
+            false if is_stuck(snapshot, record, rules) => WaitReason::Stuck,
+            false if is_superseded(mr, record, rules) => WaitReason::Superseded,
+            false => WaitReason::InFlight,
         });
     }
     let mut unreadable = snapshot.unreadable.iter();
     let uncertain = snapshot.uncertain.contains(&(mr.iid, request.id));
     match uncertain || unreadable.any(|found| may_serve(snapshot, found, mr, request)) {
-        true => Err(Verdict::Unknown),
+        true => Err(WaitReason::Unknown),
         false => Ok(()),
     }
 }
@@ -168,7 +168,7 @@ pub fn readiness<'a>(
     mr: &'a MergeRequest,
     request: &'a Request,
     bot: &str,
-) -> Result<Queued<'a>, Verdict> {
+) -> Result<Queued<'a>, WaitReason> {
     let triggered = request.triggered_for(mr.head.as_ref());
     if triggered.is_none() {
         vouched(mr, request, bot)?;
@@ -226,16 +226,16 @@ pub fn concerns(snapshot: &Snapshot, about: About, iid: Iid) -> bool {
 
 /// The head and its successful pipeline, or what is missing. A pipeline is the head's if it ran for that very commit, or
 /// for a merge commit that GitLab made of it (merged results, merge trains).
-pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
-    let head = mr.head.as_ref().ok_or(Verdict::NoPipeline)?;
-    let pipeline = mr.pipeline.as_ref().ok_or(Verdict::NoPipeline)?;
+pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), WaitReason> {
+    let head = mr.head.as_ref().ok_or(WaitReason::NoPipeline)?;
+    let pipeline = mr.pipeline.as_ref().ok_or(WaitReason::NoPipeline)?;
     if pipeline.sha != *head && !pipeline.parents.contains(head) {
-        return Err(Verdict::PipelineOutdated);
+        return Err(WaitReason::PipelineOutdated);
     }
     match pipeline.status {
         Status::Ended(Outcome::Success) => Ok((head, pipeline)),
-        Status::Ended(_) => Err(Verdict::PipelineUnsuccessful),
-        Status::Alive(_) => Err(Verdict::PipelineUnfinished),
+        Status::Ended(_) => Err(WaitReason::PipelineUnsuccessful),
+        Status::Alive(_) => Err(WaitReason::PipelineUnfinished),
     }
 }
 
@@ -243,16 +243,16 @@ pub fn passed(mr: &MergeRequest) -> Result<(&Sha, &HeadPipeline), Verdict> {
 /// was there when they added the label, by GitLab's time of the push: the author of a commit can choose its date. GitLab
 /// makes the first version of a merge request only after its labels, so an author who chose the label in the form vouches
 /// for that version.
-pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result<(), Verdict> {
+pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result<(), WaitReason> {
     let Origin::Fork { versions } = &mr.origin else {
         return Ok(());
     };
     let person = request.by.as_ref().filter(|user| !user.is_ghost());
     let (Some(person), Some(at)) = (person, request.at) else {
-        return Err(Verdict::Unvouched(Unvouched::ByNobody));
+        return Err(WaitReason::Unvouched(Unvouched::ByNobody));
     };
     if person.username == bot {
-        return Err(Verdict::Unvouched(Unvouched::ByBot));
+        return Err(WaitReason::Unvouched(Unvouched::ByBot));
     }
     let age = |version: &&Version| (version.created_at, version.id);
     let seen = versions
@@ -263,12 +263,12 @@ pub(super) fn vouched(mr: &MergeRequest, request: &Request, bot: &str) -> Result
     let meant = match seen {
         Some(seen) => Some(seen),
         None if mr.author.as_ref().is_some_and(is_author) => versions.iter().min_by_key(age),
-        None => return Err(Verdict::Unvouched(Unvouched::BeforeCommits)),
+        None => return Err(WaitReason::Unvouched(Unvouched::BeforeCommits)),
     };
     match (meant, &mr.head) {
         // Without any version there is no head either, which `passed` reports.
         (None, None) => Ok(()),
         (Some(meant), Some(head)) if meant.head_commit_sha.as_ref() == Some(head) => Ok(()),
-        _ => Err(Verdict::ChangedSinceRequest),
+        _ => Err(WaitReason::ChangedSinceRequest),
     }
 }

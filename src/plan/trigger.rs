@@ -2,7 +2,7 @@
 
 use super::repair::{RecordRepair, Repair, repair};
 use super::requests::{judge, passed, record_of};
-use super::{Rules, Verdict};
+use super::{Rules, WaitReason};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Snapshot};
 
@@ -24,7 +24,7 @@ pub enum Refusal<'a> {
     /// The merge request has no commit yet.
     NoCommit,
     /// `--force` overrides this.
-    NotReady(&'a MergeRequest, Verdict),
+    NotReady(&'a MergeRequest, WaitReason),
     /// A benchmark may be in flight already.
     Unknown,
 }
@@ -49,14 +49,14 @@ pub fn trigger<'a>(
     let record = request.and_then(|request| record_of(snapshot, mr, request));
     let in_flight = record.filter(|record| !record.status.ended());
     let ready = match (judged, record) {
-        (Some(Err(Verdict::Unknown)), _) => return Err(Refusal::Unknown),
+        (Some(Err(WaitReason::Unknown)), _) => return Err(Refusal::Unknown),
         // The label is added now, by somebody who vouches for the present head.
         (None, _) | (_, Some(_)) => passed(mr).map(|_| ()),
         (Some(judged), None) => judged.map(|_| ()),
     };
     match ready {
-        Err(verdict) if !force && in_flight.is_none() => {
-            return Err(Refusal::NotReady(mr, verdict));
+        Err(reason) if !force && in_flight.is_none() => {
+            return Err(Refusal::NotReady(mr, reason));
         }
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use super::layout::clock;
 use super::{Explained, ExplainedRequest, Report, Status};
-use crate::plan::{self, Condition, ConditionName as Name, Unvouched, Verdict};
+use crate::plan::{self, Condition, ConditionName as Name, Unvouched, WaitReason};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request};
 
@@ -67,7 +67,7 @@ struct About<'a> {
 
 impl About<'_> {
     fn sentence(&self, condition: &Condition) -> Sentence {
-        let failing = condition.holds == Some(false) || condition.verdict.is_some();
+        let failing = condition.holds == Some(false) || condition.reason.is_some();
         let pipeline = self.mr.pipeline.as_ref().map(|pipeline| &pipeline.web_url);
         Sentence {
             name: name(condition.name),
@@ -155,31 +155,31 @@ impl About<'_> {
             .pipeline
             .as_ref()
             .map_or("?", |pipeline| pipeline.status.word());
-        match (condition.name, condition.verdict) {
+        match (condition.name, condition.reason) {
             (Name::Open, _) => format!("it is {}", mr.state),
-            (Name::Labelled, Some(Verdict::Unexplained)) => format!(
+            (Name::Labelled, Some(WaitReason::Unexplained)) => format!(
                 "it has the label {}, but GitLab does not yet show who added it",
                 self.mr.unexplained.join(" and ")
             ),
             (Name::Labelled, _) => format!("it does not have the label {}", self.label()),
-            (Name::Unserved, Some(Verdict::Finished)) => {
+            (Name::Unserved, Some(WaitReason::Finished)) => {
                 let outcome = record.map_or("?", |record| record.status.word());
                 format!("its benchmark has already ended: {outcome}")
             }
-            (Name::Unserved, Some(Verdict::Stuck)) => {
+            (Name::Unserved, Some(WaitReason::Stuck)) => {
                 "its benchmark has been in flight for too long".to_owned()
             }
-            (Name::Unserved, Some(Verdict::Superseded)) => {
+            (Name::Unserved, Some(WaitReason::Superseded)) => {
                 "its benchmark is of an older commit".to_owned()
             }
-            (Name::Unserved, Some(Verdict::InFlight)) => {
+            (Name::Unserved, Some(WaitReason::InFlight)) => {
                 let word = record.map_or("?", |record| record.status.word());
                 format!("its benchmark is already in flight: {word}")
             }
             (Name::Unserved, _) => {
                 "a pipeline that may be its benchmark could not be read".to_owned()
             }
-            (Name::AsLabelled, Some(Verdict::Unvouched(why))) => unvouched(why).to_owned(),
+            (Name::AsLabelled, Some(WaitReason::Unvouched(why))) => unvouched(why).to_owned(),
             (Name::AsLabelled, _) => {
                 "somebody pushed to its fork after the label was added".to_owned()
             }
@@ -229,7 +229,7 @@ impl About<'_> {
             .pipeline
             .as_ref()
             .map_or("?", |pipeline| pipeline.status.word());
-        match (condition.name, condition.verdict) {
+        match (condition.name, condition.reason) {
             (Name::Open, _) if self.is_to_be_closed() => {
                 "The next reconcile takes the label off: only open merge requests are benchmarked."
                     .to_owned()
@@ -238,7 +238,7 @@ impl About<'_> {
                 "Somebody has to reopen it: only open merge requests are benchmarked.".to_owned()
             }
             (Name::Open, _) => "Nothing: only open merge requests are benchmarked.".to_owned(),
-            (Name::Labelled, Some(Verdict::Unexplained)) => {
+            (Name::Labelled, Some(WaitReason::Unexplained)) => {
                 "Nobody: the next run looks again. If nothing has changed after an hour, take the label off and add it again."
                     .to_owned()
             }
@@ -248,35 +248,35 @@ impl About<'_> {
                     format!("To request a benchmark, a Developer of {source} has to add the label.")
                 }
             },
-            (Name::Unserved, Some(Verdict::Finished)) => {
+            (Name::Unserved, Some(WaitReason::Finished)) => {
                 "The next reconcile posts the outcome and takes the label off. For another benchmark, add the label \
                  again after that."
                     .to_owned()
             }
-            (Name::Unserved, Some(Verdict::Stuck)) if self.is_past_cancelling() => {
+            (Name::Unserved, Some(WaitReason::Stuck)) if self.is_past_cancelling() => {
                 "Somebody has to cancel or delete its pipeline, since bench-bot could not. It does not hold up the queue, and \
                  the next reconcile takes the label off."
                     .to_owned()
             }
-            (Name::Unserved, Some(Verdict::Stuck)) if self.is_canceling() => {
+            (Name::Unserved, Some(WaitReason::Stuck)) if self.is_canceling() => {
                 "The next reconcile says that it took too long and takes the label off.".to_owned()
             }
-            (Name::Unserved, Some(Verdict::Stuck)) => {
+            (Name::Unserved, Some(WaitReason::Stuck)) => {
                 "The next reconcile cancels it, says so and takes the label off.".to_owned()
             }
-            (Name::Unserved, Some(Verdict::Superseded)) => {
+            (Name::Unserved, Some(WaitReason::Superseded)) => {
                 "The next reconcile cancels it, says so and takes the label off (--on-push cancel). To benchmark the new commit, \
                  add the label again after that."
                     .to_owned()
             }
-            (Name::Unserved, Some(Verdict::InFlight))
+            (Name::Unserved, Some(WaitReason::InFlight))
                 if self.record.is_some_and(|record| record.status.word() == "manual") =>
             {
                 "It waits for a manual job: somebody has to start or cancel that. Otherwise, reconcile posts the results \
                  that there are after --timeout, and takes the label off."
                     .to_owned()
             }
-            (Name::Unserved, Some(Verdict::InFlight)) => {
+            (Name::Unserved, Some(WaitReason::InFlight)) => {
                 "When it has ended, the next reconcile posts the outcome and takes the label off.".to_owned()
             }
             (Name::Unserved, _) => {

@@ -135,7 +135,7 @@ pub fn json(report: &Report) -> String {
             .map(|waiting| Waiting {
                 mr: waiting.iid,
                 label: waiting.label,
-                reason: waiting.verdict.reason(),
+                reason: waiting.reason.word(),
             })
             .collect(),
         actions: match report.status {

@@ -12,7 +12,7 @@ use super::Report;
 use super::explain::unvouched;
 use super::layout::{BOLD, Cell, DIM, GREEN, RED, Screen, ago, clock, line, paragraph, shortened};
 use crate::act::{Action, BenchmarkPipeline, Effect, Verb};
-use crate::plan::{InFlight, Order, Place, Queued, Refusal, Unvouched, Verdict, Waiting};
+use crate::plan::{InFlight, Order, Place, Queued, Refusal, Unvouched, WaitReason, Waiting};
 use crate::record::Record;
 use crate::sanitize::one_line;
 use crate::snapshot::MergeRequest;
@@ -200,7 +200,7 @@ fn queue(out: &mut String, report: &Report, screen: Screen) {
 fn waiting(out: &mut String, report: &Report, screen: Screen) {
     let all = report.plan.waiting.iter();
     let waiting: Vec<&Waiting> = all
-        .filter(|waiting| waiting.verdict != Verdict::InFlight)
+        .filter(|waiting| waiting.reason != WaitReason::InFlight)
         .collect();
     line(out, BOLD, &format!("\nWaiting: {}", waiting.len()));
     let rows = waiting.iter().map(|waiting| {
@@ -208,8 +208,8 @@ fn waiting(out: &mut String, report: &Report, screen: Screen) {
         let head = mr.and_then(|mr| mr.head.as_ref());
         let labelled = waiting.requested_at();
         let number = Cell::of(format!("!{}", waiting.iid));
-        let style = match waiting.verdict {
-            Verdict::PipelineUnsuccessful => RED,
+        let style = match waiting.reason {
+            WaitReason::PipelineUnsuccessful => RED,
             _ => Style::new(),
         };
         Row {
@@ -217,7 +217,7 @@ fn waiting(out: &mut String, report: &Report, screen: Screen) {
                 mr.map_or(number, linked_number),
                 Cell::of(head.map_or("-", |head| head.short())),
                 Cell::of(labelled.map_or("?".to_owned(), |at| ago(report.now, at))),
-                Cell::of(why(waiting.verdict, mr)).styled(style),
+                Cell::of(why(waiting.reason, mr)).styled(style),
             ],
             label: waiting.label.unwrap_or("?"),
             title: mr.map_or("?", MergeRequest::title),
@@ -248,33 +248,33 @@ fn unused_labels<'a>(report: &'a Report) -> impl Iterator<Item = &'a String> {
 }
 
 /// The state of a merge request in words.
-pub fn why(verdict: Verdict, mr: Option<&MergeRequest>) -> String {
+pub fn why(reason: WaitReason, mr: Option<&MergeRequest>) -> String {
     let status = || {
         mr.and_then(|mr| mr.pipeline.as_ref())
             .map_or("?", |found| found.status.word())
     };
-    match verdict {
-        Verdict::NoPipeline => "no pipeline".to_owned(),
-        Verdict::PipelineOutdated => {
+    match reason {
+        WaitReason::NoPipeline => "no pipeline".to_owned(),
+        WaitReason::PipelineOutdated => {
             let pipeline = mr.and_then(|mr| mr.pipeline.as_ref());
             match pipeline.is_some_and(|pipeline| pipeline.is_of_train) {
                 true => "only a merge train's pipeline".to_owned(),
                 false => "no pipeline for its head".to_owned(),
             }
         }
-        Verdict::PipelineUnfinished | Verdict::PipelineUnsuccessful => {
+        WaitReason::PipelineUnfinished | WaitReason::PipelineUnsuccessful => {
             one_line(&format!("pipeline {}", status()))
         }
-        Verdict::ChangedSinceRequest => "fork: pushed since labelled".to_owned(),
-        Verdict::Unvouched(Unvouched::ByBot) => "fork: labelled by the bot".to_owned(),
-        Verdict::Unvouched(Unvouched::ByNobody) => "fork: unknown who labelled".to_owned(),
-        Verdict::Unvouched(Unvouched::BeforeCommits) => "fork: labelled too early".to_owned(),
-        Verdict::Unexplained => "label too new to tell".to_owned(),
-        Verdict::InFlight => "in flight".to_owned(),
-        Verdict::Stuck => "stuck: reconcile cancels".to_owned(),
-        Verdict::Superseded => "superseded: reconcile cancels".to_owned(),
-        Verdict::Finished => "ended: reconcile reports".to_owned(),
-        Verdict::Unknown => "unknown: could not be read".to_owned(),
+        WaitReason::ChangedSinceRequest => "fork: pushed since labelled".to_owned(),
+        WaitReason::Unvouched(Unvouched::ByBot) => "fork: labelled by the bot".to_owned(),
+        WaitReason::Unvouched(Unvouched::ByNobody) => "fork: unknown who labelled".to_owned(),
+        WaitReason::Unvouched(Unvouched::BeforeCommits) => "fork: labelled too early".to_owned(),
+        WaitReason::Unexplained => "label too new to tell".to_owned(),
+        WaitReason::InFlight => "in flight".to_owned(),
+        WaitReason::Stuck => "stuck: reconcile cancels".to_owned(),
+        WaitReason::Superseded => "superseded: reconcile cancels".to_owned(),
+        WaitReason::Finished => "ended: reconcile reports".to_owned(),
+        WaitReason::Unknown => "unknown: could not be read".to_owned(),
     }
 }
 
@@ -285,16 +285,16 @@ pub fn refusal(refusal: &Refusal) -> String {
             format!("it is {}; only an open merge request is benchmarked", mr.state)
         }
         Refusal::NoCommit => "it has no commit yet: push one".to_owned(),
-        Refusal::NotReady(_, Verdict::ChangedSinceRequest) => {
+        Refusal::NotReady(_, WaitReason::ChangedSinceRequest) => {
             "somebody pushed to its fork after the label was added: look at the commits, take the label off and add it \
              again; --force overrides"
                 .to_owned()
         }
-        Refusal::NotReady(_, Verdict::Unvouched(why)) => format!(
+        Refusal::NotReady(_, WaitReason::Unvouched(why)) => format!(
             "{}: look at the commits, take the label off and add it again; --force overrides",
             unvouched(*why)
         ),
-        Refusal::NotReady(mr, verdict) => format!("{}; --force overrides", why(*verdict, Some(mr))),
+        Refusal::NotReady(mr, reason) => format!("{}; --force overrides", why(*reason, Some(mr))),
         Refusal::Unknown => {
             "it may be in flight already, since not all could be read: try again later".to_owned()
         }

@@ -1,7 +1,7 @@
 //! The rules one by one, as `status` explains them.
 
 use bench_bot::gitlab::answer::Version;
-use bench_bot::plan::{self, Condition, ConditionName, Unvouched, Verdict};
+use bench_bot::plan::{self, Condition, ConditionName, Unvouched, WaitReason};
 use bench_bot::snapshot::{MergeRequest, Origin, Snapshot};
 
 use crate::scene::*;
@@ -131,9 +131,9 @@ fn the_rule_that_does_not_hold_is_named() {
     let explained = explain(&snapshot([by_bot.clone()], []), &by_bot);
     let named: Vec<_> = explained
         .iter()
-        .filter_map(|condition| Some((condition.name, condition.verdict?)))
+        .filter_map(|condition| Some((condition.name, condition.reason?)))
         .collect();
-    let by_bot = Verdict::Unvouched(Unvouched::ByBot);
+    let by_bot = WaitReason::Unvouched(Unvouched::ByBot);
     assert_eq!(named, [(ConditionName::AsLabelled, by_bot)]);
 }
 

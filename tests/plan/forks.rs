@@ -1,7 +1,7 @@
 //! A fork's commits are an outsider's: who vouches for the one to run.
 
 use bench_bot::gitlab::answer::{User, Version};
-use bench_bot::plan::{Unvouched, Verdict};
+use bench_bot::plan::{Unvouched, WaitReason};
 use bench_bot::snapshot::{MergeRequest, Origin};
 
 use crate::scene::*;
@@ -46,10 +46,10 @@ fn who_vouches_for_a_forks_commit() {
         mr.requests[0].at = None;
         mr
     };
-    let changed = Err(Verdict::ChangedSinceRequest);
-    let by_bot = Err(Verdict::Unvouched(Unvouched::ByBot));
-    let by_nobody = Err(Verdict::Unvouched(Unvouched::ByNobody));
-    let before_commits = Err(Verdict::Unvouched(Unvouched::BeforeCommits));
+    let changed = Err(WaitReason::ChangedSinceRequest);
+    let by_bot = Err(WaitReason::Unvouched(Unvouched::ByBot));
+    let by_nobody = Err(WaitReason::Unvouched(Unvouched::ByNobody));
+    let before_commits = Err(WaitReason::Unvouched(Unvouched::BeforeCommits));
     for (case, mr, expected) in [
         ("as labelled", fork(&[before("a")]), READY),
         (
@@ -106,7 +106,7 @@ fn who_vouches_for_a_forks_commit() {
         (
             "by the author, and no commit known yet",
             headless(by(author(), &[])),
-            Err(Verdict::NoPipeline),
+            Err(WaitReason::NoPipeline),
         ),
         (
             "by the author, and a head of no version",
@@ -145,7 +145,7 @@ fn who_vouches_for_a_forks_commit() {
             by_nobody,
         ),
     ] {
-        assert_eq!(verdict(&snapshot([mr], [])), expected, "{case}");
+        assert_eq!(reason(&snapshot([mr], [])), expected, "{case}");
     }
 }
 
@@ -154,8 +154,8 @@ fn a_fork_that_is_vouched_for_still_has_to_pass() {
     let mut mr = fork(&[version(1, Some("a"), -90)]);
     mr.pipeline.as_mut().expect("it has one").status = word("failed");
     assert_eq!(
-        verdict(&snapshot([mr], [])),
-        Err(Verdict::PipelineUnsuccessful)
+        reason(&snapshot([mr], [])),
+        Err(WaitReason::PipelineUnsuccessful)
     );
 }
 
@@ -163,7 +163,7 @@ fn a_fork_that_is_vouched_for_still_has_to_pass() {
 fn a_benchmark_in_flight_comes_before_the_question_who_vouches() {
     let mr = by(None, &[]);
     let records = [record(9, 1, "running")];
-    assert_eq!(verdict(&snapshot([mr], records)), Err(Verdict::InFlight));
+    assert_eq!(reason(&snapshot([mr], records)), Err(WaitReason::InFlight));
 }
 
 /// !1, of a fork's commit that nobody has seen.

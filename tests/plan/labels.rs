@@ -31,7 +31,7 @@ fn standing(snapshot: &Snapshot) -> Vec<String> {
         .map(|queued| format!("{} queued", queued.request.label));
     let waiting = plan.waiting.iter().map(|waiting| {
         let label = waiting.label.unwrap_or("?");
-        format!("{label} {}", waiting.verdict.reason())
+        format!("{label} {}", waiting.reason.word())
     });
     queued.chain(waiting).collect()
 }

@@ -6,7 +6,7 @@ use bench_bot::gitlab::answer::{Label, LabelEvent, Status, User};
 use bench_bot::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, RequestId, Sha, UserId};
 use bench_bot::note::{CloseReason, OpeningNote, OutcomeNote, Thread, Unstarted};
 use bench_bot::plan::{
-    self, Announce, CutShort, OnPush, Order, RecordRepair, Repair, Reply, Rules, Verdict,
+    self, Announce, CutShort, OnPush, Order, RecordRepair, Repair, Reply, Rules, WaitReason,
 };
 use bench_bot::record::{Record, Task};
 use bench_bot::snapshot::{HeadPipeline, MergeRequest, Origin, Request, Snapshot, Unreadable};
@@ -324,14 +324,14 @@ pub fn told(outcome: OutcomeNote) -> Thread {
     }
 }
 
-pub const READY: Result<(), Verdict> = Ok(());
+pub const READY: Result<(), WaitReason> = Ok(());
 
 /// Of the only request.
-pub fn verdict(snapshot: &Snapshot) -> Result<(), Verdict> {
+pub fn reason(snapshot: &Snapshot) -> Result<(), WaitReason> {
     let plan = plan::scan(snapshot, &RULES);
     match (&plan.queue[..], &plan.waiting[..]) {
         ([_], []) => READY,
-        ([], [waiting]) => Err(waiting.verdict),
+        ([], [waiting]) => Err(waiting.reason),
         _ => panic!("{plan:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use bench_bot::gitlab::answer::Pipeline;
 use bench_bot::id::{Iid, PipelineId, RequestId};
 use bench_bot::note::Triggered;
-use bench_bot::plan::{self, Verdict};
+use bench_bot::plan::{self, WaitReason};
 use bench_bot::snapshot::{About, MergeRequest, Request};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -65,12 +65,12 @@ fn what_somebody_meant_who_triggered_it_is_ready() {
         (
             "another commit of a fork",
             triggered(crate::forks::unvouched(), "c", Triggered::Commit),
-            Err(Verdict::Unvouched(plan::Unvouched::ByBot)),
+            Err(WaitReason::Unvouched(plan::Unvouched::ByBot)),
         ),
         (
             "failed",
             triggered(failed(), "a", Triggered::Commit),
-            Err(Verdict::PipelineUnsuccessful),
+            Err(WaitReason::PipelineUnsuccessful),
         ),
         (
             "failed, forced",
@@ -80,15 +80,15 @@ fn what_somebody_meant_who_triggered_it_is_ready() {
         (
             "failed, another commit forced",
             triggered(failed(), "c", Triggered::Forced),
-            Err(Verdict::PipelineUnsuccessful),
+            Err(WaitReason::PipelineUnsuccessful),
         ),
         (
             "without pipeline, forced",
             triggered(without(), "a", Triggered::Forced),
-            Err(Verdict::NoPipeline),
+            Err(WaitReason::NoPipeline),
         ),
     ] {
-        assert_eq!(verdict(&snapshot([mr], [])), expected, "{case}");
+        assert_eq!(reason(&snapshot([mr], [])), expected, "{case}");
     }
 }
 

@@ -32,7 +32,7 @@ fn decide(snapshot: &Snapshot, force: bool) -> String {
         }
         Err(Refusal::NotOpen(_)) => "not open".to_owned(),
         Err(Refusal::NoCommit) => "no commit".to_owned(),
-        Err(Refusal::NotReady(_, verdict)) => verdict.reason().to_owned(),
+        Err(Refusal::NotReady(_, reason)) => reason.word().to_owned(),
         Err(Refusal::Unknown) => "unknown".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use super::drawing::told;
 use super::{ago, lasting, link, moment, mr_link, sign, text, typical};
 use crate::gitlab::answer::User;
 use crate::id::{Iid, Sha};
-use crate::plan::{InFlight, Order, Place, Verdict, Waiting};
+use crate::plan::{InFlight, Order, Place, WaitReason, Waiting};
 use crate::record::Record;
 use crate::report::layout::clock;
 use crate::report::text::{title_of, why};
@@ -278,7 +278,7 @@ fn waiting(report: &Report, status: &Status) -> Section {
     let all = report.plan.waiting.iter();
     // Those in flight have a list of their own.
     let mut all: Vec<&Waiting> = all
-        .filter(|waiting| waiting.verdict != Verdict::InFlight)
+        .filter(|waiting| waiting.reason != WaitReason::InFlight)
         .collect();
     all.sort_by_key(|waiting| Reverse((waiting.requested_at(), waiting.iid)));
     let mut groups: Vec<Group> = Vec::new();
@@ -303,7 +303,7 @@ fn waiting(report: &Report, status: &Status) -> Section {
 }
 
 fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, String), Row) {
-    let reason = capitalized(&why(waiting.verdict, waiting.mr));
+    let reason = capitalized(&why(waiting.reason, waiting.mr));
     let Some(mr) = waiting.mr else {
         let row = Row {
             iid: Some(waiting.iid),

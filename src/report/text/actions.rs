@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::act::Effect;
-use crate::plan::Verdict;
+use crate::plan::WaitReason;
 use crate::report::Report;
 use crate::report::layout::{BOLD, DIM, GREEN, RED, line};
 use crate::sanitize::one_line;
@@ -53,8 +53,8 @@ fn in_flight_already(report: &Report) -> bool {
     let mut waiting = report.plan.waiting.iter();
     waiting.any(|waiting| {
         matches!(
-            waiting.verdict,
-            Verdict::InFlight | Verdict::Stuck | Verdict::Superseded
+            waiting.reason,
+            WaitReason::InFlight | WaitReason::Stuck | WaitReason::Superseded
         )
     })
 }

@@ -1,17 +1,17 @@
 //! What a request waits for.
 
 use bench_bot::id::{Iid, ProjectId, RequestId};
-use bench_bot::plan::{self, Verdict};
+use bench_bot::plan::{self, WaitReason};
 
 use crate::scene::*;
 
 #[test]
 fn what_a_merge_request_without_record_waits_for() {
     let status = |status: &'static str| pipeline(move |pipeline| pipeline.status = word(status));
-    let no_pipeline = Err(Verdict::NoPipeline);
-    let outdated = Err(Verdict::PipelineOutdated);
-    let unfinished = Err(Verdict::PipelineUnfinished);
-    let unsuccessful = Err(Verdict::PipelineUnsuccessful);
+    let no_pipeline = Err(WaitReason::NoPipeline);
+    let outdated = Err(WaitReason::PipelineOutdated);
+    let unfinished = Err(WaitReason::PipelineUnfinished);
+    let unsuccessful = Err(WaitReason::PipelineUnsuccessful);
     let merge = |parents: [&str; 2]| {
         let parents = parents.map(sha).to_vec();
         pipeline(|pipeline| (pipeline.sha, pipeline.parents) = (sha("d"), parents))
@@ -39,13 +39,13 @@ fn what_a_merge_request_without_record_waits_for() {
             READY,
         ),
     ] {
-        assert_eq!(verdict(&snapshot([mr], [])), expected, "{case}");
+        assert_eq!(reason(&snapshot([mr], [])), expected, "{case}");
     }
 }
 
 #[test]
 fn what_a_merge_request_with_a_record_waits_for() {
-    let (in_flight, finished) = (Err(Verdict::InFlight), Err(Verdict::Finished));
+    let (in_flight, finished) = (Err(WaitReason::InFlight), Err(WaitReason::Finished));
     let running = |change: fn(&mut bench_bot::record::Record)| vec![record_with("running", change)];
     for (case, records, expected) in [
         ("in flight", vec![record(9, 1, "running")], in_flight),
@@ -59,17 +59,17 @@ fn what_a_merge_request_with_a_record_waits_for() {
         (
             "too long",
             vec![aged("running", DAY + 1)],
-            Err(Verdict::Stuck),
+            Err(WaitReason::Stuck),
         ),
         (
             "blocked too long",
             vec![aged("manual", DAY + 1)],
-            Err(Verdict::Stuck),
+            Err(WaitReason::Stuck),
         ),
         (
             "too long, whatever changed lately",
             running(|r| r.created_at = at(-DAY - 1)),
-            Err(Verdict::Stuck),
+            Err(WaitReason::Stuck),
         ),
         ("ended", vec![record(9, 1, "failed")], finished),
         ("ended long ago", vec![aged("failed", 90 * DAY)], finished),
@@ -90,13 +90,13 @@ fn what_a_merge_request_with_a_record_waits_for() {
             READY,
         ),
     ] {
-        assert_eq!(verdict(&snapshot([mr(1)], records)), expected, "{case}");
+        assert_eq!(reason(&snapshot([mr(1)], records)), expected, "{case}");
     }
 }
 
 #[test]
 fn half_knowledge_is_not_absence() {
-    let unknown = Err(Verdict::Unknown);
+    let unknown = Err(WaitReason::Unknown);
     let ended = |minutes| unreadable(9, minutes, "success");
     let undated = |iid: u64| with(iid, |mr| mr.requests[0].at = None);
     let mut of_unknown_age = ended(-90);
@@ -110,11 +110,11 @@ fn half_knowledge_is_not_absence() {
     ] {
         let mut snapshot = snapshot([mr], []);
         snapshot.unreadable = vec![found];
-        assert_eq!(verdict(&snapshot), expected, "{case}");
+        assert_eq!(reason(&snapshot), expected, "{case}");
     }
     let mut unread = snapshot([], []);
     unread.unread.insert(Iid(1));
-    assert_eq!(verdict(&unread), unknown);
+    assert_eq!(reason(&unread), unknown);
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn what_may_be_served_waits() {
     let uncertain = |iid, request| {
         let mut snapshot = snapshot([mr(1)], []);
         snapshot.uncertain.insert((Iid(iid), RequestId(request)));
-        verdict(&snapshot)
+        reason(&snapshot)
     };
-    assert_eq!(uncertain(1, 101), Err(Verdict::Unknown));
+    assert_eq!(uncertain(1, 101), Err(WaitReason::Unknown));
     assert_eq!(uncertain(1, 102), READY, "another request");
     assert_eq!(uncertain(2, 101), READY, "another merge request");
 }
@@ -133,7 +133,7 @@ fn what_may_be_served_waits() {
 #[test]
 fn a_hidden_pipeline_may_serve_whatever_has_a_discussion_without_link() {
     let noted = || with(1, |mr| mr.has_notes = true);
-    let unknown = Err(Verdict::Unknown);
+    let unknown = Err(WaitReason::Unknown);
     let mut of_another = thread(1, None);
     opening(&mut of_another).request = RequestId(55);
     for (case, mr, threads, minutes, expected) in [
@@ -182,7 +182,7 @@ fn a_hidden_pipeline_may_serve_whatever_has_a_discussion_without_link() {
         snapshot
             .threads
             .extend(threads.map(|threads| (Iid(1), threads)));
-        assert_eq!(verdict(&snapshot), expected, "{case}");
+        assert_eq!(reason(&snapshot), expected, "{case}");
         assert_eq!(
             plan::scan(&snapshot, &RULES).free,
             0,
@@ -197,7 +197,7 @@ fn a_label_that_nobody_is_seen_to_have_put_on_waits() {
         mr.requests.clear();
         mr.unexplained = vec![LABEL.to_owned()];
     });
-    assert_eq!(verdict(&snapshot([late], [])), Err(Verdict::Unexplained));
+    assert_eq!(reason(&snapshot([late], [])), Err(WaitReason::Unexplained));
 }
 
 #[test]
@@ -212,19 +212,19 @@ fn what_is_not_open_has_no_turn() {
 #[test]
 fn the_words_for_it() {
     use bench_bot::plan::Unvouched;
-    for (verdict, reason) in [
-        (Verdict::NoPipeline, "no-pipeline"),
-        (Verdict::PipelineOutdated, "pipeline-outdated"),
-        (Verdict::PipelineUnfinished, "pipeline-unfinished"),
-        (Verdict::PipelineUnsuccessful, "pipeline-unsuccessful"),
-        (Verdict::ChangedSinceRequest, "changed-since-request"),
-        (Verdict::Unvouched(Unvouched::ByBot), "unvouched"),
-        (Verdict::InFlight, "in-flight"),
-        (Verdict::Stuck, "stuck"),
-        (Verdict::Finished, "finished"),
-        (Verdict::Unexplained, "unknown"),
-        (Verdict::Unknown, "unknown"),
+    for (reason, word) in [
+        (WaitReason::NoPipeline, "no-pipeline"),
+        (WaitReason::PipelineOutdated, "pipeline-outdated"),
+        (WaitReason::PipelineUnfinished, "pipeline-unfinished"),
+        (WaitReason::PipelineUnsuccessful, "pipeline-unsuccessful"),
+        (WaitReason::ChangedSinceRequest, "changed-since-request"),
+        (WaitReason::Unvouched(Unvouched::ByBot), "unvouched"),
+        (WaitReason::InFlight, "in-flight"),
+        (WaitReason::Stuck, "stuck"),
+        (WaitReason::Finished, "finished"),
+        (WaitReason::Unexplained, "unknown"),
+        (WaitReason::Unknown, "unknown"),
     ] {
-        assert_eq!(verdict.reason(), reason);
+        assert_eq!(reason.word(), word);
     }
 }
