@@ -10,16 +10,18 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::mr_name::MrName;
 pub use self::resolve::{Config, Environment, RUN_TIME};
-use self::values::{duration, number, variable};
+pub use self::values::Format;
+use self::values::{duration, format_of, number, variable, verdict_label};
 use crate::gitlab::answer::Variable;
 use crate::given_flags::GivenFlags;
+use crate::note::Verdict;
 use crate::plan::{Announce, OnPush, Order, Resolve};
 
 /// Benchmarks merge requests on demand: a label on a merge request starts a pipeline in a benchmark project.
@@ -99,7 +101,8 @@ pub enum Command {
     #[command(
         mut_arg("order", |arg| arg.hide(true)),
         mut_arg("on_push", |arg| arg.hide(true)),
-        mut_arg("announce", |arg| arg.hide(true))
+        mut_arg("announce", |arg| arg.hide(true)),
+        mut_arg("verdict_labels", |arg| arg.hide(true))
     )]
     Doctor {
         /// Create missing labels
@@ -267,6 +270,16 @@ pub struct Settings {
         default_value = "never"
     )]
     resolve: Resolve,
+    /// Label to set for a verdict, such as worse=perf::worse; repeatable, or several separated by commas [default: none]
+    #[arg(
+        long = "verdict-label",
+        value_name = "VERDICT=NAME",
+        env = "BENCH_BOT_VERDICT_LABEL",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = verdict_label
+    )]
+    verdict_labels: Vec<(Verdict, String)>,
     /// How long to wait for each response
     #[arg(long, value_name = "DURATION", env = "BENCH_BOT_HTTP_TIMEOUT", hide_env_values = true, default_value = "30s", value_parser = duration)]
     http_timeout: Duration,
@@ -310,29 +323,6 @@ impl Benchmark {
             None => Ok(self.variables),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Json,
-    /// An HTML page, which only `status` makes.
-    Html,
-}
-
-/// All commands know all formats, so that a format that does not apply gets another error than a mistyped one.
-fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
-    let word = |word| PossibleValue::new(word).hide(!applicable.contains(&word));
-    PossibleValuesParser::new(["text", "json", "html"].map(word)).try_map(|format| {
-        match format.as_str() {
-            format if !applicable.contains(&format) => {
-                Err("only `bench-bot status` makes a page; write text or json")
-            }
-            "html" => Ok(Format::Html),
-            "json" => Ok(Format::Json),
-            _ => Ok(Format::Text),
-        }
-    })
 }
 
 /// Somebody has to change a setting.

@@ -5,8 +5,10 @@
 //! a quick action, a mention, a link or HTML.
 
 mod announced;
+mod failures;
 mod first_note;
 mod fold;
+mod verdict;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::announced::{Waits, announced, announced_again};
 pub use self::first_note::{CloseReason, closed, opening, refused, started};
+pub use self::verdict::Verdict;
 pub use self::words::{Details, End, Results, Spent, cancelled, outcome};
 use crate::gitlab::answer::{Discussion, Note};
 use crate::id::{DiscussionId, NoteId, PipelineId, ProjectId, RequestId, Sha};
@@ -52,6 +55,11 @@ enum Marker {
         end: Option<String>,
         /// GitLab's word for the pipeline's outcome, if the reply names it.
         status: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
+        /// What the benchmark says of its results itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<String>,
     },
 }
 
@@ -119,6 +127,9 @@ pub struct OutcomeNote {
     pub status: Option<String>,
     /// Whether it announces a cancel.
     pub cancels: bool,
+    pub verdict: Option<Verdict>,
+    /// What the benchmark says of its results itself.
+    pub summary: Option<String>,
 }
 
 /// Whether a note is about a request. Older notes name no label, and match any.
@@ -213,6 +224,8 @@ pub fn as_outcome(note: &Note) -> Option<OutcomeNote> {
         pipeline,
         end,
         status,
+        verdict,
+        summary,
     } = marker(&note.body)?
     else {
         return None;
@@ -227,6 +240,8 @@ pub fn as_outcome(note: &Note) -> Option<OutcomeNote> {
         end,
         status,
         cancels,
+        verdict,
+        summary,
     })
 }
 

@@ -19,7 +19,9 @@ use clap::ValueEnum;
 
 pub use self::announce::{Announced, Announcement};
 pub use self::closing::Closing;
-pub use self::discussions::{is_last_unfinished, redundant_notes, unlinked, unresolved};
+pub use self::discussions::{
+    is_last_unfinished, redundant_notes, unlinked, unresolved, verdict_of,
+};
 pub use self::explain::{Condition, ConditionName, explain};
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MAX_REFUSALS, RefusedBy, to_retry};
@@ -35,6 +37,7 @@ pub use self::trigger::{Refusal, Trigger, trigger};
 
 use self::requests::judge;
 use crate::id::{Iid, Sha};
+use crate::note::Verdict;
 use crate::record::Record;
 use crate::snapshot::{HeadPipeline, MergeRequest, Request, Snapshot};
 
@@ -81,6 +84,8 @@ pub enum Announce {
 pub enum Resolve {
     /// None: people resolve them
     Never,
+    /// Those of benchmarks that judge the commit better, or no different
+    UnlessWorse,
     /// Those of benchmarks that succeeded
     Success,
     /// All, including those of benchmarks that were withdrawn or timed out
@@ -88,9 +93,10 @@ pub enum Resolve {
 }
 
 impl Resolve {
-    pub fn takes(self, success: bool) -> bool {
+    pub fn takes(self, success: bool, verdict: Option<Verdict>) -> bool {
         match self {
             Resolve::Never => false,
+            Resolve::UnlessWorse => success && verdict.is_some_and(Verdict::is_harmless),
             Resolve::Success => success,
             Resolve::Always => true,
         }

@@ -77,6 +77,7 @@ pub struct MergeRequest {
     pub author: Option<User>,
     /// GitLab's word: opened, closed, merged or locked.
     pub state: String,
+    pub labels: Vec<String>,
     pub branch: String,
     pub target_branch: String,
     pub created_at: DateTime<Utc>,

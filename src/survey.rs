@@ -37,7 +37,12 @@ pub enum Scope {
     Ending { iid: Iid, ended_within: TimeDelta },
     /// The open labelled merge requests, and the milestones of what is in flight or ended within this time. `of`: also
     /// this merge request, labelled or not.
-    Status { since: TimeDelta, of: Option<Iid> },
+    Status {
+        since: TimeDelta,
+        of: Option<Iid>,
+        /// Whether to read the replies that tell the verdicts.
+        verdicts: bool,
+    },
 }
 
 impl Scope {
@@ -167,7 +172,7 @@ pub fn survey(
             }
         }
     }
-    if let Scope::Status { since, of } = scope {
+    if let Scope::Status { since, of, .. } = scope {
         milestones::add(&mut snapshot, gitlab, Some(gitlab.now() - since), of);
     }
     Ok(snapshot)

@@ -9,7 +9,8 @@ use super::Actor;
 use crate::gitlab::answer::{self, LabelEvent};
 use crate::gitlab::{Error, both};
 use crate::id::{Iid, RequestId};
-use crate::snapshot::Request;
+use crate::note::Verdict;
+use crate::snapshot::{MergeRequest, Request};
 use crate::survey::{self, Newest};
 
 /// GitLab writes a label's event after the label itself, so `trigger` asks for the event up to this many times.
@@ -45,6 +46,52 @@ impl Actor<'_> {
             self.put_label_on(mr, label)?;
         }
         Ok(())
+    }
+
+    /// Sets the label of this verdict, and takes off those of others. Nothing depends on it, so a failure is only a warning.
+    pub(super) fn set_verdict_label(&self, mr: Iid, verdict: Option<Verdict>) {
+        let source = &self.gitlab.source;
+        let is_wanted = |(of, _): &&(Verdict, String)| Some(*of) == verdict;
+        let names = |labels: Vec<&(Verdict, String)>| {
+            let names = labels.into_iter().map(|(_, name)| name.clone());
+            names.collect::<Vec<String>>()
+        };
+        let (wanted, others) = self.verdict_labels.iter().partition(is_wanted);
+        let (mut wanted, others) = (names(wanted), names(others));
+        wanted.retain(|name| {
+            // GitLab would make a label that is not there.
+            let found = source.has_label(name);
+            match &found {
+                Ok(true) => {}
+                Ok(false) => warn!(
+                    "!{mr}: there is no label {name}, so its verdict has none: see --verdict-label"
+                ),
+                Err(error) => warn!("!{mr}: cannot read whether there is a label {name}: {error}"),
+            }
+            found.is_ok_and(|found| found)
+        });
+        if wanted.is_empty() && others.is_empty() {
+            return;
+        }
+        match source.change_labels(mr, &wanted, &others) {
+            Ok(now) if wanted.iter().all(|name| now.labels.contains(name)) => {}
+            Ok(_) => warn!("!{mr}: GitLab left the label {} off", wanted.join(", ")),
+            Err(error) => warn!("!{mr}: cannot set the label of its verdict: {error}"),
+        }
+    }
+
+    /// Takes off the labels that tell an earlier benchmark's verdict.
+    pub(super) fn remove_verdict_labels(&self, mr: &MergeRequest) {
+        let names = self.verdict_labels.iter().map(|(_, name)| name.clone());
+        let stale: Vec<String> = names.filter(|name| mr.labels.contains(name)).collect();
+        if !stale.is_empty()
+            && let Err(error) = self.gitlab.source.change_labels(mr.iid, &[], &stale)
+        {
+            warn!(
+                "!{}: cannot take off the label of an earlier verdict: {error}",
+                mr.iid
+            );
+        }
     }
 
     /// Adds the label, and returns the request that this makes.

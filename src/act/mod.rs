@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::gitlab::Gitlab;
 use crate::gitlab::answer::Variable;
 use crate::id::{Iid, PipelineId};
-use crate::note::End;
+use crate::note::{End, Verdict};
 use crate::plan::{CutShort, Plan, Queued, RecordRepair, Repair, Resolve, Trigger};
 use crate::record::Record;
 
@@ -30,6 +30,8 @@ pub struct Actor<'a> {
     /// Variables for the benchmark in addition to the record.
     pub variables: &'a [Variable],
     pub resolve: Resolve,
+    /// The labels that tell a benchmark's verdict.
+    pub verdict_labels: &'a [(Verdict, String)],
     /// The job whose artifacts are the results.
     pub results_job: Option<&'a str>,
     /// The artifact to which the reply links.

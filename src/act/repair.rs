@@ -11,7 +11,7 @@ use super::{Action, Actor, Effect};
 use crate::gitlab::answer::Outcome;
 use crate::gitlab::{Error, Mark, both, parallel_map};
 use crate::id::{Iid, Sha};
-use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted};
+use crate::note::{self, Details, End, OutcomeNote, Thread, Unstarted, Verdict};
 use crate::plan::{self, Closing, CutShort, RecordRepair, Repair, Reply};
 use crate::record::Record;
 use crate::snapshot::Request;
@@ -110,8 +110,9 @@ impl Actor<'_> {
                         let (posted, details) = self.details(record, *outcome);
                         *end = Some(posted);
                         if labelled.is_none() {
-                            let success = posted == End::Pipeline(Outcome::Success);
-                            self.resolve_first(record, *reply, success)?;
+                            let verdict = details.verdict(posted);
+                            self.resolve_first(record, *reply, (posted, verdict))?;
+                            self.set_verdict_label(record.task.mr, verdict);
                         }
                         let label = labelled.map_or(&record.task.label, |request| &request.label);
                         let replied = self.reply(record, label, *reply, posted, &details);
@@ -123,7 +124,7 @@ impl Actor<'_> {
             }
             RecordRepair::Amend(outcome, note) => self.amend(record, *outcome, note, end)?,
             RecordRepair::Withdraw(reply) => {
-                self.resolve_first(record, *reply, false)?;
+                self.resolve_first(record, *reply, (End::Withdrawn, None))?;
                 let (label, details) = (&record.task.label, Details::default());
                 let posted = self.reply(record, label, *reply, End::Withdrawn, &details);
                 let note = self.tolerate_reply(posted, &mut refusals)?;
@@ -252,9 +253,15 @@ impl Actor<'_> {
 
     /// Resolves the discussion before the reply. If the label is gone, later runs may find nothing left to do once the
     /// outcome is posted, so the reply has to come last. A reply leaves a resolved discussion resolved.
-    fn resolve_first(&self, record: &Record, reply: Reply, success: bool) -> anyhow::Result<()> {
+    fn resolve_first(
+        &self,
+        record: &Record,
+        reply: Reply,
+        (end, verdict): (End, Option<Verdict>),
+    ) -> anyhow::Result<()> {
+        let success = end == End::Pipeline(Outcome::Success);
         match reply {
-            Reply::Due(thread) if !thread.resolved && self.resolve.takes(success) => {
+            Reply::Due(thread) if !thread.resolved && self.resolve.takes(success, verdict) => {
                 self.resolve(record.task.mr, thread)
             }
             _ => Ok(()),
@@ -295,6 +302,7 @@ impl Actor<'_> {
         let (events, task) = (events?, &record.task);
         match labelled {
             Some(request) if survey::stands_for(&events, request) => {
+                self.set_verdict_label(mr, plan::verdict_of(&threads, record));
                 self.take_label_off(mr, request, at_rest)?
             }
             Some(_) => {}

@@ -141,7 +141,10 @@ impl Actor<'_> {
             }
         }
         let (opened, fresh) = both(
-            || self.discussion_for(&threads, mr, request),
+            || {
+                self.remove_verdict_labels(mr);
+                self.discussion_for(&threads, mr, request)
+            },
             || {
                 slot.wait_to_look();
                 survey::read_again(source, mr, request)

@@ -1,5 +1,6 @@
 //! Turns flags and environment into a checked [`Config`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::{Settings, WrongSetting, without_credentials};
 use crate::gitlab::{BotNames, Connection, Limits, ProjectName, Url};
 use crate::given_flags::GivenFlags;
 use crate::id::ProjectId;
+use crate::note::Verdict;
 use crate::plan::{Resolve, Rules};
 
 /// What comes from the environment alone: a command line never holds a secret.
@@ -56,6 +58,7 @@ pub struct Config {
     pub rules: Rules,
     pub resolve: Resolve,
     pub results_job: Option<String>,
+    pub verdict_labels: Vec<(Verdict, String)>,
     /// Only together with `results_job`.
     pub results_file: Option<String>,
     pub given_flags: GivenFlags,
@@ -122,11 +125,37 @@ impl Settings {
                 announce: self.announce,
             },
             resolve: self.resolve,
+            verdict_labels: self.verdict_labels()?,
             results_job,
             results_file,
             given_flags: self.given_flags.clone(),
             automation: environment.job_project,
         })
+    }
+
+    fn verdict_labels(&self) -> Result<Vec<(Verdict, String)>, WrongSetting> {
+        let setting = "--verdict-label (BENCH_BOT_VERDICT_LABEL)";
+        let mut verdicts = BTreeSet::new();
+        for (verdict, name) in &self.verdict_labels {
+            if self.labels.iter().any(|label| label.trim() == name) {
+                return Err(WrongSetting(format!(
+                    "{setting} names {name}, which requests a benchmark: name another label"
+                )));
+            }
+            if !verdicts.insert(verdict) {
+                let word = verdict.word();
+                return Err(WrongSetting(format!(
+                    "{setting} names two labels for {word}"
+                )));
+            }
+        }
+        if self.results_job.as_deref().unwrap_or_default().is_empty() && !verdicts.is_empty() {
+            return Err(WrongSetting(format!(
+                "{setting} needs --results-job (BENCH_BOT_RESULTS_JOB): the verdict is the first word of that job's \
+                 bench-summary.md"
+            )));
+        }
+        Ok(self.verdict_labels.clone())
     }
 
     /// What is wrong is named all at once, so that nobody has to try again for each.

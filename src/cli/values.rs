@@ -2,8 +2,35 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 use crate::gitlab::answer::Variable;
+use crate::note::Verdict;
 use crate::record;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    /// An HTML page, which only `status` makes.
+    Html,
+}
+
+/// All commands know all formats, so that a format that does not apply gets another error than a mistyped one.
+pub fn format_of(applicable: &'static [&'static str]) -> impl TypedValueParser<Value = Format> {
+    let word = |word| PossibleValue::new(word).hide(!applicable.contains(&word));
+    PossibleValuesParser::new(["text", "json", "html"].map(word)).try_map(|format| {
+        match format.as_str() {
+            format if !applicable.contains(&format) => {
+                Err("only `bench-bot status` makes a page; write text or json")
+            }
+            "html" => Ok(Format::Html),
+            "json" => Ok(Format::Json),
+            _ => Ok(Format::Text),
+        }
+    })
+}
 
 /// Nothing is meant to run for longer than this, and sums of such times cannot overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
@@ -45,4 +72,15 @@ pub fn variable(text: &str) -> Result<Variable, String> {
         return Err("it would override a variable that the job depends on".to_owned());
     }
     Ok(record::literal(key, value))
+}
+
+pub fn verdict_label(text: &str) -> Result<(Verdict, String), &'static str> {
+    let (word, name) = text.split_once('=').unwrap_or_default();
+    let verdict = Verdict::from_str(word.trim(), false);
+    match (verdict, name.trim()) {
+        (Ok(verdict), name) if !name.is_empty() => Ok((verdict, name.to_owned())),
+        _ => Err(
+            "write a verdict (better, worse, mixed or noise), an equals sign and a label, such as worse=perf::worse",
+        ),
+    }
 }

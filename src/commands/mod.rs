@@ -145,6 +145,7 @@ impl Run {
             ref_name: &self.ref_name,
             variables: &self.variables,
             resolve: self.config.resolve,
+            verdict_labels: &self.config.verdict_labels,
             results_job: self.config.results_job.as_deref(),
             results_file: self.config.results_file.as_deref(),
             records: &snapshot.records,

@@ -26,7 +26,11 @@ pub fn status(
     check(&settings, mr)?;
     let since = TimeDelta::from_std(since).unwrap_or(TimeDelta::MAX);
     // The labelled merge requests are read in any case, whichever one is explained.
-    let scope = Scope::Status { since, of: None };
+    let scope = Scope::Status {
+        since,
+        of: None,
+        verdicts: false,
+    };
     let run = Run::begin("status", settings, environment, Some(scope), false)?;
     run.status(since, mr)
 }
@@ -46,7 +50,12 @@ fn check(settings: &Settings, mr: Option<&MrName>) -> Result<(), WrongSetting> {
 impl Run {
     fn status(&self, since: TimeDelta, mr: Option<&MrName>) -> Result<RunOutcome> {
         let of = mr.map(|name| self.number_of(name)).transpose()?;
-        let snapshot = self.survey(Some(since), Scope::Status { since, of })?;
+        let scope = Scope::Status {
+            since,
+            of,
+            verdicts: self.config.results_job.is_some(),
+        };
+        let snapshot = self.survey(Some(since), scope)?;
         let mut plan = plan::scan(&snapshot, &self.config.rules);
         let explained = of.map(|iid| self.explain(&snapshot, &mut plan, iid));
         let status = Status {

@@ -145,6 +145,22 @@ impl SourceProject {
         self.change(iid, &json!({ "remove_labels": label }))
     }
 
+    /// Adds and removes labels in one request.
+    pub fn change_labels(
+        &self,
+        iid: Iid,
+        added: &[String],
+        removed: &[String],
+    ) -> Result<MergeRequest> {
+        let mut body = serde_json::Map::new();
+        for (change, labels) in [("add_labels", added), ("remove_labels", removed)] {
+            if !labels.is_empty() {
+                body.insert(change.to_owned(), labels.join(",").into());
+            }
+        }
+        self.change(iid, &body.into())
+    }
+
     fn change(&self, iid: Iid, body: &Value) -> Result<MergeRequest> {
         self.0
             .http

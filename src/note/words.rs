@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 
+use super::failures::failures;
 use super::fold::folded;
-use super::{MARKER, Marker, OutcomeNote, marked};
+use super::{MARKER, Marker, OutcomeNote, Verdict, marked};
 use crate::gitlab::answer::{Job, Outcome};
 use crate::gitlab::segments;
 use crate::id::{PipelineId, Sha};
@@ -107,23 +108,25 @@ pub struct Results {
 }
 
 const TO_BE_CANCELLED: &str = "is to be cancelled";
-const ASK: &str = "if that does not help, ask a Maintainer of the benchmark project";
+pub(super) const ASK: &str = "if that does not help, ask a Maintainer of the benchmark project";
 
 /// The reply that posts the outcome.
 pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> String {
     let (sign, word) = (end.sign(), end.word());
     let commit = code(record.task.sha.short());
     let pipeline = link(record.pipeline, &record.web_url);
-    let (summary, artifacts) = (summary(details), artifacts(details));
+    let verdict = details.verdict(end);
+    let (in_short, artifacts) = (in_short(details), artifacts(details));
     let mut more = match end {
         End::Pipeline(Outcome::Success) => format!(
-            "{summary}{}To benchmark it again, add the label {} again.",
+            "{}{}To benchmark it again, add the label {} again.",
+            if verdict.is_some() { "" } else { &in_short },
             results(&artifacts),
             code(label)
         ),
         End::Pipeline(_) => {
             let failures = failures(details, label);
-            format!("{summary}See {artifacts}{pipeline}. {failures}")
+            format!("{in_short}See {artifacts}{pipeline}. {failures}")
         }
         End::ResultsFailed => {
             let failures = failures(details, label);
@@ -151,7 +154,7 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
             code(label)
         ),
         End::Blocked => format!(
-            "{summary}All its jobs have ended except manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
+            "{in_short}All its jobs have ended except manual ones, for which {pipeline} waits: it {TO_BE_CANCELLED}. \
              {}To try again, add the label {} again; {ASK}.",
             results(&artifacts),
             code(label)
@@ -160,18 +163,27 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     if let Some(first) = &details.first_end {
         more += &format!(" It was {} at first, and somebody retried it.", code(first));
     }
-    let lead = match end {
-        // GitLab's word alone would read as if the commit were no slower.
-        End::Pipeline(Outcome::Success) => {
-            format!("**Benchmark finished**: {pipeline} for commit {commit} ended with {word}")
+    let ended = format!("{pipeline} for commit {commit} ended with {word}");
+    let summary = details.summary();
+    let lead = match (end, summary.as_deref().and_then(Verdict::of)) {
+        (End::Pipeline(Outcome::Success), Some((verdict, figures))) => {
+            let figures = match figures {
+                "" => String::new(),
+                figures => format!(": {}", code(figures)),
+            };
+            format!("{}{figures}. {ended}", verdict.lead())
         }
-        _ => format!("**Benchmark {word}**: commit {commit}"),
+        // GitLab's word alone would read as if the commit were no slower.
+        (End::Pipeline(Outcome::Success), None) => {
+            format!("{sign} **Benchmark finished**: {ended}")
+        }
+        _ => format!("{sign} **Benchmark {word}**: commit {commit}"),
     };
     let figures = match (end, &details.results) {
         (End::ResultsFailed, _) | (_, None) => String::new(),
         (_, Some(results)) => folded(&results.figures),
     };
-    let text = format!("{sign} {lead}. {}", more.trim_start());
+    let text = format!("{lead}. {}", more.trim_start());
     let text = format!("{}{figures}", text.trim_end());
     let marker = Marker::Outcome {
         request: record.task.request,
@@ -180,6 +192,8 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         pipeline: Some(record.pipeline),
         end: Some(word.to_owned()),
         status: end.status().map(str::to_owned),
+        verdict,
+        summary,
     };
     marked(&text, &marker)
 }
@@ -201,6 +215,8 @@ pub fn cancelled(note: &OutcomeNote, outcome: Outcome) -> String {
         pipeline: note.pipeline,
         end: note.end.clone(),
         status: Some(outcome.word().to_owned()),
+        verdict: note.verdict,
+        summary: note.summary.clone(),
     };
     let text = replace_own(text.trim_end(), TO_BE_CANCELLED, &became);
     marked(&text, &marker)
@@ -245,39 +261,36 @@ fn too_long(spent: Option<Spent>) -> String {
     }
 }
 
-const IN_SHORT: &str = "In short: ";
-
-impl OutcomeNote {
-    /// What the benchmark said of its results itself, as far as it was posted.
-    pub fn summary(&self) -> Option<&str> {
-        let (_, rest) = self.body.split_once(IN_SHORT)?;
-        let inside = rest.trim_start_matches('`');
-        let fence = &rest[..rest.len() - inside.len()];
-        let (summary, _) = inside.split_once(fence)?;
-        Some(summary.trim())
-    }
-}
-
 /// In characters. A longer one is cut off.
 const LONGEST_SUMMARY: usize = 200;
 
-fn summary(details: &Details) -> String {
-    let Some(summary) = details
-        .results
-        .as_ref()
-        .and_then(|results| results.summary.as_ref())
-    else {
-        return String::new();
-    };
-    let mut shown = summary.clone();
-    if summary.chars().count() > LONGEST_SUMMARY {
-        shown = summary
-            .chars()
-            .take(LONGEST_SUMMARY - 1)
-            .chain(['…'])
-            .collect();
+impl Details {
+    /// What the summary begins with, if there are reliable results.
+    pub fn verdict(&self, end: End) -> Option<Verdict> {
+        let (verdict, _) = Verdict::of(self.summary()?.as_str())?;
+        (end == End::Pipeline(Outcome::Success)).then_some(verdict)
     }
-    format!("{IN_SHORT}{}. ", code(&shown))
+
+    /// The first line of the summary, cut off if it is long.
+    fn summary(&self) -> Option<String> {
+        let whole = self.results.as_ref()?.summary.as_ref()?;
+        let shown = match whole.chars().count() > LONGEST_SUMMARY {
+            true => whole
+                .chars()
+                .take(LONGEST_SUMMARY - 1)
+                .chain(['…'])
+                .collect(),
+            false => whole.clone(),
+        };
+        Some(crate::sanitize::one_line(&shown))
+    }
+}
+
+fn in_short(details: &Details) -> String {
+    match details.summary() {
+        Some(summary) => format!("In short: {}. ", code(&summary)),
+        None => String::new(),
+    }
 }
 
 fn artifacts(details: &Details) -> String {
@@ -293,37 +306,6 @@ fn artifacts(details: &Details) -> String {
     })
 }
 
-/// What made a job fail, as far as GitLab's reason shows.
-#[derive(PartialEq)]
-enum FailureCause {
-    Script,
-    Machine,
-    Unsaid,
-}
-
-/// Only a failure that may well not happen again counts as the machine's. GitLab's words are listed in its
-/// `app/models/concerns/enums/ci/commit_status.rb`, and each version adds some.
-fn failure_cause(job: &Job) -> FailureCause {
-    match job.failure_reason() {
-        "script_failure" => FailureCause::Script,
-        "runner_system_failure"
-        | "runner_interrupted"
-        | "runner_external_dependency_failure"
-        | "stuck_or_timeout_failure"
-        | "stuck_pending_with_matching_runners"
-        | "no_updates_running"
-        | "no_updates_canceling"
-        | "scheduler_failure"
-        | "job_router_failure"
-        | "stale_schedule"
-        | "api_failure"
-        | "data_integrity_failure" => FailureCause::Machine,
-        _ => FailureCause::Unsaid,
-    }
-}
-
-const MAX_JOBS: usize = 5;
-
 fn results(artifacts: &str) -> String {
     match artifacts {
         "" => String::new(),
@@ -332,42 +314,6 @@ fn results(artifacts: &str) -> String {
 }
 
 /// Which jobs failed and why, and how to try again.
-fn failures(details: &Details, label: &str) -> String {
-    let named = &details.failed[..details.failed.len().min(MAX_JOBS)];
-    let mut text = String::new();
-    for (whose, lead) in [
-        (FailureCause::Script, "The script failed: look at"),
-        (FailureCause::Machine, "The machine failed, not the commit:"),
-        (FailureCause::Unsaid, "Failed:"),
-    ] {
-        let jobs = named.iter().filter(|job| failure_cause(job) == whose);
-        let jobs: Vec<String> = jobs
-            .map(|job| {
-                let (name, reason) = (code(&job.name), code(job.failure_reason()));
-                format!("job [{name}]({}) ({reason})", job.web_url)
-            })
-            .collect();
-        if !jobs.is_empty() {
-            text += &format!("{lead} {}. ", jobs.join(", "));
-        }
-    }
-    match details.failed.len() - named.len() {
-        0 => {}
-        1 => text += "1 more job failed. ",
-        more => text += &format!("{more} more jobs failed. "),
-    }
-    let machine = !details.failed.is_empty()
-        && details
-            .failed
-            .iter()
-            .all(|job| failure_cause(job) == FailureCause::Machine);
-    let label = code(label);
-    text + &match machine {
-        true => format!("Just add the label {label} again; {ASK}."),
-        false => format!("To try again, add the label {label} again."),
-    }
-}
-
 pub(super) fn link(pipeline: PipelineId, web_url: &str) -> String {
     format!("[pipeline {pipeline}]({web_url})")
 }

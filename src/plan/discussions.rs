@@ -3,7 +3,7 @@
 use super::Resolve;
 use crate::gitlab::answer::{Outcome, Status};
 use crate::id::NoteId;
-use crate::note::{self, OpeningNote, OutcomeNote, Thread};
+use crate::note::{self, OpeningNote, OutcomeNote, Thread, Verdict};
 use crate::record::Record;
 
 /// Whether finishing this record leaves no other unfinished request on its merge request.
@@ -56,6 +56,11 @@ fn outcome_of<'a>(threads: &'a [Thread], record: &Record) -> Option<(&'a Thread,
     outcomes(threads, record).min_by_key(|(thread, note)| (Some(&thread.id) != standing, note.note))
 }
 
+/// What the posted outcome says of the commit.
+pub fn verdict_of(threads: &[Thread], record: &Record) -> Option<Verdict> {
+    outcome_of(threads, record)?.1.verdict
+}
+
 /// The discussion with the outcome, if it has yet to be resolved.
 pub fn unresolved<'a>(
     threads: &'a [Thread],
@@ -67,7 +72,7 @@ pub fn unresolved<'a>(
         Some(end) => end == Outcome::Success.word(),
         None => record.status == Status::Ended(Outcome::Success) && !note.cancels,
     };
-    (!thread.resolved && resolve.takes(success)).then_some(thread)
+    (!thread.resolved && resolve.takes(success, note.verdict)).then_some(thread)
 }
 
 /// The bot's duplicate notes about a request. Two runs at once, or a write whose response was lost, can create a second

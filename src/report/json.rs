@@ -10,6 +10,7 @@ use super::explain::{self, Sentence};
 use crate::act::{Action, Effect};
 use crate::id::{Iid, PipelineId, ProjectId, RequestId, Sha};
 use crate::milestones::Milestones;
+use crate::note::Verdict;
 use crate::plan::{self, Queued};
 use crate::record::Record;
 use crate::sanitize::is_unsafe;
@@ -41,6 +42,7 @@ struct Ended<'a> {
     label: &'a str,
     sha: &'a Sha,
     outcome: &'a str,
+    verdict: Option<Verdict>,
     requested_at: Option<String>,
     ready_at: Option<String>,
     started_at: Option<String>,
@@ -144,7 +146,7 @@ pub fn json(report: &Report) -> String {
         },
         ended: report.status.as_ref().map(|status| {
             let all = status.ended.iter();
-            all.map(|(record, milestones)| ended(record, milestones, report.source.id))
+            all.map(|(record, milestones)| ended(report, record, milestones))
                 .collect()
         }),
         conditions: sentences
@@ -192,12 +194,14 @@ fn in_flight<'a>(found: &plan::InFlight<'a>, source: ProjectId) -> InFlight<'a> 
     }
 }
 
-fn ended<'a>(record: &'a Record, milestones: &Milestones, source: ProjectId) -> Ended<'a> {
+fn ended<'a>(report: &Report<'a>, record: &'a Record, milestones: &Milestones) -> Ended<'a> {
+    let source = report.source.id;
     Ended {
         mr: (record.task.project == source).then_some(record.task.mr),
         label: &record.task.label,
         sha: &record.task.sha,
         outcome: record.status.word(),
+        verdict: report.reply(record).and_then(|reply| reply.verdict),
         requested_at: milestones.requested_at.map(rfc3339),
         ready_at: milestones.ready_at.map(rfc3339),
         started_at: milestones.started_at.map(rfc3339),

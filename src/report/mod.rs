@@ -20,6 +20,7 @@ use crate::act::Action;
 use crate::gitlab::answer::Project;
 use crate::given_flags::GivenFlags;
 use crate::milestones::Milestones;
+use crate::note::OutcomeNote;
 use crate::plan::{self, Condition, Order, Plan, Queued, Rules};
 use crate::record::Record;
 use crate::snapshot::{MergeRequest, Request, Snapshot};
@@ -100,7 +101,14 @@ impl<'a> Explained<'a> {
     }
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    /// The reply with the record's outcome, if that was read.
+    fn reply(&self, record: &Record) -> Option<&'a OutcomeNote> {
+        let threads = self.snapshot.threads.get(&record.task.mr)?;
+        let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);
+        outcomes.find(|outcome| outcome.pipeline == Some(record.pipeline))
+    }
+
     /// Whether there are several labels: this run's own, or that of a benchmark for another installation.
     pub fn shows_labels(&self) -> bool {
         let mut in_flight = self.plan.in_flight.iter().map(|found| found.record);

@@ -107,6 +107,7 @@ fn assembled(mr: answer::MergeRequest, pipeline: Option<HeadPipeline>) -> MergeR
         title: mr.title,
         author: mr.author,
         state: mr.state,
+        labels: mr.labels,
         branch: mr.source_branch,
         target_branch: mr.target_branch,
         created_at: mr.created_at,

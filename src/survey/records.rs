@@ -128,6 +128,17 @@ impl Survey<'_> {
             |record: &&Record| !record.status.ended() && now - record.created_at > self.timeout;
         let old = self.snapshot.own_records().filter(may_be_stuck);
         threads.extend(old.map(|record| record.task.mr));
+        if let Scope::Status {
+            verdicts: true,
+            since,
+            ..
+        } = self.scope
+        {
+            let ended =
+                |record: &&Record| record.status.ended() && now - record.updated_at <= since;
+            let ended = self.snapshot.own_records().filter(ended);
+            threads.extend(ended.map(|record| record.task.mr));
+        }
         // `status N` explains what becomes of a benchmark whose label is off, and a note may link to a pipeline that
         // keeps the request from being started.
         if let Scope::Status { of: Some(iid), .. } = self.scope {

@@ -74,6 +74,7 @@ fn a_scan_that_is_slowed_down_tells_which_it_could_not_read_and_which_not_start(
         ref_name: "main",
         variables: &[],
         resolve: Resolve::Never,
+        verdict_labels: &[],
         results_job: None,
         results_file: None,
         records: &snapshot.records,

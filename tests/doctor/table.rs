@@ -35,7 +35,7 @@ fn one_thing_amiss_is_one_check() {
             },
             "threads",
             Verdict::Warning,
-            "--resolve success",
+            "--resolve unless-worse",
         ),
         (
             |f| {

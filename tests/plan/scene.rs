@@ -119,6 +119,7 @@ pub fn mr(iid: u64) -> MergeRequest {
         title: None,
         author: Some(user(31, "olga")),
         state: "opened".to_owned(),
+        labels: vec![LABEL.to_owned()],
         branch: format!("branch-{iid}"),
         target_branch: "main".to_owned(),
         created_at: at(-600),
@@ -302,6 +303,8 @@ pub fn outcome(status: &str) -> OutcomeNote {
         end: Some(status.to_owned()),
         status: Some(status.to_owned()),
         cancels: false,
+        verdict: None,
+        summary: None,
     }
 }
 

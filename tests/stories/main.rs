@@ -40,6 +40,7 @@ mod superseded;
 mod train;
 mod trigger;
 mod twins;
+mod verdict;
 mod volume;
 mod wait;
 mod waking;

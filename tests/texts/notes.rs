@@ -104,6 +104,8 @@ proptest! {
                 end: Some(end.word().to_owned()),
                 status: status.map(str::to_owned),
                 cancels: status.is_none(),
+                verdict: None,
+                summary: None,
             };
             prop_assert_eq!(outcome_of(body), expected);
         }

@@ -10,6 +10,7 @@ use super::drawing::told;
 use super::{ago, lasting, link, moment, mr_link, sign, text, typical};
 use crate::gitlab::answer::User;
 use crate::id::{Iid, Sha};
+use crate::note::Verdict;
 use crate::plan::{InFlight, Order, Place, WaitReason, Waiting};
 use crate::record::Record;
 use crate::report::layout::clock;
@@ -338,15 +339,19 @@ fn waits(report: &Report, status: &Status, waiting: &Waiting) -> ((String, Strin
 
 fn ended(report: &Report, status: &Status) -> Section {
     let rows = status.ended.iter().map(|(record, milestones)| {
-        let word = record.status.word();
-        let state = html! { span.(word) title=(told(milestones)) { (word) } };
+        let (word, reply) = (record.status.word(), report.reply(record));
+        let verdict = reply.and_then(|reply| reply.verdict).map(Verdict::word);
+        let state = html! {
+            @if let Some(verdict) = verdict { span.(verdict) { (verdict) } ", " }
+            span.(word) title=(told(milestones)) { (word) }
+        };
         let when = html! {
             @if let Some(at) = milestones.ended_at { (ago(report, at)) }
             @if let Some(ran) = milestones.ran() { ", ran " (lasting(ran)) }
         };
         let place = html! { span.(word) { (sign(word)) } };
         let mut row = of_record(report, record, place, (state, when));
-        if let Some(summary) = summary(report, record) {
+        if let Some(summary) = reply.and_then(|reply| reply.summary.as_ref()) {
             row.more.insert(0, html! { strong { (text(summary)) } });
         }
         row
@@ -354,15 +359,6 @@ fn ended(report: &Report, status: &Status) -> Section {
     let remark = format!(" in the last {}", lasting(status.since));
     let count = status.ended.len().to_string();
     section(("ended", "Ended"), (count, remark), rows.collect())
-}
-
-/// The summary of the benchmark, if its reply was read.
-fn summary<'a>(report: &Report<'a>, record: &Record) -> Option<&'a str> {
-    let threads = report.snapshot.threads.get(&record.task.mr)?;
-    let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);
-    outcomes
-        .find(|outcome| outcome.pipeline == Some(record.pipeline))?
-        .summary()
 }
 
 fn capitalized(text: &str) -> String {

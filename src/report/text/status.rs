@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Row, in_flight_rows, mr_of, table, title_of};
+use crate::note::Verdict;
 use crate::report::layout::{
     BOLD, Cell, DIM, GREEN, RED, Screen, ago, lasting, line, paragraph, shortened,
 };
@@ -73,10 +74,16 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, screen: Screen)
     let rows = status.ended.iter().take(SHOWN).map(|(record, milestones)| {
         let ended_at = milestones.ended_at;
         let outcome = record.status.word();
-        let style = match outcome {
-            "success" => GREEN,
-            "failed" => RED,
+        let verdict = report.reply(record).and_then(|reply| reply.verdict);
+        let style = match (outcome, verdict) {
+            ("failed", _) | (_, Some(Verdict::Worse)) => RED,
+            (_, Some(Verdict::Mixed)) => Style::new(),
+            ("success", _) => GREEN,
             _ => Style::new(),
+        };
+        let told = match verdict {
+            Some(verdict) => format!("{}, {outcome}", verdict.word()),
+            None => outcome.to_owned(),
         };
         Row {
             cells: vec![
@@ -85,7 +92,7 @@ pub fn ended(out: &mut String, report: &Report, status: &Status, screen: Screen)
                 Cell::of(ended_at.map_or("?".to_owned(), |at| ago(report.now, at))),
                 Cell::of(or_unknown(milestones.waited())),
                 Cell::of(or_unknown(milestones.ran())),
-                Cell::of(outcome).styled(style).linked(&record.web_url),
+                Cell::of(told).styled(style).linked(&record.web_url),
             ],
             label: &record.task.label,
             title: title_of(record, report),

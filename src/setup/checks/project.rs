@@ -218,12 +218,16 @@ fn threads(settings: &ProjectSettings, resolve: Resolve) -> Check {
             name,
             "merging waits for the bot's thread only if a benchmark did not succeed",
         ),
+        (Some(true), Resolve::UnlessWorse) => Check::holds(
+            name,
+            "merging waits for the bot's thread unless the benchmark judges the commit better, or no different",
+        ),
         (Some(true), Resolve::Never) => Check::warning(
             name,
             "merging waits until somebody resolves the bot's thread",
             format!(
                 "ask people to resolve it once they have read the outcome\n\
-                 let the bot resolve it: --resolve success, or always (BENCH_BOT_RESOLVE)\n\
+                 let the bot resolve it: --resolve unless-worse, success or always (BENCH_BOT_RESOLVE)\n\
                  untick \"All threads must be resolved\": {}/-/settings/merge_requests",
                 settings.project.web_url
             ),

@@ -85,23 +85,36 @@ impl Point {
 }
 
 /// A request's path. Which of two starts side by side is given which note or discussion is up to chance, as is which of
-/// two lists side by side is asked for first.
+/// two lists or reactions side by side comes first.
 fn place(request: &Request) -> String {
     let listed = match (request.query("updated_after"), request.query("state")) {
         (Some(_), _) if request.path.ends_with("/pipelines") => " changed lately".to_owned(),
         (Some(_), Some(state)) => format!(" {state}"),
-        _ => String::new(),
+        _ => reaction(request).map_or(String::new(), |name| format!(" {name}")),
     };
     let is_id = |part: &str| part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let (path, note) = match request.path.split_once("/notes/") {
-        Some((before, _)) => (before, "/notes/:id"),
-        None => (request.path.as_str(), ""),
-    };
+    let numbered = ["/notes/", "/award_emoji/"].into_iter().find_map(|kind| {
+        let (before, _) = request.path.split_once(kind)?;
+        Some((before, format!("{kind}:id")))
+    });
+    let (path, note) = numbered.unwrap_or((&request.path, String::new()));
     let parts = path.split('/');
     let parts: Vec<&str> = parts
         .map(|part| if is_id(part) { ":id" } else { part })
         .collect();
     format!("{}{note}{listed}", parts.join("/"))
+}
+
+/// The reaction that is listed by or set.
+fn reaction(request: &Request) -> Option<String> {
+    let set = request
+        .body
+        .get("name")
+        .filter(|_| request.path.ends_with("/award_emoji"));
+    let set = set.and_then(|name| name.as_str()).map(str::to_owned);
+    set.or(request
+        .query("my_reaction_emoji")
+        .map(|name| name.to_string()))
 }
 
 /// The requests of the story's command undisturbed, in no particular order since some go out side by side.
