@@ -111,6 +111,9 @@ pub enum Command {
         /// Test what no setting shows: start a pipeline in the benchmark project, read it back and cancel it
         #[arg(long)]
         rehearse: bool,
+        /// With --rehearse: let the pipeline run to its end instead, and pass on what it says of its machine
+        #[arg(long, requires = "rehearse")]
+        wait: bool,
         #[command(flatten)]
         settings: Settings,
     },

@@ -65,8 +65,16 @@ pub fn run(command: Command, environment: &Environment) -> Result<RunOutcome> {
         Command::Doctor {
             fix,
             rehearse,
+            wait,
             settings,
-        } => commands::doctor(&settings, environment, Writes { fix, rehearse }),
+        } => {
+            let writes = Writes {
+                fix,
+                rehearse,
+                wait,
+            };
+            commands::doctor(&settings, environment, writes)
+        }
         Command::Completions { shell } => Ok(RunOutcome::done(commands::completions(shell))),
         Command::Man { folder } => {
             commands::man_pages(&folder)?;

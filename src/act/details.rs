@@ -11,7 +11,7 @@ use crate::note::{Details, End, Results, Spent};
 use crate::record::Record;
 
 /// The artifact whose first line is in the reply, with the rest folded below it.
-const SUMMARY: &str = "bench-summary.md";
+pub const SUMMARY: &str = "bench-summary.md";
 /// More than a reply shows.
 const MAX_BYTES: u64 = 16 << 10;
 /// A benchmark with more child pipelines than that must not hold up the others.

@@ -8,6 +8,7 @@ mod queue;
 mod repair;
 mod start;
 
+pub use self::details::SUMMARY;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::gitlab::Gitlab;

@@ -18,6 +18,8 @@ pub struct Writes {
     pub fix: bool,
     /// A pipeline, which it cancels at once.
     pub rehearse: bool,
+    /// It lets that pipeline run to its end instead.
+    pub wait: bool,
 }
 
 /// A missing token is a finding like any other.
@@ -66,7 +68,8 @@ pub fn examine(config: &Config, given: bool, writes: Writes) -> Result<Findings,
     }
     if writes.rehearse {
         findings.tried = try_writes(&source, &findings);
-        findings.rehearsal = rehearse(benchmark, &findings);
+        let longest = writes.wait.then_some(config.rules.timeout);
+        findings.rehearsal = rehearse(benchmark, &findings, longest);
     }
     source.log_stats();
     Ok(findings)

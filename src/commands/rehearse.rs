@@ -1,12 +1,17 @@
 //! Tries out what no setting shows.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
+
+use super::PROGRESS;
+use crate::act::SUMMARY;
 use crate::gitlab::answer::Status;
 use crate::gitlab::{BenchmarkProject, Error, ProjectAccess, both};
 use crate::id::PipelineId;
 use crate::record;
+use crate::sanitize::one_line;
 use crate::setup::checks::rehearsal::CANCELING;
 use crate::setup::findings::{Findings, Rehearsal};
 
@@ -18,6 +23,13 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(2000),
 ];
 
+/// The same while it runs to its end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// So many of its jobs are asked for a summary.
+const MOST_JOBS: usize = 5;
+/// A summary begins with the line that matters.
+const MAX_BYTES: u64 = 4 << 10;
+
 /// Whether the token may write in the source project, if its scopes do not say.
 pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<(), Error>> {
     let settings = findings.source.settings.as_ref().ok()?;
@@ -26,8 +38,12 @@ pub fn try_writes(source: &ProjectAccess, findings: &Findings) -> Option<Result<
     unknown.then(|| source.try_writes(settings.project.id))
 }
 
-/// Whether a pipeline with variables can be started, read back and cancelled.
-pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehearsal> {
+/// Whether a pipeline with variables can be started, read back and cancelled. `longest`: how long to let it run instead.
+pub fn rehearse(
+    benchmark: ProjectAccess,
+    findings: &Findings,
+    longest: Option<TimeDelta>,
+) -> Option<Rehearsal> {
     let user = findings.benchmark_identity().user.as_ref().ok()?;
     let settings = findings.benchmark.settings.as_ref().ok()?;
     let found = findings.ref_found.as_ref()?;
@@ -40,6 +56,21 @@ pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehears
         Ok(pipeline) => pipeline,
         Err(error) => return Some(Rehearsal::NotStarted(error)),
     };
+    if let Some(longest) = longest {
+        let url = pipeline.web_url;
+        PROGRESS.suspend(|| eprintln!("waiting for {url} (Ctrl-C leaves it running)"));
+        let read_back = benchmark.variables(pipeline.id);
+        let ended = follow(&benchmark, pipeline.id, longest);
+        return Some(Rehearsal::Ran {
+            url,
+            read_back: read_back.map(|read| read == variables),
+            said: ended
+                .as_ref()
+                .ok()
+                .and_then(|_| said(&benchmark, pipeline.id)),
+            ended,
+        });
+    }
     let (read_back, cancelled) = both(
         || benchmark.variables(pipeline.id),
         || cancel(&benchmark, pipeline.id),
@@ -48,6 +79,39 @@ pub fn rehearse(benchmark: ProjectAccess, findings: &Findings) -> Option<Rehears
         url: pipeline.web_url,
         read_back: read_back.map(|read| read == variables),
         cancelled,
+    })
+}
+
+/// The status with which it has ended, or that it still has after the longest time.
+fn follow(
+    benchmark: &BenchmarkProject,
+    pipeline: PipelineId,
+    longest: TimeDelta,
+) -> Result<Status, Error> {
+    let begun = Instant::now();
+    let mut pause = PAUSES[0];
+    loop {
+        sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let is_late = TimeDelta::from_std(begun.elapsed()).is_ok_and(|time| time > longest);
+        match benchmark.with_new_deadline().pipeline(pipeline) {
+            Ok(found) if found.ended() || is_late => return Ok(found.status()),
+            Err(error) if is_late || error.refused().is_some() => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// The first line of the summary that one of its jobs has left.
+fn said(benchmark: &BenchmarkProject, pipeline: PipelineId) -> Option<String> {
+    let benchmark = benchmark.with_new_deadline();
+    let jobs = benchmark.jobs(pipeline).ok()?;
+    let with_artifacts = jobs.iter().filter(|job| job.artifacts_file.is_some());
+    with_artifacts.take(MOST_JOBS).find_map(|job| {
+        let summary = benchmark.artifact(job.id, SUMMARY, MAX_BYTES).ok()?;
+        let summary = String::from_utf8_lossy(&summary).into_owned();
+        let line = one_line(summary.lines().next()?.trim());
+        (!line.is_empty()).then_some(line)
     })
 }
 

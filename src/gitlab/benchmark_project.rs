@@ -1,5 +1,7 @@
 //! Requests to the benchmark project: the bot's pipelines, their variables and their jobs.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
@@ -12,6 +14,14 @@ use crate::id::{JobId, PipelineId, ProjectId};
 pub struct BenchmarkProject(pub(super) ProjectClient);
 
 impl BenchmarkProject {
+    /// With a deadline of its own, and without retries: following a pipeline for hours must not hit a run's time limit.
+    pub fn with_new_deadline(&self) -> Self {
+        Self(ProjectClient {
+            http: Arc::new(self.0.http.with_new_deadline(0)),
+            ..self.0.clone()
+        })
+    }
+
     pub fn project(&self) -> &Project {
         &self.0.project
     }

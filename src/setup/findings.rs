@@ -99,6 +99,15 @@ pub enum Rehearsal {
         /// Its status when it was last read after the cancel.
         cancelled: Result<Status, Error>,
     },
+    /// It ran to its end.
+    Ran {
+        url: String,
+        read_back: Result<bool, Error>,
+        /// The status with which it ended, or which it still had when nobody waited any longer.
+        ended: Result<Status, Error>,
+        /// What it says of its machine.
+        said: Option<String>,
+    },
 }
 
 impl Findings {

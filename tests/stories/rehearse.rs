@@ -210,3 +210,40 @@ fn a_cancel_that_the_project_keeps_to_others_is_explained() {
         "{told}"
     );
 }
+
+/// What the template prints of its machine.
+const SAID: &str = "noise ±1.3 %; slowdowns from 2.5 % are seen with 6 rounds";
+
+#[test]
+fn with_wait_it_runs_to_its_end_and_what_it_says_is_passed_on() {
+    for (status, summary, code, expected) in [
+        ("success", Some(SAID), 0, SAID),
+        ("success", None, 0, "ran to its end: success"),
+        ("failed", Some(SAID), 1, "ran, and ended as failed"),
+    ] {
+        let gitlab = Gitlab::start();
+        let people = People::clone(&gitlab);
+        gitlab.fault(move |request| {
+            if request.method == "GET" && request.path.ends_with("/variables") {
+                let id = people.benchmarks()[0].id;
+                if let Some(summary) = summary {
+                    people.benchmark_leaves(id, "benchmark", "bench-summary.md", summary);
+                }
+                people.benchmark_ends(id, status);
+            }
+            None
+        });
+        let ran = bot(&gitlab, "doctor --rehearse --wait").exits(code);
+        assert!(told(&ran).contains(expected), "{}", told(&ran));
+        assert!(
+            ran.stderr.contains("waiting for https://"),
+            "{}",
+            ran.stderr
+        );
+        let mut requests = gitlab.requests().into_iter();
+        assert!(!requests.any(|request| request.path.ends_with("/cancel")));
+    }
+    let gitlab = Gitlab::start();
+    let ran = bot(&gitlab, "doctor --wait").exits(2);
+    assert!(ran.stderr.contains("--rehearse"), "{}", ran.stderr);
+}

@@ -138,6 +138,19 @@ fn all_notes(label: &str, branch: &str, name: &str, words: &str) -> Vec<(&'stati
         ("closed, closed", closed(CloseReason::Closed)),
         ("success", of(End::Pipeline(Outcome::Success), &plain())),
         (
+            "success, with a verdict",
+            of(
+                End::Pipeline(Outcome::Success),
+                &Details {
+                    results: results(
+                        name,
+                        Some("worse: parse +4.1 % (±0.6), 11 others unchanged"),
+                    ),
+                    ..plain()
+                },
+            ),
+        ),
+        (
             "success, with results",
             of(End::Pipeline(Outcome::Success), &with_results()),
         ),

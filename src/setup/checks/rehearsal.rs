@@ -5,7 +5,7 @@ use super::Check;
 use super::benchmark::who_cancels;
 use super::project::look_above;
 use crate::gitlab::answer::{Outcome, Status};
-use crate::gitlab::{ErrorKind, GRANT};
+use crate::gitlab::{Error, ErrorKind, GRANT};
 
 pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
     let name = "rehearsal";
@@ -15,6 +15,18 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
             read_back,
             cancelled,
         } => (url, read_back, cancelled),
+        Rehearsal::Ran {
+            url,
+            read_back: Ok(true),
+            ended,
+            said,
+        } => return ran(url, ended, said.as_deref()),
+        Rehearsal::Ran {
+            url,
+            read_back,
+            ended,
+            ..
+        } => (url, read_back, ended),
         Rehearsal::NotStarted(error) if kept_from_jobs(&error.message) => {
             return Check::warning(
                 name,
@@ -117,6 +129,35 @@ pub fn check(findings: &Findings, rehearsal: &Rehearsal) -> Check {
     }
 }
 
+/// A rehearsal that was to run to its end.
+fn ran(url: &str, ended: &Result<Status, Error>, said: Option<&str>) -> Check {
+    let name = "rehearsal";
+    match ended {
+        Ok(Status::Ended(Outcome::Success)) => Check::holds(
+            name,
+            format!("ran to its end: {}: {url}", said.unwrap_or("success")),
+        ),
+        Ok(Status::Ended(outcome)) => Check::fails(
+            name,
+            format!("ran, and ended as {}", outcome.word()),
+            format!("look at its jobs, for benchmarks would end alike: {url}"),
+        ),
+        Ok(status) => Check::needed(
+            name,
+            format!("did not end in time (--timeout): it is {}", status.word()),
+            format!("check whether a runner takes its jobs: {url}"),
+        ),
+        Err(error) => Check::needed(
+            name,
+            format!(
+                "started, but it cannot be read how it ended ({})",
+                error.message
+            ),
+            format!("look at it: {url}"),
+        ),
+    }
+}
+
 /// GitLab's status for a pipeline whose running jobs have yet to stop.
 pub const CANCELING: &str = "canceling";
 
@@ -132,6 +173,7 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
             matches!(cancelled, Ok(status) if status.word() == CANCELING
                 || *status == Status::Ended(Outcome::Canceled)),
         ),
+        Rehearsal::Ran { read_back, .. } => (matches!(read_back, Ok(true)), false),
         Rehearsal::NotStarted(error) => (kept_from_jobs(&error.message), false),
     };
     // A fine-grained token needs a permission for each of the three requests, another token has one scope for all.
