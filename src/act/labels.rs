@@ -48,8 +48,13 @@ impl Actor<'_> {
         Ok(())
     }
 
-    /// Sets the label of this verdict, and takes off those of others. Nothing depends on it, so a failure is only a warning.
-    pub(super) fn set_verdict_label(&self, mr: Iid, verdict: Option<Verdict>) {
+    /// Sets the label of this verdict, and takes off those of others. A label that does not exist, or that GitLab refuses to
+    /// set, is only a warning: it must not keep the request open.
+    pub(super) fn set_verdict_label(
+        &self,
+        mr: Iid,
+        verdict: Option<Verdict>,
+    ) -> anyhow::Result<()> {
         let source = &self.gitlab.source;
         let is_wanted = |(of, _): &&(Verdict, String)| Some(*of) == verdict;
         let names = |labels: Vec<&(Verdict, String)>| {
@@ -58,25 +63,27 @@ impl Actor<'_> {
         };
         let (wanted, others) = self.verdict_labels.iter().partition(is_wanted);
         let (mut wanted, others) = (names(wanted), names(others));
-        wanted.retain(|name| {
-            // GitLab would make a label that is not there.
-            let found = source.has_label(name);
-            match &found {
-                Ok(true) => {}
-                Ok(false) => warn!(
-                    "!{mr}: there is no label {name}, so its verdict has none: see --verdict-label"
-                ),
-                Err(error) => warn!("!{mr}: cannot read whether there is a label {name}: {error}"),
-            }
-            found.is_ok_and(|found| found)
-        });
+        // GitLab would make a label that is not there.
+        if let Some(name) = wanted.first()
+            && !source.has_label(name)?
+        {
+            warn!("!{mr}: there is no label {name}, so its verdict has none: see --verdict-label");
+            wanted.clear();
+        }
         if wanted.is_empty() && others.is_empty() {
-            return;
+            return Ok(());
         }
         match source.change_labels(mr, &wanted, &others) {
-            Ok(now) if wanted.iter().all(|name| now.labels.contains(name)) => {}
-            Ok(_) => warn!("!{mr}: GitLab left the label {} off", wanted.join(", ")),
-            Err(error) => warn!("!{mr}: cannot set the label of its verdict: {error}"),
+            Ok(now) if wanted.iter().all(|name| now.labels.contains(name)) => Ok(()),
+            Ok(_) => {
+                warn!("!{mr}: GitLab left the label {} off", wanted.join(", "));
+                Ok(())
+            }
+            Err(error) if error.forbids() => {
+                warn!("!{mr}: cannot set the label of its verdict: {error}");
+                Ok(())
+            }
+            Err(error) => Err(error).context("cannot set the label of its verdict"),
         }
     }
 

@@ -112,7 +112,7 @@ impl Actor<'_> {
                         if labelled.is_none() {
                             let verdict = details.verdict(posted);
                             self.resolve_first(record, *reply, (posted, verdict))?;
-                            self.set_verdict_label(record.task.mr, verdict);
+                            self.set_verdict_label(record.task.mr, verdict)?;
                         }
                         let label = labelled.map_or(&record.task.label, |request| &request.label);
                         let replied = self.reply(record, label, *reply, posted, &details);
@@ -302,7 +302,7 @@ impl Actor<'_> {
         let (events, task) = (events?, &record.task);
         match labelled {
             Some(request) if survey::stands_for(&events, request) => {
-                self.set_verdict_label(mr, plan::verdict_of(&threads, record));
+                self.set_verdict_label(mr, plan::verdict_of(&threads, record))?;
                 self.take_label_off(mr, request, at_rest)?
             }
             Some(_) => {}

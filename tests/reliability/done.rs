@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use in_memory_gitlab::{People, Pipeline};
+use serde_json::Value;
 
 use crate::promise::{self, Asked};
 
@@ -28,7 +29,7 @@ pub fn done(gitlab: &People, before: &Benchmarks) -> Done {
     for write in gitlab.writes() {
         if write.path.ends_with("/cancel") {
             cancelled.insert(write.path);
-        } else if write.body.get("remove_labels").is_some() {
+        } else if write.body.get("remove_labels").is_some_and(requests_one) {
             unlabelled.insert(format!("{} {}", write.path, write.body));
         }
     }
@@ -37,6 +38,12 @@ pub fn done(gitlab: &People, before: &Benchmarks) -> Done {
         cancelled,
         unlabelled,
     }
+}
+
+/// Other labels tell a verdict, and come off wherever none was read.
+fn requests_one(labels: &Value) -> bool {
+    let mut labels = labels.as_str().unwrap_or_default().split(',');
+    labels.any(promise::asks)
 }
 
 impl Done {

@@ -82,6 +82,9 @@ fn amiss(gitlab: &People, parties: &Parties) -> Vec<String> {
     }
     amiss.extend(unserved(gitlab));
     amiss.extend(bystanders(gitlab).err());
+    if parties.settings.contains("--verdict-label") {
+        amiss.extend(without_verdict(gitlab));
+    }
     amiss
 }
 
@@ -94,6 +97,26 @@ fn unserved(gitlab: &People) -> Vec<String> {
         .filter(|mr| mr.source_branch != "bystander")
         .map(|mr| format!("!{} waits", mr.iid))
         .collect()
+}
+
+/// The label of the verdict that the reply tells is missing, though GitLab has not refused it.
+fn without_verdict(gitlab: &People) -> Option<String> {
+    let refused = gitlab.requests().iter().any(|request| {
+        let about =
+            request.path.contains("perf::worse") || request.body.get("add_labels").is_some();
+        about
+            && request
+                .status
+                .is_some_and(|status| (400..500).contains(&status) && status != 429)
+    });
+    let world = gitlab.world();
+    let mut mrs = world.merge_requests.values();
+    let mr = mrs.find(|mr| mr.source_branch == "speed-up")?;
+    let mut told = promise::said(mr, "outcome").into_iter();
+    let is_worse = told.any(|said| said.mark["verdict"] == "worse");
+    let titles = world.titles(&mr.labels);
+    let is_set = titles.iter().any(|title| title == "perf::worse");
+    (is_worse && !is_set && !refused).then(|| format!("!{} lacks the label of its verdict", mr.iid))
 }
 
 /// How many discussions people have opened.
@@ -116,7 +139,8 @@ fn bystanders(gitlab: &People) -> Result<(), String> {
         let intact = match mr.source_branch.as_str() {
             "bystander" => labels == ["benchmarking"] && of_people(mr) == 1,
             "speed-up" => {
-                theirs == ["urgent"] && mr.discussions[0].notes[0].body == "Does it really?"
+                theirs.iter().any(|label| *label == "urgent")
+                    && mr.discussions[0].notes[0].body == "Does it really?"
             }
             _ => true,
         };

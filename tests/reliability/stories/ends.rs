@@ -2,7 +2,16 @@
 
 use super::*;
 
-pub static ENDS: [Story; 19] = [
+const VERDICT: &str =
+    "--results-job benchmark --resolve unless-worse --verdict-label worse=perf::worse";
+
+fn judge(gitlab: &Gitlab) {
+    let id = gitlab.benchmarks()[0].id;
+    gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", "worse: parse +4.1 %");
+    end_all(gitlab);
+}
+
+pub static ENDS: [Story; 21] = [
     Story {
         name: "reconcile puts in a link",
         arrange: |gitlab| {
@@ -77,6 +86,31 @@ pub static ENDS: [Story; 19] = [
             let id = gitlab.benchmarks()[0].id;
             gitlab.benchmark_leaves(id, "benchmark", "bench-summary.md", "2x");
             end_all(gitlab);
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "reconcile passes on a verdict and sets its label",
+        settings: VERDICT,
+        arrange: |gitlab| {
+            gitlab
+                .world()
+                .add_label(LabelOwner::Project(ENGINE), "perf::worse");
+            in_flight(gitlab);
+            judge(gitlab);
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "reconcile passes on the verdict of one whose label is off",
+        settings: VERDICT,
+        arrange: |gitlab| {
+            gitlab
+                .world()
+                .add_label(LabelOwner::Project(ENGINE), "perf::worse");
+            let mr = in_flight(gitlab);
+            judge(gitlab);
+            mr.unlabelled();
         },
         ..PLAIN
     },

@@ -7,7 +7,7 @@ mod twins;
 use std::time::Duration;
 
 use bench_bot::RunOutcome;
-use in_memory_gitlab::{Fault, Gitlab, Mr};
+use in_memory_gitlab::{ENGINE, Fault, Gitlab, LabelOwner, Mr};
 
 use crate::bot::{Installation, OF_TWO_LABELS, SOLE, end_all};
 
