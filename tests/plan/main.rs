@@ -1,5 +1,6 @@
 //! The rules, as tables: one case for each row of what becomes of a request, and what must hold for any snapshot.
 
+mod announcements;
 mod closing;
 mod ended;
 mod events;
