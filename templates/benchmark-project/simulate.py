@@ -1,0 +1,70 @@
+"""How often is a verdict right? python3 simulate.py [RUNS]: false alarms and misses of judge.py on a shared runner, and of two
+simpler ways. What such a runner does is made up, here and nowhere else."""
+
+import sys
+
+import numpy as np
+
+import judge
+
+FIGURES, ROUNDS, NOISE, MIN_CHANGE = 20, 6, 0.02, 0.02
+SIDES = np.tile([0, 1, 1, 0], ROUNDS)  # a round: base, head, head, base
+
+
+def measured(random, samples, slower, uneven=False):
+    """Logarithms of values: figure, turn, sample. The noise of a single value is 2 %. The whole machine drifts by up to 10 %,
+    wanders, and in one run of five it jumps by 10 %. One value in 20 is hit by something else, and 5 to 50 % slower."""
+    turns = len(SIDES)
+    drift = random.uniform(-0.1, 0.1) * np.linspace(0, 1, turns) + random.normal(0, 0.005, turns).cumsum()
+    if random.random() < 0.2:
+        drift[random.integers(turns) :] += random.choice([-0.1, 0.1])
+    noise = NOISE * (np.exp(random.normal(0, 0.7, FIGURES)) if uneven else np.ones(FIGURES))
+    values = drift[:, None] + noise[:, None, None] * random.standard_normal((FIGURES, turns, samples))
+    values += (random.random(values.shape) < 0.05) * np.log1p(random.uniform(0.05, 0.5, values.shape))
+    values[0] += (SIDES * np.log1p(slower))[:, None]
+    return values
+
+
+def here(values):
+    turns = np.median(values, axis=2).reshape(FIGURES, -1, 2)
+    pairs = (turns * np.where(SIDES.reshape(-1, 2), 1, -1)).sum(axis=2)
+    return judge.overall(judge.verdicts(pairs, MIN_CHANGE)[3])
+
+
+def words(change, counts):
+    return judge.overall(np.where(counts, np.where(change > 0, "worse", "better"), "noise"))
+
+
+def single_ratio(values):
+    """The first value of head over the first of base."""
+    change = values[:, 1, 0] - values[:, 0, 0]
+    return words(change, np.abs(np.expm1(change)) > MIN_CHANGE)
+
+
+def two_deviations(values):
+    """The mean of head is two standard deviations off the mean of base."""
+    base, head = (np.exp(values[:, SIDES == side].mean(axis=2)) for side in (0, 1))
+    change = head.mean(axis=1) / base.mean(axis=1) - 1
+    return words(change, np.abs(change) > np.maximum(2 * base.std(axis=1, ddof=1) / base.mean(axis=1), MIN_CHANGE))
+
+
+def main(runs=1000):
+    settings = [(f"{samples} value{'s' * (samples > 1)} a turn", samples, False) for samples in (3, 1, 5)]
+    settings.append(("3 values a turn, noise 0.5 to 8 %", 3, True))
+    ways = [("judge.py", here), ("ratio of single values", single_ratio), ("two standard deviations", two_deviations)]
+    print(f"{runs} runs each, {FIGURES} figures, {ROUNDS} rounds, noise {100 * NOISE:.0f} %, seed 1\n")
+    print("| | no change: `noise` | one figure 5 % slower: `worse` | 10 % slower: `worse` |")
+    print("| --- | ---: | ---: | ---: |")
+    for title, samples, uneven in settings:
+        random = np.random.default_rng(1)
+        right = np.zeros((len(ways), 3))
+        for column, (slower, wanted) in enumerate([(0, "noise"), (0.05, "worse"), (0.1, "worse")]):
+            for _ in range(runs):
+                values = measured(random, samples, slower, uneven)
+                right[:, column] += [way(values) == wanted for _, way in ways]
+        for (name, _), row in zip(ways, right):
+            print(f"| {name}, {title} | " + " | ".join(f"{100 * count / runs:.1f} %" for count in row) + " |")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
