@@ -55,10 +55,13 @@ class Figure:
 def verdicts(pairs, min_change):
     """For each figure's pairs (logarithms of head over base): change, its error, degrees of freedom, verdict, and the
     slowdown that is seen in 19 of 20 runs. Each pair was measured back to back, so what the machine does slowly cancels out."""
-    trimmed = [TrimmedMean(np.asarray(own, float), TRIMMED) for own in pairs]
-    change = np.array([mean.mean_trimmed for mean in trimmed])
-    variance = np.array([mean.std_mean_trimmed**2 for mean in trimmed])
-    freedom = np.array([mean.nobs_reduced - 1.0 for mean in trimmed])
+    change, variance, freedom = np.zeros((3, len(pairs)))
+    counts = np.array([len(own) for own in pairs])
+    for count in set(counts):
+        rows = np.flatnonzero(counts == count)
+        mean = TrimmedMean(np.array([pairs[row] for row in rows]), TRIMMED, axis=1)
+        change[rows], variance[rows] = mean.mean_trimmed, mean.std_mean_trimmed**2
+        freedom[rows] = mean.nobs_reduced - 1
     variance, freedom = moderated(variance, freedom)
     error = np.sqrt(variance)
     size = np.abs(change)
@@ -66,8 +69,7 @@ def verdicts(pairs, min_change):
         t = np.where(size > 0, size / error, 0)
     significant = multipletests(2 * stats.t.sf(t, freedom), LEVEL, "holm")[0]
     floor = math.log1p(min_change)
-    counts = significant & (size > floor)
-    words = np.where(counts, np.where(change > 0, "worse", "better"), "noise")
+    words = np.where(significant & (size > floor), np.where(change > 0, "worse", "better"), "noise")
     critical = stats.t.isf(LEVEL / 2 / len(pairs), freedom)
     seen = np.maximum(critical * error, floor) + stats.norm.isf(0.05) * error
     return change, error, freedom, words, np.expm1(seen)
@@ -231,8 +233,8 @@ def summary(measured, figures, headline):
         title = f"<details><summary>{len(unchanged)} unchanged</summary>"
         paragraphs += [[title], list(table(unchanged)), ["</details>"]]
     paragraphs.append(list(lonely(measured, figures)))
-    both = f"Base {commits['base'][:8]}, head" if commits.get("base") else "Commit"
-    paragraphs.append([f"{both} {commits['head'][:8]}, {counted(measured.rounds, 'round')} after one to warm up."])
+    named = [f"{side} {commits[side][:8]}" for side in ("base", "head") if commits.get(side)]
+    paragraphs.append([f"Measured: {' and '.join(named) or 'the machine'}, {counted(measured.rounds, 'round')}."])
     paragraphs += [[line] for line in machine(measured)]
     paragraphs.append(["[Every value](results.json), and [their distributions](distributions.svg)."])
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
@@ -265,14 +267,12 @@ def write_results(measured, path):
 
 
 def draw(measured, figures, path, most=30):
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure as Picture
 
     names = [figure.name for figure in figures] or list(measured.kinds)
     names = names[:most]
-    picture, axes = pyplot.subplots(figsize=(8, 1.2 + 0.4 * len(names)), layout="constrained")
+    picture = Picture(figsize=(8, 1.2 + 0.4 * len(names)), layout="constrained")
+    axes = picture.subplots()
     for row, name in enumerate(names):
         both = {side: np.array(measured.values(name, side)) for side in ("base", "head")}
         middle = np.median(both["base"] if both["base"].size else both["head"])
@@ -284,9 +284,9 @@ def draw(measured, figures, path, most=30):
         for side, color in (("base", "tab:gray"), ("head", "tab:blue")):
             axes.scatter([], [], color=color, label=side if row == 0 else None)
     axes.set_yticks(range(len(names)), [name[:40] for name in names], parse_math=False)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("% from the base's median")
-    axes.legend(loc="best")
+    picture.legend(loc="outside upper right", ncols=2, frameon=False)
     picture.savefig(path)
 
 

@@ -229,7 +229,7 @@ def facts():
 
 
 def fetched(sides, rehearsal):
-    """The commits, once each side has its source. Without a base there is one side."""
+    """The commits, once each side has its source. Without a base there is one side; without a source there are none."""
     variable = lambda name: os.environ.get(name, "")
     path = variable("BENCH_PROJECT_PATH") or (variable("REHEARSAL_PROJECT") if rehearsal else "")
     if not path and not rehearsal:
@@ -237,7 +237,7 @@ def fetched(sides, rehearsal):
     repository = Repository(variable("CI_SERVER_URL"), path)
     if rehearsal:
         if not path:
-            return {"base": "", "head": "this machine"}
+            return {}
         head = repository.check_out(sides["head"].source, [variable("BENCH_SHA") or "HEAD"])
         return {"base": repository.check_out(sides["base"].source, [head]), "head": head}
     for name in ("BENCH_SHA", "BENCH_BASE_SHA"):
@@ -279,10 +279,8 @@ def measure(work, rehearsal, rounds):
     commits = fetched(sides, rehearsal)
     for side in sides.values():
         side.hand_over()
-        print(f"{side.name.capitalize()}: {commits[side.name] or 'the same'}")
-    command = ["sh", str(tools / "measure.sh")]
-    if commits["head"] == "this machine":
-        command = [sys.executable, "-c", NO_SOURCE]
+        print(f"{side.name.capitalize()}: {commits.get(side.name, 'no source, but the machine alone')}")
+    command = ["sh", str(tools / "measure.sh")] if commits else [sys.executable, "-c", NO_SOURCE]
 
     kinds, turns, machine, strays = {}, [], [], {}
     for number in range(rounds + 1):
@@ -294,7 +292,7 @@ def measure(work, rehearsal, rounds):
             status, output, errors = sides[name].turn(command)
             figures, nonsense = parsed(output)
             if status != 0 or not figures:
-                print(output[-8192:], errors[-8192:], sep="\n")
+                print(output[-8192:], errors[-8192:], sep="\n", flush=True)
                 reason = f"measure.sh failed with {status}" if status != 0 else "measure.sh printed no figure"
                 raise Failed(f"{reason}, for {name} in round {number}")
             if nonsense:

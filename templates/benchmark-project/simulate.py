@@ -1,6 +1,7 @@
 """How often is a verdict right? python3 simulate.py [RUNS]: false alarms and misses of judge.py on a shared runner, and of two
 simpler ways. What such a runner does is made up, here and nowhere else."""
 
+import gc
 import sys
 
 import numpy as np
@@ -49,6 +50,7 @@ def two_deviations(values):
 
 
 def main(runs=1000):
+    gc.freeze()  # statsmodels collects garbage with each correction
     settings = [(f"{samples} value{'s' * (samples > 1)} a turn", samples, False) for samples in (3, 1, 5)]
     settings.append(("3 values a turn, noise 0.5 to 8 %", 3, True))
     ways = [("judge.py", here), ("ratio of single values", single_ratio), ("two standard deviations", two_deviations)]
