@@ -19,7 +19,7 @@ from statsmodels.stats.robust_compare import TrimmedMean
 
 # How often, at most, a run without any change may be judged as one, over all its figures. It is this low because a false
 # "better" also turns a true "worse" into "mixed".
-LEVEL = 0.002
+LEVEL = 0.001
 # Of the pairs, on either side: a burst on the machine hits one or two of twelve.
 TRIMMED = 0.2
 FEWEST_PAIRS = 4
@@ -79,7 +79,7 @@ def moderated(variance, freedom):
     """Few pairs tell little of a figure's noise; all figures together tell what is usual on this machine. So each variance
     is drawn towards the usual one, the more so the more alike they are (Smyth 2004, "Linear models and empirical Bayes
     methods"; limma's fitFDist)."""
-    known = variance > 0
+    known = variance > 1e-16  # A count that never varies tells nothing of the others.
     if known.sum() < 3:
         return variance, freedom
     half = freedom[known] / 2

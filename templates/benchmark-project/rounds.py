@@ -18,7 +18,8 @@ import threading
 import time
 from pathlib import Path
 
-USERS = {"base": 47001, "head": 47002}
+# Users that nobody else is, another such job on this machine included.
+USERS = {"base": 40000 + os.getpid() % 10000, "head": 50000 + os.getpid() % 10000}
 LONGEST_OUTPUT = 1 << 20
 MOST_FIGURES, MOST_VALUES = 1000, 1000
 SHARED = ["/tmp", "/var/tmp", "/dev/shm", "/run/lock"]
@@ -35,6 +36,10 @@ for _ in range(3):
 
 class Failed(Exception):
     pass
+
+
+def variable(name):
+    return os.environ.get(name, "")
 
 
 def printable(text):
@@ -83,7 +88,7 @@ class Side:
 
     def environment(self):
         # The same length for both: it shifts the stack, and with it the figures.
-        names = ["PATH", "LANG", *os.environ.get("MEASURE_VARIABLES", "").split()]
+        names = ["PATH", "LANG", *variable("MEASURE_VARIABLES").split()]
         own = {"HOME": str(self.home), "TMPDIR": str(self.home / "tmp"), "USER": self.name, "LOGNAME": self.name}
         return {name: os.environ[name] for name in names if name in os.environ} | own
 
@@ -188,7 +193,7 @@ class Repository:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        if authority := os.environ.get("CI_SERVER_TLS_CA_FILE"):
+        if authority := variable("CI_SERVER_TLS_CA_FILE"):
             self.environment["GIT_SSL_CAINFO"] = authority
 
     def run(self, folder, *arguments):
@@ -206,7 +211,7 @@ class Repository:
             commit = wanted[-1] if wanted[-1] != "HEAD" else "FETCH_HEAD"
             if self.run(folder, "checkout", "--quiet", "--detach", commit, "--")[0]:
                 return self.run(folder, "rev-parse", "HEAD")[1]
-        raise Failed(f"the commit {printable(wanted[-1])} cannot be fetched: {said}")
+        raise Failed(f"the commit {printable(wanted[-1])} cannot be fetched ({said})")
 
 
 def facts():
@@ -228,9 +233,8 @@ def facts():
     }
 
 
-def fetched(sides, rehearsal):
+def fetched(sides, rehearsal, warnings):
     """The commits, once each side has its source. Without a base there is one side; without a source there are none."""
-    variable = lambda name: os.environ.get(name, "")
     path = variable("BENCH_PROJECT_PATH") or (variable("REHEARSAL_PROJECT") if rehearsal else "")
     if not path and not rehearsal:
         raise Failed("BENCH_PROJECT_PATH is empty")
@@ -251,79 +255,77 @@ def fetched(sides, rehearsal):
         base = [variable("BENCH_BASE_SHA")] if variable("BENCH_BASE_SHA") else []
         commits["base"] = repository.check_out(sides["base"].source, base)
     except Failed as failed:
-        print(f"There is nothing to compare with: {failed}")
+        warnings.append(f"there is nothing to compare with, because {' '.join(str(failed).split())}")
         del sides["base"]
     return commits
+
+
+def take_turns(sides, command, rounds):
+    """What each turn printed, as figures, after a first run that builds and warms up."""
+    found = {"machine": [], "figures": {}, "turns": []}
+    strays = {}
+    for number in range(rounds + 1):
+        if number:
+            found["machine"].append(facts())
+        order = ["base", "head", "head", "base"] if number else ["base", "head"]
+        for name in filter(sides.get, order):
+            where = f"round {number} of {rounds}" if number else "the first run, which builds and warms up"
+            print(f"{name.capitalize()}: {where}", flush=True)
+            status, output, errors = sides[name].turn(command)
+            figures, nonsense = parsed(output)
+            if status != 0 or not figures:
+                print(output[-8192:], errors[-8192:], sep="\n", flush=True)
+                reason = f"failed with {status}" if status != 0 else "printed no figure"
+                raise Failed(f"measure.sh {reason} for {name}, in {where}")
+            if nonsense:
+                strays[name] = nonsense[0]
+            if number:
+                found["turns"].append({"round": number, "side": name, "values": {}})
+                for figure, new in figures.items():
+                    # What one commit calls milliseconds cannot be compared with what the other calls seconds.
+                    if found["figures"].setdefault(figure, new["kind"]) == new["kind"]:
+                        found["turns"][-1]["values"][figure] = new["values"]
+                    else:
+                        strays[name] = f"{figure} in another unit"
+    shown = {name: re.sub(r"[^A-Za-z0-9_./:=+,() -]", "_", line[:60]) for name, line in strays.items()}
+    return found, [f"{name} printed lines that are no figures, such as: {line}" for name, line in shown.items()]
 
 
 def measure(work, rehearsal, rounds):
     warnings = []
     unfit = kept_apart()
+    project = Path(__file__).resolve().parent
     if unfit:
         warnings.append(f"the commits were not kept apart, because {unfit}: each could change the other's figures")
-    elif os.environ.get("CI_DISPOSABLE_ENVIRONMENT") == "true":
-        close_to_others(["/", "/builds", "/cache"])
     else:
-        warnings.append("the machine outlives the job: what anybody may write on it, both commits could")
-    project = Path(__file__).resolve().parent
-    if not unfit:
         # The Docker executor leaves the checkout, and the files that GitLab puts beside it, open to everybody.
         for folder in filter(Path.is_dir, (project, project.with_name(project.name + ".tmp"))):
             folder.chmod(0o700)
+        if variable("CI_DISPOSABLE_ENVIRONMENT") == "true":
+            close_to_others(["/", "/builds", "/cache"])
+        else:
+            warnings.append("the machine outlives the job: what anybody may write on it, both commits could")
     # The files of the benchmark project, for all to read and for nobody to change.
     tools = work / "tools"
-    shutil.copytree(project, tools, symlinks=True, ignore=shutil.ignore_patterns(".git", ".gitlab-ci-local", "venv"))
+    shutil.copytree(project, tools, symlinks=True, ignore=shutil.ignore_patterns(".*", "venv"))
     subprocess.run(["chmod", "-R", "go=rX", tools], check=True)
 
     sides = {name: Side(name, work, not unfit) for name in USERS}
-    commits = fetched(sides, rehearsal)
+    commits = fetched(sides, rehearsal, warnings)
     for side in sides.values():
         side.hand_over()
         print(f"{side.name.capitalize()}: {commits.get(side.name, 'no source, but the machine alone')}")
     command = ["sh", str(tools / "measure.sh")] if commits else [sys.executable, "-c", NO_SOURCE]
-
-    kinds, turns, machine, strays = {}, [], [], {}
-    for number in range(rounds + 1):
-        order = ["base", "head", "head", "base"] if number else ["base", "head"]
-        if number:
-            machine.append(facts())
-        for name in filter(sides.get, order):
-            print(f"Round {number} of {rounds}: {name}" if number else f"To build and to warm up: {name}", flush=True)
-            status, output, errors = sides[name].turn(command)
-            figures, nonsense = parsed(output)
-            if status != 0 or not figures:
-                print(output[-8192:], errors[-8192:], sep="\n", flush=True)
-                reason = f"measure.sh failed with {status}" if status != 0 else "measure.sh printed no figure"
-                raise Failed(f"{reason}, for {name} in round {number}")
-            if nonsense:
-                strays[name] = nonsense
-            if number:
-                turns.append({"round": number, "side": name, "values": {}})
-                for figure, found in figures.items():
-                    # What one commit calls milliseconds cannot be compared with what the other calls seconds.
-                    if kinds.setdefault(figure, found["kind"]) == found["kind"]:
-                        turns[-1]["values"][figure] = found["values"]
-                    else:
-                        strays[name] = [f"{figure} in another unit"]
-    for name, lines in strays.items():
-        shown = re.sub(r"[^A-Za-z0-9_./:=+,() -]", "_", lines[0][:60])
-        warnings.append(f"{name} printed lines that are no figures, such as: {shown}")
-    return {
-        "rehearsal": rehearsal,
-        "commits": commits,
-        "warnings": warnings,
-        "machine": machine,
-        "figures": kinds,
-        "turns": turns,
-    }
+    found, strays = take_turns(sides, command, rounds)
+    return {"rehearsal": rehearsal, "commits": commits, "warnings": warnings + strays, **found}
 
 
 def main(target):
-    rehearsal = os.environ.get("BENCH_REHEARSAL") == "true"
-    rounds = int(os.environ.get("ROUNDS") or 6)
+    rehearsal = variable("BENCH_REHEARSAL") == "true"
+    rounds = int(variable("ROUNDS") or 6)
     if rounds < 2:
         raise Failed("ROUNDS is less than 2")
-    print(f"Branch: {printable(os.environ.get('BENCH_BRANCH', ''))}")
+    print(f"Branch: {printable(variable('BENCH_BRANCH'))}")
     # Root's own, and nobody may look into it but to reach what is theirs.
     work = Path(tempfile.mkdtemp(prefix="bench-", dir="/var/tmp"))
     work.chmod(0o711)

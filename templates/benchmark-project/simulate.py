@@ -51,21 +51,23 @@ def two_deviations(values):
 
 def main(runs=1000):
     gc.freeze()  # statsmodels collects garbage with each correction
-    settings = [(f"{samples} value{'s' * (samples > 1)} a turn", samples, False) for samples in (3, 1, 5)]
-    settings.append(("3 values a turn, noise 0.5 to 8 %", 3, True))
-    ways = [("judge.py", here), ("ratio of single values", single_ratio), ("two standard deviations", two_deviations)]
-    print(f"{runs} runs each, {FIGURES} figures, {ROUNDS} rounds, noise {100 * NOISE:.0f} %, seed 1\n")
+    rows = [
+        ("`judge.py`, 3 values in a run", here, 3, False),
+        ("ratio of single values", single_ratio, 3, False),
+        ("two standard deviations, 3 values in a run", two_deviations, 3, False),
+        ("`judge.py`, 1 value in a run", here, 1, False),
+        ("`judge.py`, 5 values in a run", here, 5, False),
+        ("`judge.py`, 3 values in a run, noise from 0.5 to 8 %", here, 3, True),
+    ]
     print("| | no change: `noise` | one figure 5 % slower: `worse` | 10 % slower: `worse` |")
     print("| --- | ---: | ---: | ---: |")
-    for title, samples, uneven in settings:
+    for title, way, samples, uneven in rows:
         random = np.random.default_rng(1)
-        right = np.zeros((len(ways), 3))
-        for column, (slower, wanted) in enumerate([(0, "noise"), (0.05, "worse"), (0.1, "worse")]):
-            for _ in range(runs):
-                values = measured(random, samples, slower, uneven)
-                right[:, column] += [way(values) == wanted for _, way in ways]
-        for (name, _), row in zip(ways, right):
-            print(f"| {name}, {title} | " + " | ".join(f"{100 * count / runs:.1f} %" for count in row) + " |")
+        cells = []
+        for slower, wanted in ((0, "noise"), (0.05, "worse"), (0.1, "worse")):
+            right = sum(way(measured(random, samples, slower, uneven)) == wanted for _ in range(runs))
+            cells.append(f"{100 * right / runs:.1f} %")
+        print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

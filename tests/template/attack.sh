@@ -8,7 +8,7 @@ root() { [ "$(id -u)" = 0 ]; }
 privileges() { ! grep -q '^NoNewPrivs:.1' /proc/self/status || grep -q '^Cap\(Inh\|Prm\|Eff\):.*[1-9a-f]' /proc/self/status; }
 own_environment() { env | grep -q "$mark"; }
 other_environments() { cat /proc/[0-9]*/environ | grep -aq "$mark"; }
-token_file() { cat "$project/.env" | grep -q "$mark"; }
+token_file() { cat "$project/.env" ../../tools/.env | grep -q "$mark"; }
 base_figures() { echo 'lex 1000' >>../../base/source/figures; }
 base_home() { ls ../../base; }
 tools() { echo '# changed' >>../../tools/measure.sh; }

@@ -77,6 +77,14 @@ class Verdicts(unittest.TestCase):
         self.assertRegex(first_line(measured({"count": (10000, 10190)}, noise=0)), r"^noise: ")
         self.assertRegex(first_line(measured({"count": (10000, 10210)}, noise=0)), r"^worse: count \+2\.1 % \(±0\.0\)$")
 
+    def test_counts_that_never_vary_leave_the_others_alone(self):
+        counts = {f"count{number}": (number + 3, number + 3) for number in range(9)}
+        content = measured({**SAME, "parse": (100, 104)})
+        for turn in content["turns"]:
+            turn["values"] |= {name: [ends[0]] * 3 for name, ends in counts.items()}
+        content["figures"] |= {name: {"unit": "", "higher": False} for name in counts}
+        self.assertRegex(first_line(content), r"^worse: parse \+[34]\.\d % \(±0\.\d\), 20 others unchanged$")
+
     def test_one_burst_of_the_machine_is_no_change(self):
         content = measured(SAME)
         for turn in content["turns"][13:15]:
