@@ -71,7 +71,8 @@ def verdicts(pairs, min_change):
     floor = math.log1p(min_change)
     words = np.where(significant & (size > floor), np.where(change > 0, "worse", "better"), "noise")
     critical = stats.t.isf(LEVEL / 2 / len(pairs), freedom)
-    seen = np.maximum(critical * error, floor) + stats.norm.isf(0.05) * error
+    # More than 19 of 20 would take, for the error is itself an estimate: simulate.py shows what comes of it.
+    seen = np.maximum(critical * error, floor) + stats.norm.isf(0.003) * error
     return change, error, freedom, words, np.expm1(seen)
 
 
