@@ -298,7 +298,7 @@ def rehearsed(measured, figures, min_change):
         told = ", ".join(figure.in_short() for figure in figures if figure.verdict != "noise")
         return False, f"one commit against itself was judged {word}: {told}"
     noise = max(figure.percent()[1] for figure in figures)
-    noisiest = sorted(figures, key=lambda figure: -figure.error)[:20]
+    noisiest = sorted(figures, key=lambda figure: -figure.error)[:5]
     planted = max(figure.seen_from for figure in noisiest)
 
     def seen(figure):

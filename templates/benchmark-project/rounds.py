@@ -296,7 +296,7 @@ def measure(work, rehearsal, rounds):
     unfit = kept_apart()
     project = Path(__file__).resolve().parent
     if unfit:
-        warnings.append(f"the commits were not kept apart, because {unfit}: each could change the other's figures")
+        warnings.append(f"the commits were not kept apart, because {unfit}: each could change the other's figures, and the verdict")
     else:
         # The Docker executor leaves the checkout, and the files that GitLab puts beside it, open to everybody.
         for folder in filter(Path.is_dir, (project, project.with_name(project.name + ".tmp"))):
