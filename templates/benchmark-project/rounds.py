@@ -131,10 +131,13 @@ class Side:
             time.sleep(0.1)
         else:
             raise Failed(f"processes of {self.name} cannot be ended: {alive(self.uid)}")
+        user = str(self.uid)
+        own = ["-path", str(self.home), "-prune"]
+        closed = ["-type", "d", "!", "-user", user, "!", "-perm", "/0001", "-prune"]
+        left = ["-user", user, "-prune", "-exec", "rm", "-rf", "--", "{}", "+"]
         for place in filter(os.path.isdir, SHARED):
-            elsewhere = ["!", "-path", str(self.home), "!", "-path", f"{self.home}/*"]
-            own = ["-xdev", "-mindepth", "1", "-user", str(self.uid), *elsewhere]
-            subprocess.run(["find", place, *own, "-delete"], stderr=subprocess.DEVNULL)
+            find = ["find", place, "-xdev", "-mindepth", "1", *own, "-o", *closed, "-o", *left]
+            subprocess.run(find, stderr=subprocess.DEVNULL)
 
 
 def read(pipe, output):
