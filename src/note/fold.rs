@@ -8,7 +8,7 @@ const LONGEST: usize = 8 << 10;
 /// Keeps tables, and puts everything else into inline code, so that it neither mentions, links nor acts.
 pub(super) fn folded(text: &str) -> String {
     let mut shown = String::new();
-    for line in text.lines().map(inert) {
+    for line in text.lines().filter(|line| !is_fold(line)).map(inert) {
         if shown.len() + line.len() > LONGEST {
             shown += "\nThe rest is in the artifacts.\n";
             break;
@@ -22,6 +22,12 @@ pub(super) fn folded(text: &str) -> String {
             format!("\n\n<details><summary>All figures</summary>\n\n{shown}\n\n</details>")
         }
     }
+}
+
+/// In the reply all of it is folded, and a fold within would show as text.
+fn is_fold(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("<details") || line.starts_with("</details")
 }
 
 /// Any line with a `|` can be a row of a table, whose cells Markdown separates before it looks for code.

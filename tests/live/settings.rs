@@ -117,7 +117,7 @@ fn work(pipeline: &Pipeline, job: &str) -> Work {
     let branch = of.get("BENCH_BRANCH").map_or("", String::as_str);
     let takes = match (job, branch) {
         ("benchmark", crate::stories::SLOW) => Duration::from_secs(3600),
-        ("benchmark" | "rehearsal", _) => Duration::from_secs(1),
+        ("benchmark", _) => Duration::from_secs(1),
         _ => Duration::from_millis(100),
     };
     Work::success(takes)

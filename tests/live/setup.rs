@@ -13,7 +13,7 @@ use crate::settings::Settings;
 const OWNER: u64 = 50;
 
 /// The template's files. The CI file is among them.
-const TEMPLATE: [(&str, &str); 3] = [
+const TEMPLATE: [(&str, &str); 5] = [
     (
         CI_FILE,
         include_str!("../../templates/benchmark-project/.gitlab-ci.yml"),
@@ -23,8 +23,16 @@ const TEMPLATE: [(&str, &str); 3] = [
         include_str!("../../templates/benchmark-project/measure.sh"),
     ),
     (
-        "compare.awk",
-        include_str!("../../templates/benchmark-project/compare.awk"),
+        "rounds.py",
+        include_str!("../../templates/benchmark-project/rounds.py"),
+    ),
+    (
+        "judge.py",
+        include_str!("../../templates/benchmark-project/judge.py"),
+    ),
+    (
+        "requirements.txt",
+        include_str!("../../templates/benchmark-project/requirements.txt"),
     ),
 ];
 const CI_FILE: &str = ".gitlab-ci.yml";

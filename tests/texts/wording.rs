@@ -351,6 +351,9 @@ fn figures_are_folded_below_the_outcome() {
 
     </details>
     ");
+    let within = "<details><summary>11 unchanged</summary>\n\n| lex | 3 |\n\n</details>\n";
+    let once = with_figures(within);
+    assert_eq!(once.matches("details>").count(), 2, "{once}");
     let plain = with_figures("");
     assert_eq!(with_figures(" \n\n"), plain);
     assert!(!plain.contains("details"), "{plain}");

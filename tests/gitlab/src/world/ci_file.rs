@@ -181,7 +181,7 @@ mod tests {
         let sha = names(TEMPLATE, &[("BENCH_SHA", "1234")]);
         assert_eq!(sha, Ok(vec!["benchmark".to_owned()]));
         let rehearsal = names(TEMPLATE, &[("BENCH_REHEARSAL", "true")]);
-        assert_eq!(rehearsal, Ok(vec!["rehearsal".to_owned()]));
+        assert_eq!(rehearsal, Ok(vec!["benchmark".to_owned()]));
         assert_eq!(names(TEMPLATE, &[]), Err(NO_JOBS.to_owned()));
     }
 
