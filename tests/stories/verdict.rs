@@ -216,3 +216,23 @@ fn settings_that_cannot_be_meant_are_refused() {
     }
     assert_eq!(json!(gitlab.requests().len()), 0);
 }
+
+/// `SUMMARY` names one that the benchmark project's template has really made, of a commit that is slower: `.ci/run` has it.
+#[test]
+#[ignore]
+fn what_the_template_leaves_reaches_the_reply() {
+    let file = std::env::var("SUMMARY").expect("SUMMARY names a file");
+    let summary = std::fs::read_to_string(file).expect("it is there").leak();
+    let gitlab = Gitlab::start();
+    let (mr, _) = judged(&gitlab, "success", summary);
+    run(
+        &gitlab,
+        &format!("reconcile {LABELS} --resolve unless-worse"),
+    );
+    let reply = told(&mr);
+    assert!(reply.starts_with("🔴 **Worse**: `parse +"), "{reply}");
+    assert!(reply.contains("2 others unchanged`. [pipeline "), "{reply}");
+    assert!(reply.contains("| `parse` |"), "{reply}");
+    assert_eq!(mr.labels(), ["perf::worse"]);
+    assert!(!mr.discussions()[0].is_resolved());
+}
