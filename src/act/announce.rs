@@ -8,16 +8,13 @@ use crate::note;
 use crate::plan::{Announced, Announcement, Plan};
 
 impl Actor<'_> {
+    /// The announcements come last, since people wait for the machine, not for a word.
     pub fn start_and_announce(&self, plan: &Plan) -> Vec<Action> {
-        let (mut actions, announced) = both(
-            || self.start_queue(plan),
-            || {
-                let announcements = plan.announcements.iter().collect();
-                parallel_map(announcements, |announcement| {
-                    (announcement, self.announce(announcement))
-                })
-            },
-        );
+        let mut actions = self.start_queue(plan);
+        let announcements = plan.announcements.iter().collect();
+        let announced = parallel_map(announcements, |announcement| {
+            (announcement, self.announce(announcement))
+        });
         let done = announced.into_iter().filter(|(_, is_done)| *is_done);
         actions.extend(done.filter_map(|(it, _)| Action::announce(plan, it, Effect::Done)));
         actions
