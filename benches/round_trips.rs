@@ -5,7 +5,7 @@
 //! the whole run, from start to exit, is divided by that. What goes beyond a whole number is work: the program's own,
 //! and that of the in-memory GitLab, which shares this machine and answers one request at a time.
 //!
-//! What must not grow is asserted: what a forgotten label costs, and `reconcile` while others wait.
+//! What must not grow is asserted: what a forgotten label costs, what 👀 costs, and `reconcile` while others wait.
 //!
 //! The growth curves are drawn to SVG, `target/growth.svg` unless told otherwise. For comparison `scan.py` and `scan.sh`
 //! do the same scan; the former wants python-gitlab, in the Python that the variable `PYTHON` names.
@@ -41,6 +41,8 @@ const MOST_FORGOTTEN: usize = 3;
 const MOST_UNPOSTED: usize = MOST_FORGOTTEN + 2;
 /// How many such labels there are.
 const FORGOTTEN: [usize; 4] = [0, 1, 5, 20];
+/// How many wait where the cost of 👀 is measured.
+const WAITING: usize = 20;
 /// What `reconcile` may take with six ended.
 const MOST_TRIPS_SIX_ENDED: f64 = 9.5;
 /// The plots below the growth curves in `growth.in.svg`: the height of nothing, and that of one.
@@ -61,6 +63,7 @@ fn main() -> Result<()> {
     println!("{cores} cores, {}", model.unwrap_or("unknown"));
 
     scenes();
+    announcing();
     println!("\nGrowth: a scan that starts one benchmark, a reconcile that finishes it");
     println!("Old: ended benchmarks, and as many merged MRs; 10 are open. Open: labelled MRs.");
     let old = growth("old", [0, 100, 1_000, 10_000], |old| (old, 10));
@@ -167,7 +170,10 @@ fn scenes() {
         println!("{name:36}{requests:8}{trips:13.2}{most:9}{reason}");
     };
     let unlabelled = |gitlab: &Gitlab| drop(gitlab.mr("faster").passed());
-    let twenty = |gitlab: &Gitlab| drop(ready(gitlab, 20));
+    let twenty = |gitlab: &Gitlab| {
+        ready(gitlab, 20);
+        see(gitlab);
+    };
     let one_in_flight = |gitlab: &Gitlab| {
         ready(gitlab, 21);
         run(gitlab, "scan");
@@ -181,10 +187,41 @@ fn scenes() {
     scene("trigger, ready, unlabelled", trigger, 9.0, unlabelled);
 }
 
+/// An earlier run has seen all that wait.
+fn see(gitlab: &Gitlab) {
+    run(gitlab, "scan --max-in-flight 0");
+}
+
 fn six_ended(gitlab: &Gitlab) {
     ready(gitlab, 6);
     run(gitlab, "scan --max-in-flight 6");
     end_benchmarks(gitlab);
+}
+
+/// What it costs a scan to keep 👀 on those that wait: one request, beside others, and one for each that is new.
+fn announcing() {
+    println!("\nScan, {WAITING} ready, one in flight, every answer after {LONG_DELAY:?}\n");
+    println!("{:36}requests  round trips", "");
+    let scene = |name: &str, first: &str, scan: &str| {
+        let measure = || {
+            let gitlab = gitlab();
+            ready(&gitlab, WAITING + 1);
+            run(&gitlab, first);
+            run_delayed(&gitlab, scan, LONG_DELAY)
+        };
+        // Others who keep this machine busy only make a run longer.
+        let all = [measure(), measure(), measure()];
+        let trips = all.iter().map(|measured| measured.1);
+        let (requests, trips) = (all[0].0, trips.fold(f64::INFINITY, f64::min));
+        println!("{name:36}{requests:8}{trips:13.2}");
+        (requests, trips.round())
+    };
+    let silent = "scan --announce none";
+    let none = scene("none are announced", silent, silent);
+    let seen = scene("all seen", "scan", "scan");
+    let new = scene("all newly seen", silent, "scan");
+    assert_eq!(seen, (none.0 + 1, none.1), "all seen");
+    assert_eq!(new.0, seen.0 + WAITING, "all newly seen");
 }
 
 /// What labels that are older than 3,000 benchmarks in 100 days cost a scan. Gives the curves.
@@ -253,6 +290,8 @@ fn scans_with_forgotten(head: &str, has_notes: bool, is_served: bool) -> [usize;
     // Were its record not found, another benchmark would start.
     let places = if is_served { 50 } else { 1 };
     let scan = format!("scan --max-in-flight {places}");
+    // Only a scan that sees them for the first time announces them.
+    run(&gitlab, &scan);
     let mut left = &mrs[..];
     let mut requests = [0; 4];
     for (count, found) in FORGOTTEN.into_iter().zip(&mut requests).rev() {
@@ -320,6 +359,7 @@ fn growth(what: &str, counts: [usize; 4], world: fn(usize) -> (usize, usize)) ->
         history(&gitlab, old, Duration::ZERO);
         gitlab.later(MONTH);
         let next = ready(&gitlab, open).remove(open - 1);
+        see(&gitlab);
         let (requests, trips) = run_delayed(&gitlab, "scan", DELAY);
         assert_eq!(gitlab.benchmarks().len(), old + 1, "one is started");
         print!("{count:8}{requests:18}{trips:13.2}");
@@ -428,7 +468,8 @@ fn side_by_side() {
         let (wall, cpu) = (wall.as_secs_f64(), cpu.as_millis());
         println!("{name:24}{wall:7.2} s{cpu:7} ms{requests:10}");
     };
-    contest("bench-bot", PROGRAM, "scan");
+    // The scripts announce nothing either.
+    contest("bench-bot", PROGRAM, "scan --announce none");
     let python = env::var("PYTHON").unwrap_or("python3".to_owned());
     // A shim that looks for the interpreter is none of python-gitlab's time.
     let probe = "import sys, gitlab; print(sys.executable)";

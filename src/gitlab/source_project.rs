@@ -12,6 +12,7 @@ use super::answer::{
 use super::discussions::with_texts_of;
 use super::error::{Error, ErrorKind, Result};
 use super::http::{Http, Token};
+use super::parallel::parallel_map;
 use super::setup::label_exists;
 use crate::id::{DiscussionId, Iid, NoteId, PipelineId, ProjectId, Sha};
 
@@ -246,13 +247,14 @@ impl SourceProject {
                 && user.is_some_and(|user| user.username == self.0.bot)
                 && before.is_none_or(in_time)
         };
-        reactions.iter().filter(of_bot).try_for_each(|reaction| {
+        let removed = parallel_map(reactions.iter().filter(of_bot).collect(), |reaction| {
             let path = format!("{path}/{}", reaction.id);
             match self.0.http.delete(&self.0.token, &path) {
                 Err(error) if !error.not_found() => Err(error),
                 _ => Ok(()),
             }
-        })
+        });
+        removed.into_iter().collect()
     }
 
     pub fn edit_note(&self, iid: Iid, note: NoteId, body: &str) -> Result<Note> {
