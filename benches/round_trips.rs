@@ -319,6 +319,7 @@ fn while_others_wait() -> String {
             let gitlab = gitlab();
             six_ended(&gitlab);
             ready(&gitlab, waiting);
+            see(&gitlab);
             run_delayed(&gitlab, "reconcile", LONG_DELAY)
         };
         let (requests, mut trips) = measure();

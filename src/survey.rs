@@ -55,7 +55,10 @@ impl Scope {
                 let marked = marked.then_some(Listing::Marked(Mark::Seen));
                 labelled.chain(marked).collect()
             }
-            Scope::Records { .. } => [Mark::Begun, Mark::Seen].map(Listing::Marked).to_vec(),
+            // Where a request waits, 👀 alone is no reason to look.
+            Scope::Records { .. } => {
+                vec![Listing::Marked(Mark::Begun), Listing::SeenWithout(labels)]
+            }
             Scope::One(_) | Scope::Ending { .. } => Vec::new(),
         }
     }

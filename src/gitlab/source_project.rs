@@ -31,6 +31,8 @@ pub enum Listing<'a> {
     },
     /// Those with this reaction of the bot's, in any state.
     Marked(Mark),
+    /// Those with the bot's 👀 and none of these labels, in any state.
+    SeenWithout(&'a [String]),
     /// One, in any state.
     One(Iid),
     /// The open ones from this branch, in any fork.
@@ -303,6 +305,10 @@ pub fn list(
             ),
         ]),
         Listing::Marked(mark) => query.push(("my_reaction_emoji", mark.name().to_owned())),
+        Listing::SeenWithout(labels) => query.extend([
+            ("my_reaction_emoji", Mark::Seen.name().to_owned()),
+            ("not[labels]", labels.join(",")),
+        ]),
         Listing::One(iid) => query.push(("iids[]", iid.to_string())),
         Listing::From(branch) => query.extend([
             ("source_branch", branch.to_owned()),

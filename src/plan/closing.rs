@@ -111,7 +111,10 @@ pub(super) fn closings<'a>(
 
 /// Whether nothing of the bot's is unfinished on the merge request. `false` if its discussions were not read.
 pub(super) fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
-    let in_flight = |record: &Record| record.task.mr == iid && !record.status.ended();
+    // Those of another label count too: their installation finds them by the same reaction.
+    let in_flight = |record: &Record| {
+        record.task.project == snapshot.source && record.task.mr == iid && !record.status.ended()
+    };
     let Some(threads) = snapshot.threads.get(&iid) else {
         return false;
     };
@@ -132,7 +135,7 @@ pub(super) fn is_at_rest(snapshot: &Snapshot, iid: Iid) -> bool {
         && mr.requests.is_empty()
         && mr.unexplained.is_empty()
         && !renamed
-        && !snapshot.own_records().any(in_flight)
+        && !snapshot.records.iter().any(in_flight)
 }
 
 /// A run that has seen the label may still set 👀 this long after the label came off.

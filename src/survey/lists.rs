@@ -57,12 +57,7 @@ impl Survey<'_> {
                 let waits = |row: &Listed| {
                     row.state == "opened" && labels.iter().any(|label| row.labels.contains(label))
                 };
-                // Where a request waits, 👀 alone is no reason to look.
-                let away = seen
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter(|row| !waits(row));
-                rows.extend(away);
+                rows.extend(seen.unwrap_or_default());
                 rows.extend(self.left_labelled(since)?);
                 threads = iids_of(&rows);
                 let away = rows.iter().filter(|row| is_observer || !waits(row));

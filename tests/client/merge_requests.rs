@@ -15,6 +15,7 @@ fn pairs(query: &[(&str, &str)]) -> Matcher {
 
 #[test]
 fn what_each_list_asks_for() {
+    let labels = ["a", "b"].map(str::to_owned);
     let label = "benchmarking::full";
     let since = DateTime::from_timestamp(1_767_614_400, 0).expect("a time");
     let rows = r#"[{"iid":5,"state":"merged","labels":["benchmarking::full"]},
@@ -43,6 +44,11 @@ fn what_each_list_asks_for() {
         (
             Listing::Marked(Mark::Begun),
             vec![("my_reaction_emoji", "hourglass_flowing_sand")],
+            vec![2, 5, 7],
+        ),
+        (
+            Listing::SeenWithout(&labels),
+            vec![("my_reaction_emoji", "eyes"), ("not[labels]", "a,b")],
             vec![2, 5, 7],
         ),
         (Listing::One(Iid(5)), vec![("iids[]", "5")], vec![2, 5, 7]),

@@ -298,3 +298,17 @@ fn nothing_grows_with_history() {
     });
     assert_eq!(triggers[0], triggers[1]);
 }
+
+#[test]
+fn those_that_merely_wait_cost_a_reconcile_nothing() {
+    let gitlab = Gitlab::start();
+    let waiting = |count: usize| {
+        (0..count).for_each(|number| {
+            let mr = gitlab.mr(&format!("waiting-{number}")).running().labelled();
+            mr.comment("linus", "Is it any faster?");
+        });
+        run(&gitlab, "scan");
+        requests(&gitlab, "reconcile")
+    };
+    assert_eq!([waiting(1), waiting(120)], [EVERY_RECONCILE; 2]);
+}
