@@ -73,7 +73,7 @@ pub enum OnPush {
 pub enum Announce {
     /// Not at all
     None,
-    /// With 👀 on the merge request
+    /// With the reaction "eyes" on the merge request
     Emoji,
     /// With a discussion that says why it waits, or what its place is
     Discussion,
