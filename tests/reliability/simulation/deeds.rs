@@ -169,6 +169,9 @@ impl Sim {
             _ if found.notes.len() > 1 => mr.delete_note(found.notes[0].id),
             _ => return,
         }
+        // The commit that a trigger meant stood in that note alone.
+        let mut meant = self.meant.lock().expect("no panic");
+        meant.retain(|asked, _| !about.contains(&asked.event));
         meddling.deleted.extend(about);
     }
 
