@@ -6,6 +6,7 @@ mod closing;
 mod discussions;
 mod expected;
 mod explain;
+mod label_events;
 mod places;
 mod refusal;
 mod repair;
@@ -23,11 +24,11 @@ pub use self::discussions::{
     is_last_unfinished, redundant_notes, unlinked, unresolved, verdict_of,
 };
 pub use self::explain::{Condition, ConditionName, explain};
+pub use self::label_events::is_renamed;
 pub use self::places::{GRACE, InFlight, Place, was_retried};
 pub use self::refusal::{MAX_REFUSALS, RefusedBy, to_retry};
 pub use self::repair::{
-    CutShort, RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, is_renamed,
-    reconcile,
+    CutShort, RecordRepair, Repair, Reply, is_outcome_posted, is_past_cancelling, reconcile,
 };
 pub use self::requests::{
     concerns, is_still_asked, is_still_stuck, is_still_superseded, passed, primary_record,

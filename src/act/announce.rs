@@ -11,12 +11,11 @@ impl Actor<'_> {
     /// The announcements come last, since people wait for the machine, not for a word.
     pub fn start_and_announce(&self, plan: &Plan) -> Vec<Action> {
         let mut actions = self.start_queue(plan);
-        let announcements = plan.announcements.iter().collect();
-        let announced = parallel_map(announcements, |announcement| {
-            (announcement, self.announce(announcement))
+        let announced = parallel_map(plan.announcements.iter().collect(), |announcement| {
+            let done = self.announce(announcement);
+            done.then(|| Action::announce(plan, announcement, Effect::Done))
         });
-        let done = announced.into_iter().filter(|(_, is_done)| *is_done);
-        actions.extend(done.filter_map(|(it, _)| Action::announce(plan, it, Effect::Done)));
+        actions.extend(announced.into_iter().flatten().flatten());
         actions
     }
 

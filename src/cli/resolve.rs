@@ -125,7 +125,7 @@ impl Settings {
                 announce: self.announce,
             },
             resolve: self.resolve,
-            verdict_labels: self.verdict_labels()?,
+            verdict_labels: self.verdict_labels(results_job.is_some())?,
             results_job,
             results_file,
             given_flags: self.given_flags.clone(),
@@ -133,7 +133,7 @@ impl Settings {
         })
     }
 
-    fn verdict_labels(&self) -> Result<Vec<(Verdict, String)>, WrongSetting> {
+    fn verdict_labels(&self, of_job: bool) -> Result<Vec<(Verdict, String)>, WrongSetting> {
         let setting = "--verdict-label (BENCH_BOT_VERDICT_LABEL)";
         let mut verdicts = BTreeSet::new();
         for (verdict, name) in &self.verdict_labels {
@@ -149,7 +149,7 @@ impl Settings {
                 )));
             }
         }
-        if self.results_job.as_deref().unwrap_or_default().is_empty() && !verdicts.is_empty() {
+        if !of_job && !verdicts.is_empty() {
             return Err(WrongSetting(format!(
                 "{setting} needs --results-job (BENCH_BOT_RESULTS_JOB): the verdict is the first word of that job's \
                  bench-summary.md"

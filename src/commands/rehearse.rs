@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::PROGRESS;
+use super::wait::{FIRST_PAUSE, LONGEST_PAUSE, is_over};
 use crate::act::SUMMARY;
 use crate::gitlab::answer::Status;
 use crate::gitlab::{BenchmarkProject, Error, ProjectAccess, both};
@@ -23,8 +24,6 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(2000),
 ];
 
-/// The same while it runs to its end.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many of its jobs are asked for a summary.
 const MOST_JOBS: usize = 5;
 /// A summary begins with the line that matters.
@@ -89,11 +88,11 @@ fn follow(
     longest: TimeDelta,
 ) -> Result<Status, Error> {
     let begun = Instant::now();
-    let mut pause = PAUSES[0];
+    let mut pause = FIRST_PAUSE;
     loop {
         sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
-        let is_late = TimeDelta::from_std(begun.elapsed()).is_ok_and(|time| time > longest);
+        let is_late = is_over(begun, longest);
         match benchmark.with_new_deadline().pipeline(pipeline) {
             Ok(found) if found.ended() || is_late => return Ok(found.status()),
             Err(error) if is_late || error.refused().is_some() => return Err(error),

@@ -22,8 +22,8 @@ use crate::snapshot::Snapshot;
 use crate::survey::{self, Newest, Scope};
 
 /// The pause between two looks at a benchmark. It doubles each time, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The same while GitLab does not answer.
 const LONGEST_PAUSE_IN_TROUBLE: Duration = Duration::from_secs(60);
 
@@ -175,10 +175,8 @@ impl Run {
         }
     }
 
-    /// Whether it was followed for longer than a benchmark may take, by this machine's clock.
     fn over_time(&self, following: &Following) -> bool {
-        let time = TimeDelta::from_std(following.begun.elapsed());
-        time.is_ok_and(|time| time > self.config.rules.timeout)
+        is_over(following.begun, self.config.rules.timeout)
     }
 
     fn look_and_close(&mut self, following: &mut Following) -> Result<Step> {
@@ -288,6 +286,11 @@ impl Run {
     fn say(&self, line: &str) {
         self.progress.suspend(|| eprintln!("{}", one_line(line)));
     }
+}
+
+/// Whether it was followed for longer than a benchmark may take, by this machine's clock.
+pub(super) fn is_over(begun: Instant, longest: TimeDelta) -> bool {
+    TimeDelta::from_std(begun.elapsed()).is_ok_and(|time| time > longest)
 }
 
 fn look(gitlab: &Gitlab, following: &Following) -> Result<Seen, Error> {

@@ -16,10 +16,8 @@ pub struct BenchmarkProject(pub(super) ProjectClient);
 impl BenchmarkProject {
     /// With a deadline of its own, and without retries: following a pipeline for hours must not hit a run's time limit.
     pub fn with_new_deadline(&self) -> Self {
-        Self(ProjectClient {
-            http: Arc::new(self.0.http.with_new_deadline(0)),
-            ..self.0.clone()
-        })
+        let http = Arc::new(self.0.http.with_new_deadline(0));
+        Self(self.0.over(&http))
     }
 
     pub fn project(&self) -> &Project {

@@ -97,6 +97,15 @@ struct ProjectClient {
     bot: String,
 }
 
+impl ProjectClient {
+    fn over(&self, http: &Arc<Http>) -> Self {
+        Self {
+            http: http.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 /// The connection to the two projects.
 pub struct Gitlab {
     http: Arc<Http>,
@@ -174,13 +183,9 @@ impl Gitlab {
     /// not hit a run's time limit.
     pub fn with_new_deadline(&self, retries: usize) -> Self {
         let http = Arc::new(self.http.with_new_deadline(retries));
-        let renewed = |client: &ProjectClient| ProjectClient {
-            http: http.clone(),
-            ..client.clone()
-        };
         Self {
-            source: SourceProject(renewed(&self.source.0)),
-            benchmark: BenchmarkProject(renewed(&self.benchmark.0)),
+            source: SourceProject(self.source.0.over(&http)),
+            benchmark: BenchmarkProject(self.benchmark.0.over(&http)),
             http,
             user: self.user.clone(),
             is_observer: self.is_observer,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::first_note::unstarted;
 use super::words::code;
 use super::{Marker, OpeningNote, marked};
 use crate::id::{ProjectId, Sha};
@@ -87,16 +88,7 @@ pub fn announced(
     head: Option<&Sha>,
     waits: &Waits,
 ) -> String {
-    let marker = Marker::Start {
-        request: request.id,
-        pipeline: None,
-        label: Some(request.label.clone()),
-        sha: head.cloned(),
-        project: Some(project),
-        triggered: None,
-        state: None,
-        waits: Some(waits.key()),
-    };
+    let marker = unstarted(request, project, head, None, Some(waits.key()));
     marked(&text(request, branch, waits), &marker)
 }
 

@@ -13,17 +13,27 @@ pub fn opening(request: &Request, project: ProjectId, branch: &str, head: Option
         code(branch),
         code(&request.label)
     );
-    let marker = Marker::Start {
+    marked(&text, &unstarted(request, project, head, None, None))
+}
+
+/// The marker before there is a pipeline.
+pub(super) fn unstarted(
+    request: &Request,
+    project: ProjectId,
+    head: Option<&Sha>,
+    state: Option<Unstarted>,
+    waits: Option<String>,
+) -> Marker {
+    Marker::Start {
         request: request.id,
         pipeline: None,
         label: Some(request.label.clone()),
         sha: head.cloned(),
         project: Some(project),
         triggered: request.triggered_for(head),
-        state: None,
-        waits: None,
-    };
-    marked(&text, &marker)
+        state,
+        waits,
+    }
 }
 
 /// The first note after GitLab has refused the pipeline.
@@ -49,17 +59,10 @@ pub fn refused(
         code(reason),
         code(&task.label)
     );
-    let marker = Marker::Start {
-        request: task.request,
-        pipeline: None,
-        label: Some(task.label.clone()),
-        sha: Some(task.sha.clone()),
-        project: Some(project),
-        triggered: request.triggered_for(Some(&task.sha)),
-        state: Some(state),
-        waits: None,
-    };
-    marked(&text, &marker)
+    marked(
+        &text,
+        &unstarted(request, project, Some(&task.sha), Some(state), None),
+    )
 }
 
 /// Why a request went away before its benchmark started.

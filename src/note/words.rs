@@ -78,7 +78,30 @@ pub struct Details {
     pub new_head: Option<Sha>,
 }
 
+/// In characters. A longer one is cut off.
+const LONGEST_SUMMARY: usize = 200;
+
 impl Details {
+    /// What the summary begins with, if there are reliable results.
+    pub fn verdict(&self, end: End) -> Option<Verdict> {
+        let (verdict, _) = Verdict::of(self.summary()?.as_str())?;
+        (end == End::Pipeline(Outcome::Success)).then_some(verdict)
+    }
+
+    /// The first line of the summary, cut off if it is long.
+    fn summary(&self) -> Option<String> {
+        let whole = self.results.as_ref()?.summary.as_ref()?;
+        let shown = match whole.chars().count() > LONGEST_SUMMARY {
+            true => whole
+                .chars()
+                .take(LONGEST_SUMMARY - 1)
+                .chain(['…'])
+                .collect(),
+            false => whole.clone(),
+        };
+        Some(crate::sanitize::one_line(&shown))
+    }
+
     pub fn superseded_by(head: Sha) -> Self {
         Self {
             new_head: Some(head),
@@ -115,12 +138,15 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
     let (sign, word) = (end.sign(), end.word());
     let commit = code(record.task.sha.short());
     let pipeline = link(record.pipeline, &record.web_url);
-    let verdict = details.verdict(end);
-    let (in_short, artifacts) = (in_short(details), artifacts(details));
+    let (summary, verdict, artifacts) =
+        (details.summary(), details.verdict(end), artifacts(details));
+    let in_short = match &summary {
+        Some(summary) if verdict.is_none() => format!("In short: {}. ", code(summary)),
+        _ => String::new(),
+    };
     let mut more = match end {
         End::Pipeline(Outcome::Success) => format!(
-            "{}{}To benchmark it again, add the label {} again.",
-            if verdict.is_some() { "" } else { &in_short },
+            "{in_short}{}To benchmark it again, add the label {} again.",
             results(&artifacts),
             code(label)
         ),
@@ -164,10 +190,10 @@ pub fn outcome(record: &Record, end: End, label: &str, details: &Details) -> Str
         more += &format!(" It was {} at first, and somebody retried it.", code(first));
     }
     let ended = format!("{pipeline} for commit {commit} ended with {word}");
-    let summary = details.summary();
-    let lead = match (end, summary.as_deref().and_then(Verdict::of)) {
-        (End::Pipeline(Outcome::Success), Some((verdict, figures))) => {
-            let figures = match figures {
+    let lead = match (end, verdict) {
+        (_, Some(verdict)) => {
+            let judged = summary.as_deref().and_then(Verdict::of);
+            let figures = match judged.map_or("", |(_, figures)| figures) {
                 "" => String::new(),
                 figures => format!(": {}", code(figures)),
             };
@@ -258,38 +284,6 @@ fn too_long(spent: Option<Spent>) -> String {
             lasting(waiting),
             lasting(running)
         ),
-    }
-}
-
-/// In characters. A longer one is cut off.
-const LONGEST_SUMMARY: usize = 200;
-
-impl Details {
-    /// What the summary begins with, if there are reliable results.
-    pub fn verdict(&self, end: End) -> Option<Verdict> {
-        let (verdict, _) = Verdict::of(self.summary()?.as_str())?;
-        (end == End::Pipeline(Outcome::Success)).then_some(verdict)
-    }
-
-    /// The first line of the summary, cut off if it is long.
-    fn summary(&self) -> Option<String> {
-        let whole = self.results.as_ref()?.summary.as_ref()?;
-        let shown = match whole.chars().count() > LONGEST_SUMMARY {
-            true => whole
-                .chars()
-                .take(LONGEST_SUMMARY - 1)
-                .chain(['…'])
-                .collect(),
-            false => whole.clone(),
-        };
-        Some(crate::sanitize::one_line(&shown))
-    }
-}
-
-fn in_short(details: &Details) -> String {
-    match details.summary() {
-        Some(summary) => format!("In short: {}. ", code(&summary)),
-        None => String::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Rules;
-use super::repair::{is_label_removed_by_bot, is_renamed, withdrawn};
+use super::label_events::{is_label_removed_by_bot, is_renamed, withdrawn};
 use super::requests::unserved;
 use crate::id::Iid;
 use crate::note::{self, CloseReason, OpeningNote, Thread};

@@ -7,14 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::closing::{Closing, closings, is_at_rest, marked_before};
 use super::discussions::{is_other_outcome_posted, outcomes, redundant_notes, thread_of, unlinked};
+use super::label_events::{is_label_removed_by_bot, withdrawn};
 use super::places;
 use super::requests::{is_primary, is_stuck, is_superseded, may_be_duplicate};
 use super::{Plan, Rules, in_flight};
-use crate::gitlab::answer::{LabelEvent, Outcome, Status};
-use crate::id::{Iid, RequestId};
+use crate::gitlab::answer::{Outcome, Status};
+use crate::id::Iid;
 use crate::note::{OutcomeNote, Thread};
 use crate::record::Record;
-use crate::snapshot::{MergeRequest, Request, Snapshot};
+use crate::snapshot::{Request, Snapshot};
 
 /// Something to do on one merge request.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +256,7 @@ pub fn is_outcome_posted(snapshot: &Snapshot, record: &Record) -> bool {
     threads.is_some_and(|threads| outcomes(threads, record).next().is_some())
 }
 
-/// Whether the bot has tried to cancel the pipeline for so long that only a person can end it.
+/// Whether the bot has given up cancelling the pipeline, so that a person has to end it.
 pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
     let threads = snapshot.threads.get(&record.task.mr).into_iter().flatten();
     let mut notes = threads.flat_map(|thread| &thread.outcomes);
@@ -266,49 +267,4 @@ pub fn is_past_cancelling(snapshot: &Snapshot, record: &Record) -> bool {
                 && note.status.is_none()
                 && !is_to_be_cancelled(snapshot, note)
         })
-}
-
-/// Only a removal or another addition is evidence of a withdrawal. A missing, renamed or deleted label is not.
-pub(super) fn withdrawn(mr: &MergeRequest, request: RequestId, label: &str) -> bool {
-    since(mr, request, label).next().is_some()
-}
-
-/// The bot itself took the label off. It does so last, so whatever could be posted has been posted; unless it added the
-/// label again at once, since it had taken off what another run had just added.
-pub(super) fn is_label_removed_by_bot(
-    mr: &MergeRequest,
-    request: RequestId,
-    label: &str,
-    bot: &str,
-) -> bool {
-    let mut later: Vec<&LabelEvent> = since(mr, request, label).collect();
-    later.sort_by_key(|event| event.id);
-    let did = |event: Option<&&LabelEvent>, action: &str| {
-        let by = event.filter(|event| event.action == action);
-        let user = by.and_then(|event| event.user.as_ref());
-        user.is_some_and(|user| user.username == bot)
-    };
-    did(later.first(), "remove") && !did(later.get(1), "add")
-}
-
-/// The events of the label after the request's own, whatever the label is called now.
-fn since<'a>(
-    mr: &'a MergeRequest,
-    request: RequestId,
-    label: &str,
-) -> impl Iterator<Item = &'a LabelEvent> {
-    let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
-    let asked = mr.events.iter().find(|event| event.id == request);
-    let present = asked.and_then(name).unwrap_or_else(|| label.to_owned());
-    let later = mr.events.iter().filter(move |event| event.id > request);
-    later.filter(move |event| name(event).as_ref() == Some(&present))
-}
-
-/// The label was renamed and is still on: a run with the new name has to take it off.
-pub fn is_renamed(events: &[LabelEvent], request: RequestId, label: &str) -> bool {
-    let name = |event: &LabelEvent| event.label.as_ref().map(|label| label.name.clone());
-    let asked = events.iter().find(|event| event.id == request);
-    let present = asked.and_then(name).filter(|present| present != label);
-    let later = |event: &LabelEvent| event.id > request && name(event) == present;
-    present.is_some() && !events.iter().any(later)
 }

@@ -20,9 +20,10 @@ pub fn run_times(
         let status = pipeline.status.as_ref().map(Status::word);
         matches!(status, Some("success" | "failed"))
     });
+    let labels = records.iter().map(|of| (of.pipeline, &of.task.label));
+    let labels: BTreeMap<PipelineId, &String> = labels.collect();
     let times = ended.filter_map(|pipeline| {
-        let record = records.iter().find(|of| of.pipeline == pipeline.id);
-        let label = record.map(|record| record.task.label.clone());
+        let label = labels.get(&pipeline.id).copied().cloned();
         Some((label, pipeline.updated_at? - pipeline.created_at?))
     });
     times.collect()
