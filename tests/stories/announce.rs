@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Fault, Gitlab, LabelOwner, Mr, Request};
+use in_memory_gitlab::{Fault, Gitlab, LabelOwner, Mr};
 use serde_json::json;
 
-use crate::bot::{Bot, bot, json, run};
+use crate::bot::{Bot, bot, json, run, writes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TELL: &str = "scan --announce discussion";
@@ -20,11 +20,6 @@ fn reactions(mr: &Mr) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-fn writes(gitlab: &Gitlab) -> Vec<String> {
-    let writes = gitlab.writes();
-    writes.iter().map(Request::to_string).collect()
 }
 
 /// What the only discussion says to people.

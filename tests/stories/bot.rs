@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
-use in_memory_gitlab::{BOT_TOKEN, Gitlab, Mr, People};
+use in_memory_gitlab::{BOT_TOKEN, Gitlab, Mr, People, Request};
 use serde_json::Value;
 
 /// A command line about to be run in an environment of its own.
@@ -66,6 +66,16 @@ pub fn run(gitlab: &People, arguments: &str) -> Ran {
 /// Its report, as a machine reads it.
 pub fn json(gitlab: &Gitlab, arguments: &str) -> Value {
     run(gitlab, &format!("{arguments} --format json")).json()
+}
+
+/// What was written to GitLab, one line each.
+pub fn writes(gitlab: &Gitlab) -> Vec<String> {
+    gitlab.writes().iter().map(Request::to_string).collect()
+}
+
+/// The newest note.
+pub fn last_word(mr: &Mr) -> String {
+    mr.notes().pop().expect("something was said").body
 }
 
 /// A merge request whose benchmark is in flight, and the benchmark's id.

@@ -2,24 +2,16 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Fault, Gitlab, Mr, Request};
+use in_memory_gitlab::{Fault, Gitlab, Mr};
 use serde_json::{Value, json};
 
-use crate::bot::{bot, in_flight, json, run};
+use crate::bot::{bot, in_flight, json, last_word, run, writes};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn status(gitlab: &Gitlab, benchmark: u64) -> String {
     gitlab.pipeline(benchmark).status
-}
-
-fn last_word(mr: &Mr) -> String {
-    mr.notes().pop().expect("something was said").body
-}
-
-fn writes(gitlab: &Gitlab) -> Vec<String> {
-    gitlab.writes().iter().map(Request::to_string).collect()
 }
 
 fn nobody_may_cancel(gitlab: &Gitlab, nobody: bool) {

@@ -48,8 +48,9 @@ fn the_results_job_may_be_in_a_child_pipeline() {
     assert_eq!(ran.stderr, "");
     let reply = reply(&mr);
     assert!(
-        reply.contains(
-            "In short: `2x faster`. Results: [`report/index.html`](jobs:2005/artifacts/file/report/index.html)."
+        reply.ends_with(
+            "In short: `2x faster`. Results: [`report/index.html`](jobs:2005/artifacts/file/report/index.html). \
+             To benchmark it again, add the label `benchmarking` again."
         ),
         "{reply}"
     );

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{ENGINE, Gitlab, LabelOwner, Mr, Request};
+use in_memory_gitlab::{ENGINE, Gitlab, LabelOwner, Request};
 use serde_json::json;
 
-use crate::bot::{Bot, bare, bot, in_flight, json, run};
+use crate::bot::{Bot, bare, bot, in_flight, json, last_word, run, writes};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -15,14 +15,6 @@ fn with_label(gitlab: &Gitlab, label: &str, arguments: &str) -> Bot {
 
 fn add_label(gitlab: &Gitlab, name: &str) {
     gitlab.world().add_label(LabelOwner::Project(ENGINE), name);
-}
-
-fn writes(gitlab: &Gitlab) -> Vec<String> {
-    gitlab.writes().iter().map(Request::to_string).collect()
-}
-
-fn last_word(mr: &Mr) -> String {
-    mr.notes().pop().expect("something was said").body
 }
 
 #[test]

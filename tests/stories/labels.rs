@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use in_memory_gitlab::{Gitlab, Mr, People, Request};
+use in_memory_gitlab::{Gitlab, Mr, People};
 use serde_json::{Value, json};
 
-use crate::bot::{Bot, bot, run};
+use crate::bot::{Bot, bot, run, writes};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -35,10 +35,6 @@ fn labels(gitlab: &Gitlab) -> Vec<String> {
 
 fn last(gitlab: &Gitlab) -> u64 {
     gitlab.benchmarks().pop().expect("one was started").id
-}
-
-fn writes(gitlab: &Gitlab) -> Vec<String> {
-    gitlab.writes().iter().map(Request::to_string).collect()
 }
 
 #[test]

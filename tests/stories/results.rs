@@ -72,7 +72,9 @@ fn without_artifacts_there_is_nothing_to_link_to() {
     let settings = "reconcile --results-job benchmark --results-file index.html";
     let ran = bot(&gitlab, settings).succeeds();
     assert_eq!(ran.stderr, "");
-    assert!(told(&mr).contains("ended with success. To benchmark it again"));
+    assert!(told(&mr).ends_with(
+        "ended with success. To benchmark it again, add the label `benchmarking` again."
+    ));
     let requests = gitlab.requests();
     assert!(
         !requests

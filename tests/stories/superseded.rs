@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use in_memory_gitlab::{Fault, Gitlab, Mr};
 
-use crate::bot::{bot, in_flight, json, run};
+use crate::bot::{bot, in_flight, json, last_word, run};
+use crate::meanwhile::lists;
 
 const CANCEL: &str = "reconcile --on-push cancel";
-
-fn last_word(mr: &Mr) -> String {
-    mr.notes().pop().expect("something was said").body
-}
 
 fn short_head(mr: &Mr) -> String {
     mr.sha()[..8].to_owned()
@@ -111,11 +108,7 @@ fn nothing_is_cancelled_that_a_second_look_does_not_confirm() {
             |gitlab, mr, _| {
                 let versions = format!("/projects/7/merge_requests/{}/versions", mr.iid());
                 gitlab.fault(move |request| {
-                    let none = || Fault::Answer {
-                        status: 200,
-                        headers: vec![("x-next-page".to_owned(), String::new())],
-                        body: "[]".to_owned(),
-                    };
+                    let none = || lists(&serde_json::json!([]));
                     (request.path == versions).then(none)
                 });
             },

@@ -46,7 +46,7 @@ fn before(
 }
 
 /// A list that is no longer than that.
-fn lists(rows: &Value) -> Fault {
+pub fn lists(rows: &Value) -> Fault {
     let whole = ("x-next-page".to_owned(), String::new());
     Fault::Answer {
         status: 200,
