@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use self::links::{LinkTarget, follow};
+pub use self::links::{LinkTarget, find_unlinked, follow};
 pub use self::merge_request::{
     Newest, newest_request, read_again, removed_by, stands_for, threads,
 };

@@ -23,7 +23,7 @@ impl Actor<'_> {
         let Announcement { mr, request, what } = announcement;
         let (source, project) = (&self.gitlab.source, self.gitlab.benchmark.project().id);
         let announced: Result<(), Error> = match what {
-            Announced::Seen => source.mark(mr.iid, Mark::Seen),
+            Announced::Seen => source.mark(mr.iid, Mark::Seen).map(drop),
             Announced::Opened(waits) => {
                 let text = note::announced(request, project, &mr.branch, mr.head.as_ref(), waits);
                 let (marked, opened) = both(

@@ -2,6 +2,7 @@
 
 mod announce;
 mod details;
+mod earlier;
 mod ending;
 mod labels;
 mod queue;

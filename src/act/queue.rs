@@ -96,7 +96,7 @@ impl Starting<'_> {
         });
         for (queued, start) in started {
             match &start {
-                Start::Started(..) | Start::Unclear(_) => self.free -= 1,
+                Start::Started(..) | Start::Found(..) | Start::Unclear(_) => self.free -= 1,
                 Start::Stale | Start::Failed(_) => {}
                 Start::Transient { .. } => self.stopped = true,
                 Start::Refused(RefusedBy::Request, _) => self.refusals += 1,

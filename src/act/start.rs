@@ -11,7 +11,7 @@ use crate::note::{self, OpeningNote, Thread, Triggered, Unstarted};
 use crate::plan::{self, RefusedBy, Trigger};
 use crate::record::Task;
 use crate::snapshot::{MergeRequest, Request};
-use crate::survey::{self, LinkTarget};
+use crate::survey;
 
 /// What is read of a merge request right before its benchmark is started.
 pub(super) struct Preflight {
@@ -24,6 +24,8 @@ pub(super) struct Preflight {
 /// The result of a start.
 pub(super) enum Start {
     Started(BenchmarkPipeline, Result<(), Error>),
+    /// An earlier run had started a benchmark without being able to link to it, which was made up for.
+    Found(BenchmarkPipeline, Result<(), Error>),
     /// The merge request has changed since the survey, or an earlier start of the batch failed: left to the next run.
     Stale,
     /// No benchmark was started, for a reason that concerns only this merge request.
@@ -132,26 +134,26 @@ impl Actor<'_> {
             (Ok(threads), Ok(_)) => threads,
             (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
-        let openings = threads
-            .iter()
-            .filter_map(|thread| thread.opened_for(request.id, &request.label));
-        for opening in openings {
-            if let Some(start) = self.served_by(mr.iid, opening) {
-                return start;
-            }
+        if let Some(start) = self.linked_by(&threads, mr.iid, request) {
+            return start;
         }
         let (opened, fresh) = both(
             || {
                 self.remove_verdict_labels(mr);
-                self.discussion_for(&threads, mr, request)
+                let opened = self.discussion_for(&threads, mr, request)?;
+                let found = match opened.was_begun {
+                    true => self.unlinked(mr, request)?,
+                    false => None,
+                };
+                Ok((opened, found))
             },
             || {
                 slot.wait_to_look();
                 survey::read_again(source, mr, request)
             },
         );
-        let (opened, fresh) = match (opened, fresh) {
-            (Ok(opened), Ok(fresh)) => (opened, fresh),
+        let (opened, found, fresh) = match (opened, fresh) {
+            (Ok((opened, found)), Ok(fresh)) => (opened, found, fresh),
             (Err(error), _) | (_, Err(error)) => return Start::not_begun(error),
         };
         let task = self
@@ -160,6 +162,9 @@ impl Actor<'_> {
         let Some(task) = task else {
             return Start::stale(mr);
         };
+        if let Some(record) = found {
+            return self.link_to(&record, opened.note);
+        }
         let variables = [task.variables(), self.variables.to_vec()].concat();
         slot.wait_to_create();
         if slot.order.halted.load(Ordering::SeqCst) {
@@ -203,26 +208,6 @@ impl Actor<'_> {
                 }
                 start
             }
-        }
-    }
-
-    /// The discussion may link to a pipeline that no list shows yet. `None` if that pipeline has ended or is gone.
-    fn served_by(&self, mr: Iid, opening: &OpeningNote) -> Option<Start> {
-        let pipeline = opening.linked?;
-        let unclear = |message| {
-            Start::Failed(Error {
-                kind: ErrorKind::Unclear,
-                request: format!("pipeline {pipeline}"),
-                message,
-            })
-        };
-        match survey::follow(self.gitlab, opening, pipeline) {
-            Ok(LinkTarget::Inactive) => None,
-            Ok(LinkTarget::Foreign(why)) => Some(unclear(why)),
-            Ok(LinkTarget::Benchmark(..)) => Some(unclear(format!(
-                "already serves !{mr}, though no list shows it yet: the next run looks again"
-            ))),
-            Err(error) => Some(Start::not_begun(error)),
         }
     }
 
@@ -271,6 +256,7 @@ impl Actor<'_> {
                 discussion,
                 note: opening.note,
                 body,
+                was_begun: true,
             });
         }
         let body = note::opening(request, project, &mr.branch, mr.head.as_ref());
@@ -278,14 +264,17 @@ impl Actor<'_> {
             || source.mark(mr.iid, Mark::Begun),
             || source.open_discussion(mr.iid, &body),
         );
-        if marked.is_err() {
+        let is_new_mark = marked.unwrap_or_else(|_| {
             self.mark(mr.iid);
-        }
+            true
+        });
         let (discussion, note) = written?;
         Ok(Opened {
             discussion,
             note,
             body,
+            // Somebody may have deleted the discussion that an earlier run opened.
+            was_begun: !is_new_mark,
         })
     }
 
@@ -355,6 +344,8 @@ struct Opened {
     discussion: DiscussionId,
     note: NoteId,
     body: String,
+    /// An earlier run had begun the request, and may have created its pipeline.
+    was_begun: bool,
 }
 
 impl Start {
@@ -363,7 +354,7 @@ impl Start {
         Start::Stale
     }
 
-    fn not_begun(error: Error) -> Self {
+    pub(super) fn not_begun(error: Error) -> Self {
         match error.kind {
             ErrorKind::Transient => Start::Transient {
                 error,
@@ -389,6 +380,14 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
             });
             let started = Action::start(mr, label, Effect::Done, Some(pipeline));
             [Some(started), link].into_iter().flatten().collect()
+        }
+        Start::Found(pipeline, linked) => {
+            let effect =
+                linked.map_or_else(|why| Effect::Failed(why.to_string()), |()| Effect::Done);
+            vec![Action {
+                verb: Verb::Link,
+                ..Action::start(mr, label, effect, Some(pipeline))
+            }]
         }
         Start::Stale => Vec::new(),
         Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),

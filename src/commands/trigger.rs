@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::Run;
-use crate::act::{self, BenchmarkPipeline, Verb};
+use crate::act::{self, Action, BenchmarkPipeline, Effect, Verb};
 use crate::cli::{Benchmark, ChosenMr, Environment, MrName, Settings, Writing};
 use crate::plan::{self, Plan};
 use crate::report;
@@ -69,8 +69,7 @@ impl Run {
                     false => self.actor(&snapshot).trigger(mr, &trigger, force),
                 };
                 let in_flight = trigger.in_flight.map(BenchmarkPipeline::from);
-                let mut started = actions.iter().filter(|action| action.verb == Verb::Start);
-                let pipeline = in_flight.or_else(|| started.next()?.pipeline.clone());
+                let pipeline = in_flight.or_else(|| begun(&actions)?.pipeline.clone());
                 (actions, pipeline)
             }
         };
@@ -82,4 +81,15 @@ impl Run {
             None => Ok(self.report(&snapshot, &plan, &actions)),
         }
     }
+}
+
+/// What was started, or linked to because an earlier run had started it.
+fn begun(actions: &[Action]) -> Option<&Action> {
+    let started = actions.iter().find(|action| action.verb == Verb::Start);
+    let all_done = || actions.iter().all(|action| action.effect == Effect::Done);
+    let found = || {
+        let last = actions.last().filter(|_| all_done())?;
+        (last.verb == Verb::Link).then_some(last)
+    };
+    started.or_else(found)
 }

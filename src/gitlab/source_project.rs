@@ -224,7 +224,8 @@ impl SourceProject {
         }
     }
 
-    pub fn mark(&self, iid: Iid, mark: Mark) -> Result<()> {
+    /// Returns whether the reaction is new.
+    pub fn mark(&self, iid: Iid, mark: Mark) -> Result<bool> {
         let path = format!("{}/award_emoji", self.merge_request_path(iid));
         let body = json!({ "name": mark.name() });
         match self
@@ -233,8 +234,8 @@ impl SourceProject {
             .post_idempotent::<AwardEmoji>(&self.0.token, &path, Some(&body))
         {
             // GitLab answers this if the reaction is there already.
-            Err(error) if error.not_found() && error.message.contains("taken") => Ok(()),
-            marked => marked.map(drop),
+            Err(error) if error.not_found() && error.message.contains("taken") => Ok(false),
+            marked => marked.map(|_| true),
         }
     }
 

@@ -1,13 +1,13 @@
 //! The pipelines to which the bot's discussions link, where no list shows them.
 
 use super::Survey;
-use super::records::record;
+use super::records::{record, record_in};
 use crate::gitlab::answer::{Pipeline, Variable};
-use crate::gitlab::{Error, Gitlab, both, parallel_map};
+use crate::gitlab::{Error, ErrorKind, Gitlab, both, parallel_map};
 use crate::id::{DiscussionId, Iid, PipelineId};
 use crate::note::{OpeningNote, Thread};
-use crate::record::Task;
-use crate::snapshot::{About, Unreadable};
+use crate::record::{Record, Task};
+use crate::snapshot::{About, MergeRequest, Request, Unreadable};
 
 /// A pipeline that a discussion links to and that is not among the records.
 struct Link {
@@ -196,6 +196,41 @@ pub fn follow(
         },
         Err(error) => Err(error),
     }
+}
+
+/// The benchmark of a request that some run created but could not link to, if it is among the bot's newest hundred
+/// pipelines. `known`: the records that the survey has found, none of which serves the request.
+pub fn find_unlinked(
+    gitlab: &Gitlab,
+    first_label: &str,
+    known: &[Record],
+    mr: &MergeRequest,
+    request: &Request,
+) -> Result<Option<Record>, Error> {
+    let (benchmark, source) = (&gitlab.benchmark, gitlab.source.project().id);
+    // A benchmark is always younger than its request.
+    let since = request.at.unwrap_or(mr.created_at);
+    let mut pipelines = benchmark.newest()?;
+    pipelines.retain(|pipeline| {
+        let is_known = known.iter().any(|record| record.pipeline == pipeline.id);
+        !is_known && pipeline.created_at.is_none_or(|at| at >= since)
+    });
+    let read = parallel_map(pipelines, |pipeline| {
+        let variables = benchmark.variables(pipeline.id);
+        (pipeline, variables)
+    });
+    for (pipeline, variables) in read {
+        let record = record_in(&pipeline, &variables?, first_label).map_err(|what| Error {
+            kind: ErrorKind::Unclear,
+            request: format!("pipeline {}", pipeline.web_url),
+            message: format!("may be a benchmark, but GitLab does not show {what}"),
+        })?;
+        let serves = |record: &Record| record.serves(source, mr.iid, request.id, &request.label);
+        if let Some(record) = record.filter(serves) {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }
 
 fn linked(thread: &Thread) -> Option<(&OpeningNote, PipelineId)> {

@@ -70,25 +70,8 @@ impl Survey<'_> {
             variables => variables.map_err(Unknown::Error)?,
         };
         let first = self.snapshot.labels.first().map_or("", String::as_str);
-        let task = match Task::read(&variables, first) {
-            Ok(Some(task)) => task,
-            Ok(None) => {
-                debug!("pipeline {} is no benchmark", pipeline.web_url);
-                return Ok(());
-            }
-            Err(error) if error.is_withheld => {
-                return Err(Unknown::Missing("one of its variables"));
-            }
-            Err(error) => {
-                warn!("pipeline {} is ignored: its {error}", pipeline.web_url);
-                return Ok(());
-            }
-        };
-        if pipeline.source.is_none() {
-            return Err(Unknown::Missing("how it was started"));
-        }
-        let record = record(pipeline, task).ok_or(Unknown::Missing("its status or age"))?;
-        self.snapshot.records.push(record);
+        let record = record_in(pipeline, &variables, first).map_err(Unknown::Missing)?;
+        self.snapshot.records.extend(record);
         Ok(())
     }
 
@@ -198,6 +181,30 @@ pub(super) enum Unknown {
     Missing(&'static str),
     /// GitLab does not show its variables to the token's user, who is not the bot.
     Hidden,
+}
+
+/// `None` if the pipeline is no record of the bot's. An error names what GitLab does not show of it.
+pub(super) fn record_in(
+    pipeline: &Pipeline,
+    variables: &[Variable],
+    first_label: &str,
+) -> Result<Option<Record>, &'static str> {
+    let task = match Task::read(variables, first_label) {
+        Ok(Some(task)) => task,
+        Ok(None) => {
+            debug!("pipeline {} is no benchmark", pipeline.web_url);
+            return Ok(None);
+        }
+        Err(error) if error.is_withheld => return Err("one of its variables"),
+        Err(error) => {
+            warn!("pipeline {} is ignored: its {error}", pipeline.web_url);
+            return Ok(None);
+        }
+    };
+    if pipeline.source.is_none() {
+        return Err("how it was started");
+    }
+    record(pipeline, task).map(Some).ok_or("its status or age")
 }
 
 /// `None` if GitLab does not show enough of the pipeline.

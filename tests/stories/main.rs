@@ -40,6 +40,7 @@ mod superseded;
 mod train;
 mod trigger;
 mod twins;
+mod unlinked;
 mod verdict;
 mod volume;
 mod wait;

@@ -72,7 +72,6 @@ impl Sim {
         before: &Before,
     ) -> Result<Vec<(Asked, Pipeline)>, String> {
         let mut started = Vec::new();
-        let many_ended = before.benchmarks.values().flatten().count() > 3;
         for (asked, benchmarks) in promise::by_request(&self.people) {
             let earlier = before.benchmarks.get(&asked).map_or(0, Vec::len);
             let new = benchmarks.into_iter().skip(earlier);
@@ -82,8 +81,6 @@ impl Sim {
                 0 => 1,
                 // What is neither listed nor linked can be found by nobody.
                 _ if self.lags() && !self.is_linked(asked) => 1,
-                // Among many that ended, only the link in its discussion leads to it.
-                _ if many_ended && self.meddling().deleted.contains(&asked.event) => 1,
                 _ => 0,
             };
             if new.len() > most {
