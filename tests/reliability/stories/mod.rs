@@ -7,7 +7,7 @@ mod twins;
 use std::time::Duration;
 
 use bench_bot::RunOutcome;
-use in_memory_gitlab::{ENGINE, Fault, Gitlab, LabelOwner, Mr};
+use in_memory_gitlab::{ENGINE, Fault, Gitlab, LabelOwner, Mr, Request};
 
 use crate::bot::{Installation, OF_TWO_LABELS, SOLE, end_all};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub static STARTS: [Story; 10] = [
+pub static STARTS: [Story; 11] = [
     Story {
         name: "scan starts a benchmark",
         command: "scan",
@@ -101,6 +101,27 @@ pub static STARTS: [Story; 10] = [
         afterwards: |gitlab| {
             gitlab.world().lagging_lists = false;
             gitlab.run_background_jobs();
+        },
+        ..PLAIN
+    },
+    Story {
+        name: "scan finds a benchmark to which nothing links",
+        command: "scan",
+        arrange: |gitlab| {
+            let links =
+                |request: &Request| request.method == "PUT" && request.path.contains("/notes/");
+            gitlab.fault(move |request| links(request).then(Fault::server_error));
+            in_flight(gitlab);
+            gitlab.no_faults();
+            end_all(gitlab);
+            gitlab.later(A_DAY_AND_MORE);
+            // More than a run reads unasked.
+            for number in 0..4 {
+                gitlab.mr(&format!("other-{number}")).passed().labelled();
+            }
+            SOLE.run(gitlab, "scan --max-in-flight 4");
+            end_all(gitlab);
+            SOLE.run(gitlab, "reconcile");
         },
         ..PLAIN
     },
