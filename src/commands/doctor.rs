@@ -52,7 +52,7 @@ pub fn doctor(
         },
         warnings: Vec::new(),
         errors: Vec::new(),
-        exit: match checks.iter().any(|check| check.verdict.is_blocking()) {
+        exit: match checks.iter().any(|check| check.result.is_blocking()) {
             true => Exit::Failed,
             false => Exit::Done,
         },

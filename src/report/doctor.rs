@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::json::{Checked, printed};
 use super::layout::{BOLD, DIM, GREEN, RED, line, wrapped};
 use crate::sanitize::one_line;
-use crate::setup::checks::{Check, Verdict};
+use crate::setup::checks::{Check, CheckResult};
 
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
@@ -31,11 +31,11 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
     let names = checkup.checks.iter().map(|check| check.name.len());
     let indent = names.max().unwrap_or(0) + "  ✓   ".width();
     for check in checkup.checks {
-        let (style, sign) = match check.verdict {
-            Verdict::Holds => (GREEN, "✓"),
-            Verdict::Warning => (YELLOW, "!"),
-            Verdict::Fails => (RED, "✗"),
-            Verdict::UnknownNeed | Verdict::UnknownRisk => (YELLOW, "?"),
+        let (style, sign) = match check.result {
+            CheckResult::Holds => (GREEN, "✓"),
+            CheckResult::Warning => (YELLOW, "!"),
+            CheckResult::Fails => (RED, "✗"),
+            CheckResult::UnknownNeed | CheckResult::UnknownRisk => (YELLOW, "?"),
         };
         let detail = wrapped(&one_line(&check.detail), width, indent);
         let pad = indent - "  ✓ ".width();
@@ -45,11 +45,11 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
             let _ = writeln!(out, "      → {way}");
         }
     }
-    let any = |test: fn(Verdict) -> bool| checkup.checks.iter().any(|check| test(check.verdict));
-    let fails = any(|verdict| verdict == Verdict::Fails);
+    let any = |test: fn(CheckResult) -> bool| checkup.checks.iter().any(|check| test(check.result));
+    let fails = any(|result| result == CheckResult::Fails);
     let (style, head) = match fails {
         true => (RED, "Not ready"),
-        false if any(Verdict::is_blocking) => (YELLOW, "Not known to be ready"),
+        false if any(CheckResult::is_blocking) => (YELLOW, "Not known to be ready"),
         false => (GREEN, "Ready"),
     };
     out.push('\n');
@@ -63,16 +63,17 @@ pub fn checkup_text(checkup: &Checkup, width: usize) -> String {
 }
 
 fn summary(checks: &[Check]) -> String {
-    let count =
-        |counts: fn(Verdict) -> bool| checks.iter().filter(|check| counts(check.verdict)).count();
+    let count = |counts: fn(CheckResult) -> bool| {
+        checks.iter().filter(|check| counts(check.result)).count()
+    };
     let parts = [
-        (count(|verdict| verdict == Verdict::Holds), "hold"),
+        (count(|result| result == CheckResult::Holds), "hold"),
         (
-            count(|verdict| verdict == Verdict::Warning),
+            count(|result| result == CheckResult::Warning),
             "with a warning",
         ),
         (count(unknown), "unknown"),
-        (count(|verdict| verdict == Verdict::Fails), "to fix"),
+        (count(|result| result == CheckResult::Fails), "to fix"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts
@@ -85,8 +86,8 @@ fn summary(checks: &[Check]) -> String {
     format!("{checks}, {}", parts.join(", "))
 }
 
-fn unknown(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::UnknownNeed | Verdict::UnknownRisk)
+fn unknown(result: CheckResult) -> bool {
+    matches!(result, CheckResult::UnknownNeed | CheckResult::UnknownRisk)
 }
 
 #[derive(Serialize)]
@@ -114,10 +115,10 @@ pub fn checkup_json(checkup: &Checkup) -> String {
 fn checked(check: &Check) -> Checked<'_> {
     Checked {
         name: check.name,
-        ok: match check.verdict {
-            Verdict::Holds | Verdict::Warning => Some(true),
-            Verdict::Fails => Some(false),
-            Verdict::UnknownNeed | Verdict::UnknownRisk => None,
+        ok: match check.result {
+            CheckResult::Holds | CheckResult::Warning => Some(true),
+            CheckResult::Fails => Some(false),
+            CheckResult::UnknownNeed | CheckResult::UnknownRisk => None,
         },
         detail: check.detail.as_str().into(),
         hint: check.hint.as_deref(),

@@ -11,7 +11,7 @@ use bench_bot::gitlab::{
 use bench_bot::given_flags::GivenFlags;
 use bench_bot::id::{PipelineId, ProjectId, UserId};
 use bench_bot::plan::Resolve;
-use bench_bot::setup::checks::{Check, Verdict, checks};
+use bench_bot::setup::checks::{Check, CheckResult, checks};
 use bench_bot::setup::findings::{
     AutomationFindings, CiFile, Findings, LabelFound, ProjectFindings, RefFound, TokenFindings,
 };
@@ -186,7 +186,7 @@ fn amiss(findings: &Findings) -> Vec<Check> {
 #[track_caller]
 fn assert_looked_at_both(findings: &Findings) {
     let checks = checks(findings);
-    let ready = !checks.iter().any(|check| check.verdict.is_blocking());
+    let ready = !checks.iter().any(|check| check.result.is_blocking());
     for name in [
         "project-role",
         "label",
@@ -205,7 +205,11 @@ fn settings(place: &mut ProjectFindings) -> &mut ProjectSettings {
 }
 
 /// Whether the bot may run a pipeline of `release/1`, protected and not open to its pushes.
-fn ref_access(role: Role, developers: bool, rules: Result<Vec<ProtectedBranch>, Error>) -> Verdict {
+fn ref_access(
+    role: Role,
+    developers: bool,
+    rules: Result<Vec<ProtectedBranch>, Error>,
+) -> CheckResult {
     let mut findings = well();
     findings.benchmark.role = Some(Ok(Some(role)));
     let found = findings.ref_found.as_mut().expect("a ref");
@@ -218,7 +222,7 @@ fn ref_access(role: Role, developers: bool, rules: Result<Vec<ProtectedBranch>, 
     found.rules = rules;
     let checks = checks(&findings);
     let check = checks.iter().find(|check| check.name == "ref-access");
-    check.expect("it is there").verdict
+    check.expect("it is there").result
 }
 
 fn rule(name: &str, level: AccessLevel) -> ProtectedBranch {
@@ -238,42 +242,42 @@ fn who_may_merge_to_a_protected_branch_may_run_it() {
     let ref_of = |name, level| ref_access(maintainer, false, Ok(vec![rule(name, level)]));
     assert_eq!(
         ref_access(developer, true, Err(refused(403))),
-        Verdict::Holds
+        CheckResult::Holds
     );
     assert_eq!(
         ref_access(developer, false, Err(refused(403))),
-        Verdict::Fails
+        CheckResult::Fails
     );
     assert_eq!(
         ref_access(maintainer, false, Err(refused(500))),
-        Verdict::UnknownNeed
+        CheckResult::UnknownNeed
     );
-    for (pattern, verdict) in [
-        ("release/1", Verdict::Holds),
-        ("release/*", Verdict::Holds),
-        ("*e*1", Verdict::Holds),
-        ("*", Verdict::Holds),
-        ("release/1*", Verdict::Holds),
+    for (pattern, result) in [
+        ("release/1", CheckResult::Holds),
+        ("release/*", CheckResult::Holds),
+        ("*e*1", CheckResult::Holds),
+        ("*", CheckResult::Holds),
+        ("release/1*", CheckResult::Holds),
         // No rule that is shown: one of a group.
-        ("release", Verdict::UnknownNeed),
-        ("*/2", Verdict::UnknownNeed),
-        ("re*lease*se*", Verdict::UnknownNeed),
+        ("release", CheckResult::UnknownNeed),
+        ("*/2", CheckResult::UnknownNeed),
+        ("re*lease*se*", CheckResult::UnknownNeed),
     ] {
-        assert_eq!(ref_of(pattern, least(maintainer)), verdict, "{pattern}");
+        assert_eq!(ref_of(pattern, least(maintainer)), result, "{pattern}");
     }
-    assert_eq!(ref_of("release/1", least(Role(0))), Verdict::Fails);
-    assert_eq!(ref_of("release/1", least(Role(60))), Verdict::Fails);
+    assert_eq!(ref_of("release/1", least(Role(0))), CheckResult::Fails);
+    assert_eq!(ref_of("release/1", least(Role(60))), CheckResult::Fails);
     let user = |id| AccessLevel {
         user_id: Some(UserId(id)),
         ..least(maintainer)
     };
-    assert_eq!(ref_of("release/1", user(BOT.0)), Verdict::Holds);
-    assert_eq!(ref_of("release/1", user(21)), Verdict::Fails);
+    assert_eq!(ref_of("release/1", user(BOT.0)), CheckResult::Holds);
+    assert_eq!(ref_of("release/1", user(21)), CheckResult::Fails);
     let group = AccessLevel {
         group_id: Some(3),
         ..least(maintainer)
     };
-    assert_eq!(ref_of("release/1", group), Verdict::UnknownNeed);
+    assert_eq!(ref_of("release/1", group), CheckResult::UnknownNeed);
 }
 
 #[test]
@@ -299,15 +303,19 @@ fn a_ci_file_may_spare_the_benchmarks_that_wait() {
 
 #[test]
 fn a_resource_group_keeps_benchmarks_apart_where_only_one_may_run() {
-    for (yaml, limit, verdict) in [
-        (LOCKED, 1, Verdict::Holds),
-        ("a: { resource_group: machine }", 1, Verdict::Holds),
-        ("a:\n  script: make bench\n", 1, Verdict::Warning),
-        ("a:\n  # resource_group: later\n", 0, Verdict::Warning),
-        ("a:\n  script: make bench\n", 2, Verdict::Holds),
-        ("include: jobs.yml\n", 1, Verdict::UnknownRisk),
-        ("include: jobs.yml\n", 2, Verdict::Holds),
-        ("a:\n  trigger: {include: b.yml}\n", 1, Verdict::UnknownRisk),
+    for (yaml, limit, result) in [
+        (LOCKED, 1, CheckResult::Holds),
+        ("a: { resource_group: machine }", 1, CheckResult::Holds),
+        ("a:\n  script: make bench\n", 1, CheckResult::Warning),
+        ("a:\n  # resource_group: later\n", 0, CheckResult::Warning),
+        ("a:\n  script: make bench\n", 2, CheckResult::Holds),
+        ("include: jobs.yml\n", 1, CheckResult::UnknownRisk),
+        ("include: jobs.yml\n", 2, CheckResult::Holds),
+        (
+            "a:\n  trigger: {include: b.yml}\n",
+            1,
+            CheckResult::UnknownRisk,
+        ),
     ] {
         let mut findings = well();
         findings.max_in_flight = limit;
@@ -317,7 +325,7 @@ fn a_resource_group_keeps_benchmarks_apart_where_only_one_may_run() {
         });
         let checks = checks(&findings);
         let check = checks.iter().find(|check| check.name == "resource-group");
-        assert_eq!(check.expect("it is there").verdict, verdict, "{yaml}");
+        assert_eq!(check.expect("it is there").result, result, "{yaml}");
     }
 }
 

@@ -14,12 +14,12 @@ fn started(cancelled: Result<&str, Error>) -> Rehearsal {
 }
 
 #[track_caller]
-fn verdict(findings: &Findings, name: &str) -> Verdict {
+fn result(findings: &Findings, name: &str) -> CheckResult {
     let checks = checks(findings);
     let check = checks.iter().find(|check| check.name == name);
     check
         .unwrap_or_else(|| panic!("no {name}: {checks:?}"))
-        .verdict
+        .result
 }
 
 fn hint(findings: &Findings, name: &str) -> String {
@@ -41,21 +41,25 @@ fn developer() -> Findings {
 #[test]
 fn a_cancel_is_believed_only_where_it_is_seen() {
     for (status, rehearsal, cancel) in [
-        ("canceled", Verdict::Holds, Verdict::Holds),
-        ("canceling", Verdict::Holds, Verdict::Holds),
-        ("success", Verdict::Holds, Verdict::UnknownRisk),
-        ("running", Verdict::UnknownNeed, Verdict::UnknownRisk),
-        ("manual", Verdict::UnknownNeed, Verdict::UnknownRisk),
+        ("canceled", CheckResult::Holds, CheckResult::Holds),
+        ("canceling", CheckResult::Holds, CheckResult::Holds),
+        ("success", CheckResult::Holds, CheckResult::UnknownRisk),
+        (
+            "running",
+            CheckResult::UnknownNeed,
+            CheckResult::UnknownRisk,
+        ),
+        ("manual", CheckResult::UnknownNeed, CheckResult::UnknownRisk),
     ] {
         let mut findings = developer();
         findings.rehearsal = Some(started(Ok(status)));
-        assert_eq!(verdict(&findings, "rehearsal"), rehearsal, "{status}");
-        assert_eq!(verdict(&findings, "cancel"), cancel, "{status}");
-        assert_eq!(verdict(&findings, "pipeline-variables"), Verdict::Holds);
+        assert_eq!(result(&findings, "rehearsal"), rehearsal, "{status}");
+        assert_eq!(result(&findings, "cancel"), cancel, "{status}");
+        assert_eq!(result(&findings, "pipeline-variables"), CheckResult::Holds);
     }
     let mut findings = developer();
     findings.rehearsal = Some(started(Err(refused(403))));
-    assert_eq!(verdict(&findings, "rehearsal"), Verdict::Fails);
+    assert_eq!(result(&findings, "rehearsal"), CheckResult::Fails);
     let hint = hint(&findings, "rehearsal");
     assert!(hint.contains("Minimum role required to cancel"), "{hint}");
 }
@@ -76,26 +80,30 @@ fn a_fine_grained_token_is_proved_in_both_projects_or_not_at_all() {
     let kept = || Rehearsal::NotStarted(forbidden(jobless));
     let unread = |kind| Some(Err(error_of(kind, "no answer in time")));
     for (tried, rehearsal, scopes) in [
-        (Some(Ok(())), started(Ok("canceled")), Verdict::Holds),
-        (Some(Ok(())), started(Ok("running")), Verdict::UnknownNeed),
-        (Some(Ok(())), kept(), Verdict::UnknownNeed),
-        (None, started(Ok("canceled")), Verdict::UnknownNeed),
+        (Some(Ok(())), started(Ok("canceled")), CheckResult::Holds),
+        (
+            Some(Ok(())),
+            started(Ok("running")),
+            CheckResult::UnknownNeed,
+        ),
+        (Some(Ok(())), kept(), CheckResult::UnknownNeed),
+        (None, started(Ok("canceled")), CheckResult::UnknownNeed),
         (
             unread(ErrorKind::Unclear),
             started(Ok("canceled")),
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
         ),
         (
             Some(Err(forbidden(NOT_GRANTED))),
             started(Ok("canceled")),
-            Verdict::Fails,
+            CheckResult::Fails,
         ),
     ] {
         let mut findings = developer();
         findings.token = fine_grained("BENCH_BOT_TOKEN");
         findings.tried = tried;
         findings.rehearsal = Some(rehearsal);
-        assert_eq!(verdict(&findings, "token-scopes"), scopes);
+        assert_eq!(result(&findings, "token-scopes"), scopes);
         assert_looked_at_both(&findings);
     }
 }
@@ -106,14 +114,17 @@ fn of_two_tokens_each_is_proved_where_it_writes() {
     findings.token = fine_grained("BENCH_BOT_TOKEN");
     findings.benchmark_token = Some(fine_grained("BENCH_BOT_BENCHMARK_TOKEN"));
     findings.rehearsal = Some(started(Ok("canceled")));
-    assert_eq!(verdict(&findings, "token-scopes"), Verdict::UnknownNeed);
-    assert_eq!(verdict(&findings, "benchmark-token-scopes"), Verdict::Holds);
+    assert_eq!(result(&findings, "token-scopes"), CheckResult::UnknownNeed);
+    assert_eq!(
+        result(&findings, "benchmark-token-scopes"),
+        CheckResult::Holds
+    );
     findings.tried = Some(Ok(()));
     findings.rehearsal = Some(Rehearsal::NotStarted(refused(403)));
-    assert_eq!(verdict(&findings, "token-scopes"), Verdict::Holds);
+    assert_eq!(result(&findings, "token-scopes"), CheckResult::Holds);
     assert_eq!(
-        verdict(&findings, "benchmark-token-scopes"),
-        Verdict::UnknownNeed
+        result(&findings, "benchmark-token-scopes"),
+        CheckResult::UnknownNeed
     );
 }
 
@@ -126,7 +137,7 @@ fn a_token_whose_scopes_do_not_suffice_is_not_excused() {
         expires_at: None,
     });
     findings.rehearsal = Some(started(Ok("canceled")));
-    assert_eq!(verdict(&findings, "token-scopes"), Verdict::Fails);
+    assert_eq!(result(&findings, "token-scopes"), CheckResult::Fails);
 }
 
 #[test]

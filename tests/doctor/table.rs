@@ -27,14 +27,14 @@ fn runs(findings: &mut Findings) -> &mut Vec<Pipeline> {
 #[test]
 fn one_thing_amiss_is_one_check() {
     type Change = fn(&mut Findings);
-    let table: &[(Change, &str, Verdict, &str)] = &[
+    let table: &[(Change, &str, CheckResult, &str)] = &[
         (
             |f| {
                 let settings = settings(&mut f.source);
                 settings.only_allow_merge_if_all_discussions_are_resolved = Some(true);
             },
             "threads",
-            Verdict::Warning,
+            CheckResult::Warning,
             "--resolve unless-worse",
         ),
         (
@@ -44,7 +44,7 @@ fn one_thing_amiss_is_one_check() {
                 f.token.user = Err(error_of(ErrorKind::Transient, message));
             },
             "server",
-            Verdict::Fails,
+            CheckResult::Fails,
             "CI_SERVER_TLS_CA_FILE",
         ),
         (
@@ -53,7 +53,7 @@ fn one_thing_amiss_is_one_check() {
                 f.token.user = Err(refused(404));
             },
             "server",
-            Verdict::Fails,
+            CheckResult::Fails,
             "--gitlab-url",
         ),
         (
@@ -62,7 +62,7 @@ fn one_thing_amiss_is_one_check() {
                 f.token.user = Err(refused(401));
             },
             "token",
-            Verdict::Fails,
+            CheckResult::Fails,
             "signed in as the bot, under Edit profile > Access tokens",
         ),
         (
@@ -72,7 +72,7 @@ fn one_thing_amiss_is_one_check() {
                 f.token.given = false;
             },
             "token",
-            Verdict::Fails,
+            CheckResult::Fails,
             "BENCH_BOT_TOKEN",
         ),
         (
@@ -82,13 +82,13 @@ fn one_thing_amiss_is_one_check() {
                 })
             },
             "version",
-            Verdict::Fails,
+            CheckResult::Fails,
             "update",
         ),
         (
             |f| f.token.details = Err(refused(400)),
             "token-scopes",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "personal, project or group access token",
         ),
         (
@@ -99,19 +99,19 @@ fn one_thing_amiss_is_one_check() {
                 });
             },
             "token-expiry",
-            Verdict::Warning,
+            CheckResult::Warning,
             "rotate it",
         ),
         (
             |f| f.source.settings = Err(refused(404)),
             "project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "https://gitlab.example.com/acme/engine/-/project_members",
         ),
         (
             |f| settings(&mut f.source).archived = Some(true),
             "project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "https://gitlab.example.com/acme/engine/edit",
         ),
         (
@@ -120,31 +120,31 @@ fn one_thing_amiss_is_one_check() {
                 settings(&mut f.source).merge_requests_access_level = disabled;
             },
             "project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "/edit",
         ),
         (
             |f| f.source.role = Some(Ok(Some(Role::REPORTER))),
             "project-role",
-            Verdict::Fails,
+            CheckResult::Fails,
             "give it the role Developer",
         ),
         (
             |f| f.labels[0].1 = LabelFound::Missing,
             "label",
-            Verdict::Fails,
+            CheckResult::Fails,
             "bench-bot doctor --fix",
         ),
         (
             |f| f.benchmark.settings = Err(error_of(ErrorKind::Unclear, "500")),
             "benchmark-project",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "run doctor again",
         ),
         (
             |f| f.benchmark.role = Some(Ok(Some(Role(10)))),
             "benchmark-role",
-            Verdict::Fails,
+            CheckResult::Fails,
             "give it the role Maintainer",
         ),
         (
@@ -157,13 +157,13 @@ fn one_thing_amiss_is_one_check() {
                 }));
             },
             "ref-access",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "bench-bot doctor --rehearse",
         ),
         (
             |f| settings(&mut f.benchmark).ci_pipeline_variables_minimum_override_role = None,
             "pipeline-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "make the bot Maintainer",
         ),
         (
@@ -173,13 +173,13 @@ fn one_thing_amiss_is_one_check() {
                 settings.ci_pipeline_variables_minimum_override_role = None;
             },
             "pipeline-variables",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "bench-bot doctor --rehearse",
         ),
         (
             |f| settings(&mut f.benchmark).ci_delete_pipelines_in_seconds = Some(172_799),
             "pipeline-deletion",
-            Verdict::Fails,
+            CheckResult::Fails,
             "keep them for 2days",
         ),
         (
@@ -189,7 +189,7 @@ fn one_thing_amiss_is_one_check() {
                 f.token.user = Err(error_of(ErrorKind::Transient, error));
             },
             "server",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "in a minute",
         ),
         (
@@ -199,13 +199,13 @@ fn one_thing_amiss_is_one_check() {
                 f.token.user = Err(error_of(ErrorKind::Unclear, error));
             },
             "server",
-            Verdict::Fails,
+            CheckResult::Fails,
             "--gitlab-url",
         ),
         (
             |f| f.token.user = Err(forbidden("403 Forbidden - Your account has been blocked.")),
             "token",
-            Verdict::Fails,
+            CheckResult::Fails,
             "unblock the bot's account",
         ),
         (
@@ -216,25 +216,25 @@ fn one_thing_amiss_is_one_check() {
                 });
             },
             "token-scopes",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "bench-bot doctor --rehearse",
         ),
         (
             |f| f.token.details = Err(forbidden(NOT_GRANTED)),
             "token-scopes",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "bench-bot doctor --rehearse",
         ),
         (
             |f| f.source.role = Some(Err(forbidden(NOT_GRANTED))),
             "project-role",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "the permission that GitLab names",
         ),
         (
             |f| settings(&mut f.source).builds_access_level = Some("disabled".to_owned()),
             "project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "/edit",
         ),
         (
@@ -243,7 +243,7 @@ fn one_thing_amiss_is_one_check() {
                 settings(&mut f.source).marked_for_deletion_on = day;
             },
             "project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "restore it: https://gitlab.example.com/acme/engine/edit",
         ),
         (
@@ -252,19 +252,19 @@ fn one_thing_amiss_is_one_check() {
                 settings(&mut f.benchmark).marked_for_deletion_at = day;
             },
             "benchmark-project",
-            Verdict::Fails,
+            CheckResult::Fails,
             "restore it",
         ),
         (
             |f| settings(&mut f.source).can_create_merge_request_in = Some(false),
             "project",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "restore that group: https://gitlab.example.com/acme",
         ),
         (
             |f| f.labels[0].1 = LabelFound::NotCreated(refused(403)),
             "label",
-            Verdict::Fails,
+            CheckResult::Fails,
             "a group above it is archived",
         ),
         (
@@ -273,7 +273,7 @@ fn one_thing_amiss_is_one_check() {
                     .push(("benchmarking::full".to_owned(), LabelFound::Missing))
             },
             "label",
-            Verdict::Fails,
+            CheckResult::Fails,
             "bench-bot doctor --fix",
         ),
         (
@@ -284,19 +284,19 @@ fn one_thing_amiss_is_one_check() {
                 })
             },
             "resource-group",
-            Verdict::Warning,
+            CheckResult::Warning,
             "resource_group: benchmark",
         ),
         (
             |f| f.ref_found = None,
             "ref",
-            Verdict::Fails,
+            CheckResult::Fails,
             "write a CI file",
         ),
         (
             |f| settings(&mut f.benchmark).builds_access_level = None,
             "ci",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "bench-bot doctor --rehearse",
         ),
         (
@@ -305,7 +305,7 @@ fn one_thing_amiss_is_one_check() {
                 settings(&mut f.benchmark).ci_restrict_pipeline_cancellation_role = nobody;
             },
             "cancel",
-            Verdict::Fails,
+            CheckResult::Fails,
             "Minimum role required to cancel a pipeline or job",
         ),
         (
@@ -314,7 +314,7 @@ fn one_thing_amiss_is_one_check() {
                 settings(&mut f.benchmark).ci_restrict_pipeline_cancellation_role = maintainers;
             },
             "cancel",
-            Verdict::Fails,
+            CheckResult::Fails,
             "make the bot Maintainer",
         ),
         (
@@ -325,38 +325,38 @@ fn one_thing_amiss_is_one_check() {
                 ]))
             },
             "overdue",
-            Verdict::Warning,
+            CheckResult::Warning,
             "by hand",
         ),
         (
             |f| f.pipelines = Some(Err(refused(403))),
             "overdue",
-            Verdict::UnknownNeed,
+            CheckResult::UnknownNeed,
             "the bot's role",
         ),
         (
             |f| runner(f).settings = Err(refused(404)),
             "automation-variables",
-            Verdict::UnknownRisk,
+            CheckResult::UnknownRisk,
             "make the bot Maintainer there",
         ),
         (
             |f| minimum(f, Some("maintainer")),
             "automation-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "https://gitlab.example.com/acme/automation/-/settings/ci_cd",
         ),
         (
             |f| minimum(f, Some("owner")),
             "automation-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "No one allowed",
         ),
         // As older servers say that Maintainers may.
         (
             |f| minimum(f, None),
             "automation-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "No one allowed",
         ),
         (
@@ -366,14 +366,14 @@ fn one_thing_amiss_is_one_check() {
                 f.version = Ok(Version { version });
             },
             "automation-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "from GitLab 17.1 on",
         ),
         // Without it, the role does not count.
         (
             |f| restrict(f, Some(false)),
             "automation-variables",
-            Verdict::Fails,
+            CheckResult::Fails,
             "No one allowed",
         ),
         (
@@ -382,26 +382,26 @@ fn one_thing_amiss_is_one_check() {
                 restrict(f, None);
             },
             "automation-variables",
-            Verdict::UnknownRisk,
+            CheckResult::UnknownRisk,
             "look under Variables",
         ),
         (
             |f| runner(f).job_tokens = Err(refused(403)),
             "automation-job-tokens",
-            Verdict::UnknownRisk,
+            CheckResult::UnknownRisk,
             "make the bot Maintainer there",
         ),
         (
             |f| scope(f).limited = false,
             "automation-job-tokens",
-            Verdict::Fails,
+            CheckResult::Fails,
             "limit it to the allowlist",
         ),
         // The benchmark project's.
         (
             |f| scope(f).projects.push(ProjectId(7)),
             "automation-job-tokens",
-            Verdict::Fails,
+            CheckResult::Fails,
             "remove acme/benchmarks from the allowlist",
         ),
         (
@@ -410,30 +410,30 @@ fn one_thing_amiss_is_one_check() {
                 scope(f).groups.push(group);
             },
             "automation-job-tokens",
-            Verdict::Fails,
+            CheckResult::Fails,
             "replace the group acme",
         ),
         (
             |f| runner(f).pipelines = Err(refused(403)),
             "automation-runs",
-            Verdict::UnknownRisk,
+            CheckResult::UnknownRisk,
             "make the bot Maintainer there",
         ),
         (
             |f| runs(f).retain(|run| run.source.as_deref() != Some("schedule")),
             "automation-runs",
-            Verdict::Warning,
+            CheckResult::Warning,
             "make a schedule, which makes up for lost wake-ups",
         ),
         (
             |f| runs(f).clear(),
             "automation-runs",
-            Verdict::Warning,
+            CheckResult::Warning,
             "https://gitlab.example.com/acme/automation/-/pipeline_schedules",
         ),
     ];
     assert_eq!(amiss(&well()), []);
-    for &(change, name, verdict, hint) in table {
+    for &(change, name, result, hint) in table {
         let mut findings = well();
         change(&mut findings);
         assert_looked_at_both(&findings);
@@ -441,7 +441,7 @@ fn one_thing_amiss_is_one_check() {
         let [check] = &amiss[..] else {
             panic!("{name}: {amiss:?}")
         };
-        assert_eq!((check.name, check.verdict), (name, verdict));
+        assert_eq!((check.name, check.result), (name, result));
         assert!(
             check.hint.as_deref().unwrap_or_default().contains(hint),
             "{check:?}"
@@ -541,7 +541,7 @@ fn the_ci_file_is_not_told_to_say_what_the_server_does_not_know() {
             text: Ok(Some(yaml)),
         });
         assert_eq!(hints(&findings).is_empty(), file, "{version}");
-        let fails = |check: &Check| check.name == "ci-file" && check.verdict == Verdict::Fails;
+        let fails = |check: &Check| check.name == "ci-file" && check.result == CheckResult::Fails;
         assert_eq!(checks(&findings).iter().any(fails), invalid, "{version}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::findings::{AutomationFindings, Findings};
 use super::benchmark::in_words;
-use super::{Check, Verdict};
+use super::{Check, CheckResult};
 use crate::gitlab::{Error, ProjectSettings, Role};
 
 pub fn checks(findings: &Findings, automation: &AutomationFindings) -> Vec<Check> {
@@ -22,7 +22,7 @@ pub fn checks(findings: &Findings, automation: &AutomationFindings) -> Vec<Check
 fn unread(name: &'static str, error: &Error) -> Check {
     let detail = format!("the project that runs this job cannot be read ({error})");
     Check::unknown(name, detail).hint(
-        Verdict::UnknownRisk,
+        CheckResult::UnknownRisk,
         "make the bot Maintainer there, and run doctor again",
     )
 }
@@ -46,7 +46,7 @@ fn variables(findings: &Findings, settings: &ProjectSettings) -> Check {
             let detail = format!("only Maintainers of {path} see who may set them there");
             let look =
                 format!("look under Variables > Minimum role to use pipeline variables: {page}");
-            return Check::unknown(name, detail).hint(Verdict::UnknownRisk, look);
+            return Check::unknown(name, detail).hint(CheckResult::UnknownRisk, look);
         }
     };
     let way = match findings.older_than(17, 1) {

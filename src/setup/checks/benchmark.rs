@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::super::findings::{CiFile, Findings};
 use super::code::{ci_file, lines, ref_access, reference, resource_group};
 use super::project::{Needs, features, found, role};
-use super::{Check, Verdict};
+use super::{Check, CheckResult};
 use crate::gitlab::answer::{Pipeline, User};
 use crate::gitlab::{Error, ProjectSettings, Role};
 use crate::plan::GRACE;
@@ -14,7 +14,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.benchmark;
     let mut checks = vec![found(findings, "benchmark-project", place, user)];
     let settings = match &place.settings {
-        Ok(settings) if checks[0].verdict != Verdict::Fails => settings,
+        Ok(settings) if checks[0].result != CheckResult::Fails => settings,
         _ => return checks,
     };
     let needs = Needs {
@@ -23,7 +23,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
         advised: "Maintainer",
     };
     let role_check = role("benchmark-role", place, settings, user, &needs);
-    let suffices = role_check.verdict != Verdict::Fails;
+    let suffices = role_check.result != CheckResult::Fails;
     checks.push(role_check);
     let role = match &place.role {
         Some(Ok(role)) => Some(role.unwrap_or(Role(0))),
@@ -33,10 +33,10 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
         return checks;
     }
     let on = ci(findings, settings);
-    let listed = on.verdict != Verdict::Fails;
+    let listed = on.result != CheckResult::Fails;
     checks.push(on);
     let reference = reference(findings.ref_found.as_ref(), settings);
-    let there = reference.verdict == Verdict::Holds;
+    let there = reference.result == CheckResult::Holds;
     checks.push(reference);
     if let Some(found) = findings.ref_found.as_ref().filter(|_| there) {
         checks.extend(suffices.then(|| ref_access(findings, found, settings, role, user)));
@@ -119,7 +119,8 @@ fn cancel(findings: &Findings, settings: &ProjectSettings, role: Role) -> Check 
         None if settings.auto_cancel_pending_pipelines.is_some() => Role::DEVELOPER,
         _ => {
             let detail = "only Maintainers see who may cancel pipelines";
-            return Check::unknown(name, detail).hint(Verdict::UnknownRisk, findings.rehearse());
+            return Check::unknown(name, detail)
+                .hint(CheckResult::UnknownRisk, findings.rehearse());
         }
     };
     match role >= least {
@@ -175,7 +176,7 @@ fn auto_cancel(findings: &Findings, settings: &ProjectSettings) -> Check {
             name,
             "only Maintainers see whether a push cancels waiting benchmarks",
         )
-        .hint(Verdict::UnknownRisk, ways),
+        .hint(CheckResult::UnknownRisk, ways),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The checks of the code that runs: the ref, who may run it, and its CI file.
 
 use super::super::findings::{CiFile, Findings, RefFound};
-use super::{Check, Verdict, benchmark};
+use super::{Check, CheckResult, benchmark};
 use crate::gitlab::answer::User;
 use crate::gitlab::{ProjectSettings, ProtectedBranch, Role};
 use crate::id::UserId;
@@ -212,7 +212,7 @@ pub fn resource_group(findings: &Findings, file: &CiFile) -> Option<Check> {
             name,
             format!("no job in {path} has one; included files are not checked"),
         )
-        .hint(Verdict::UnknownRisk, ways),
+        .hint(CheckResult::UnknownRisk, ways),
         false => Check::warning(
             name,
             format!("no job in {path} has one, so two benchmarks may run at once"),

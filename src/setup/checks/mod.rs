@@ -16,14 +16,14 @@ use crate::gitlab::{AccessProblem, Error, GRANT};
 pub struct Check {
     /// A stable word: scripts depend on it.
     pub name: &'static str,
-    pub verdict: Verdict,
+    pub result: CheckResult,
     pub detail: String,
     /// What to do about it, one way per line.
     pub hint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckResult {
     Holds,
     /// It holds, but not for long, or with a drawback.
     Warning,
@@ -34,7 +34,7 @@ pub enum Verdict {
     UnknownRisk,
 }
 
-impl Verdict {
+impl CheckResult {
     /// Whether the setup is not known to work because of it.
     pub fn is_blocking(self) -> bool {
         matches!(self, Self::Fails | Self::UnknownNeed)
@@ -45,36 +45,36 @@ impl Check {
     fn holds(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
-            verdict: Verdict::Holds,
+            result: CheckResult::Holds,
             detail: detail.into(),
             hint: None,
         }
     }
 
-    fn hint(self, verdict: Verdict, hint: impl Into<String>) -> Self {
+    fn hint(self, result: CheckResult, hint: impl Into<String>) -> Self {
         let hint = Some(hint.into());
         Self {
-            verdict,
+            result,
             hint,
             ..self
         }
     }
 
     fn warning(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::holds(name, detail).hint(Verdict::Warning, hint)
+        Self::holds(name, detail).hint(CheckResult::Warning, hint)
     }
 
     fn fails(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::holds(name, detail).hint(Verdict::Fails, hint)
+        Self::holds(name, detail).hint(CheckResult::Fails, hint)
     }
 
     fn needed(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::holds(name, detail).hint(Verdict::UnknownNeed, hint)
+        Self::holds(name, detail).hint(CheckResult::UnknownNeed, hint)
     }
 
     fn unknown(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::UnknownRisk,
+            result: CheckResult::UnknownRisk,
             ..Self::holds(name, detail)
         }
     }
@@ -93,7 +93,7 @@ impl Check {
 /// In the order in which a person sets things up.
 pub fn checks(findings: &Findings) -> Vec<Check> {
     let server = server(findings);
-    if server.verdict.is_blocking() {
+    if server.result.is_blocking() {
         return vec![server];
     }
     let mut checks = vec![server];

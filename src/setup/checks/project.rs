@@ -1,7 +1,7 @@
 //! The checks of the source project, and those that both projects share.
 
 use super::super::findings::{Findings, LabelFound, ProjectFindings};
-use super::{Check, Verdict};
+use super::{Check, CheckResult};
 use crate::gitlab::answer::User;
 use crate::gitlab::{GRANT, ProjectSettings, Role};
 use crate::given_flags::GivenFlags;
@@ -11,7 +11,7 @@ pub fn checks(findings: &Findings, user: &User) -> Vec<Check> {
     let place = &findings.source;
     let mut found = found(findings, "project", place, user);
     let settings = match &place.settings {
-        Ok(settings) if found.verdict != Verdict::Fails => settings,
+        Ok(settings) if found.result != CheckResult::Fails => settings,
         _ => return vec![found],
     };
     let disabled = |level: &Option<String>| level.as_deref() == Some("disabled");

@@ -185,7 +185,7 @@ pub fn apply(checks: &mut [Check], findings: &Findings, rehearsal: &Rehearsal) {
     for check in checks {
         let proved = match check.name {
             "cancel" => cancelled,
-            _ if !check.verdict.is_blocking() => false,
+            _ if !check.result.is_blocking() => false,
             "token-scopes" => match &findings.tried {
                 Some(Err(error)) if error.refused().is_some() => {
                     let place = findings.source.path();
