@@ -6,7 +6,7 @@ use crate::gitlab::{Error, ErrorKind};
 use crate::id::{Iid, NoteId};
 use crate::note::{OpeningNote, Thread};
 use crate::record::Record;
-use crate::snapshot::{MergeRequest, Request};
+use crate::snapshot::Request;
 use crate::survey::{self, LinkTarget};
 
 impl Actor<'_> {
@@ -17,9 +17,10 @@ impl Actor<'_> {
         mr: Iid,
         request: &Request,
     ) -> Option<Start> {
-        let opened = |thread: &Thread| thread.opened_for(request.id, &request.label).cloned();
-        let mut openings = threads.iter().filter_map(opened);
-        openings.find_map(|opening| self.linked(mr, &opening))
+        let mut openings = threads
+            .iter()
+            .filter_map(|thread| thread.opened_for(request.id, &request.label));
+        openings.find_map(|opening| self.linked(mr, opening))
     }
 
     fn linked(&self, mr: Iid, opening: &OpeningNote) -> Option<Start> {
@@ -39,15 +40,6 @@ impl Actor<'_> {
             ))),
             Err(error) => Some(Start::not_begun(error)),
         }
-    }
-
-    /// The run that created the benchmark may have failed to link to it, and no other run come before it ended.
-    pub(super) fn unlinked(
-        &self,
-        mr: &MergeRequest,
-        request: &Request,
-    ) -> Result<Option<Record>, Error> {
-        survey::find_unlinked(self.gitlab, self.label, self.records, mr, request)
     }
 
     /// Adds the link, which leads the next run to the benchmark.

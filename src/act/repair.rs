@@ -314,11 +314,14 @@ impl Actor<'_> {
         Ok(())
     }
 
-    /// Sets ⏳. Without it, no run would find the benchmark's end if the label is gone and the end is long ago.
-    pub(super) fn mark(&self, mr: Iid) {
-        if let Err(error) = self.gitlab.source.mark(mr, Mark::Begun) {
+    /// Sets ⏳. Without it, no run would find the benchmark's end if the label is gone and the end is long ago. Returns
+    /// whether it is new, as far as is known.
+    pub(super) fn mark(&self, mr: Iid) -> bool {
+        let marked = self.gitlab.source.mark(mr, Mark::Begun);
+        marked.unwrap_or_else(|error| {
             debug!("!{mr}: cannot set the reaction ⏳: {error}");
-        }
+            true
+        })
     }
 
     /// Removes the bot's reactions. If that fails, the only cost is that a later run reads the merge request for nothing.

@@ -142,7 +142,9 @@ impl Actor<'_> {
                 self.remove_verdict_labels(mr);
                 let opened = self.discussion_for(&threads, mr, request)?;
                 let found = match opened.was_begun {
-                    true => self.unlinked(mr, request)?,
+                    true => {
+                        survey::find_unlinked(self.gitlab, self.label, self.records, mr, request)?
+                    }
                     false => None,
                 };
                 Ok((opened, found))
@@ -264,10 +266,7 @@ impl Actor<'_> {
             || source.mark(mr.iid, Mark::Begun),
             || source.open_discussion(mr.iid, &body),
         );
-        let is_new_mark = marked.unwrap_or_else(|_| {
-            self.mark(mr.iid);
-            true
-        });
+        let is_new_mark = marked.unwrap_or_else(|_| self.mark(mr.iid));
         let (discussion, note) = written?;
         Ok(Opened {
             discussion,
@@ -381,14 +380,12 @@ pub(super) fn actions_of(mr: Iid, label: &str, start: Start) -> Vec<Action> {
             let started = Action::start(mr, label, Effect::Done, Some(pipeline));
             [Some(started), link].into_iter().flatten().collect()
         }
-        Start::Found(pipeline, linked) => {
-            let effect =
-                linked.map_or_else(|why| Effect::Failed(why.to_string()), |()| Effect::Done);
-            vec![Action {
-                verb: Verb::Link,
-                ..Action::start(mr, label, effect, Some(pipeline))
-            }]
-        }
+        Start::Found(pipeline, linked) => vec![Action {
+            verb: Verb::Link,
+            effect: linked
+                .map_or_else(|error| Effect::Failed(error.to_string()), |()| Effect::Done),
+            ..Action::start(mr, label, Effect::Done, Some(pipeline))
+        }],
         Start::Stale => Vec::new(),
         Start::Failed(error) | Start::Refused(_, error) => failed(error.to_string()),
         Start::Transient { error, .. } => failed(format!("{error}; the next run tries again")),

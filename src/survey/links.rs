@@ -198,8 +198,9 @@ pub fn follow(
     }
 }
 
-/// The benchmark of a request that some run created but could not link to, if it is among the bot's newest hundred
-/// pipelines. `known`: the records that the survey has found, none of which serves the request.
+/// The benchmark of a request to which nothing links, if it is among the bot's newest hundred pipelines: the run that
+/// created it may have failed to add the link, and no other run come before it ended. `known`: the records that the survey
+/// has found, none of which serves the request.
 pub fn find_unlinked(
     gitlab: &Gitlab,
     first_label: &str,
