@@ -91,11 +91,8 @@ impl Survey<'_> {
                     continue;
                 };
                 let label = opening.label.as_deref().unwrap_or_default();
-                let told = threads
-                    .iter()
-                    .flat_map(|thread| &thread.outcomes)
-                    .filter(|note| note.pipeline.is_none_or(|of| of == pipeline))
-                    .any(|note| note.is_about(opening.request, label));
+                let mut outcomes = threads.iter().flat_map(|thread| &thread.outcomes);
+                let told = outcomes.any(|note| note.is_about(opening.request, label));
                 // A posted outcome matters only while its label is on.
                 let asked = self.snapshot.merge_requests.get(mr).is_some_and(|mr| {
                     mr.requests

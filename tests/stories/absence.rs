@@ -178,14 +178,30 @@ fn a_benchmark_that_is_denied_while_its_link_is_followed_is_not_replaced() {
 
 #[test]
 fn one_that_no_list_shows_is_not_replaced_on_the_word_of_a_proxy() {
-    for denial in denials().into_iter().skip(1) {
+    let gone = || Some(Fault::not_found());
+    let denials = denials().into_iter().skip(1).flat_map(|denial| {
+        let denial = Some(denial);
+        [
+            (denial.clone(), None),
+            (denial.clone(), gone()),
+            (gone(), denial),
+            (gone(), None),
+        ]
+    });
+    for (of_pipeline, of_variables) in denials {
         let Scene {
             gitlab, benchmark, ..
         } = scene();
         let hide = |pipeline: &mut Pipeline| pipeline.source = "web".to_owned();
         gitlab.world().pipelines.get_mut(&benchmark).map(hide);
         let path = format!("/pipelines/{benchmark}");
-        gitlab.fault(move |request| request.path.ends_with(&path).then(|| denial.clone()));
+        gitlab.fault(move |request| {
+            let (_, rest) = request.path.split_once(&path)?;
+            match rest {
+                "" => of_pipeline.clone(),
+                _ => of_variables.clone(),
+            }
+        });
         gitlab.clear_requests();
         for command in ["scan", "reconcile"] {
             bot(&gitlab, command).exits(1);
