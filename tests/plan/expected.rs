@@ -52,6 +52,12 @@ fn each_takes_a_place_for_as_long_as_the_median() {
             [Some(0), Some(20), Some(30)],
         ),
         (
+            "it takes as long as the median by now",
+            1,
+            vec![30],
+            [Some(60), Some(90), Some(120)],
+        ),
+        (
             "it takes longer than most",
             1,
             vec![40],
