@@ -112,6 +112,10 @@ fn without_verdict(gitlab: &People) -> Option<String> {
     let world = gitlab.world();
     let mut mrs = world.merge_requests.values();
     let mr = mrs.find(|mr| mr.source_branch == "speed-up")?;
+    // Another benchmark, which has no verdict, takes the label off.
+    if promise::said(mr, "start").len() > 1 {
+        return None;
+    }
     let mut told = promise::said(mr, "outcome").into_iter();
     let is_worse = told.any(|said| said.mark["verdict"] == "worse");
     let titles = world.titles(&mr.labels);
