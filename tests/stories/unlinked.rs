@@ -10,6 +10,10 @@ use crate::bot::{bot, json, run};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+fn links(request: &Request) -> bool {
+    request.method == "PUT" && request.path.contains("/notes/")
+}
+
 fn reads_variables(request: &Request, of: u64) -> bool {
     request.path == format!("/projects/8/pipelines/{of}/variables")
 }
@@ -31,8 +35,7 @@ fn others_are_benchmarked(gitlab: &Gitlab) {
 /// !1, whose benchmark has ended a day ago, and other benchmarks since.
 fn unlinked(gitlab: &Gitlab) -> (Mr, u64) {
     let mr = gitlab.mr("speed-up").passed().labelled();
-    let links = |request: &Request| request.method == "PUT" && request.path.contains("/notes/");
-    gitlab.fault(move |request| links(request).then(Fault::not_found_by_proxy));
+    gitlab.fault(|request| links(request).then(Fault::not_found_by_proxy));
     bot(gitlab, "scan").exits(1);
     gitlab.no_faults();
     let benchmark = gitlab.benchmarks()[0].id;
@@ -129,8 +132,7 @@ fn as_long_as_it_may_be_one_that_cannot_be_read_nothing_is_started() {
 fn a_link_that_fails_once_more_is_made_up_for_later() {
     let gitlab = Gitlab::start();
     let (mr, benchmark) = unlinked(&gitlab);
-    let links = |request: &Request| request.method == "PUT" && request.path.contains("/notes/");
-    gitlab.fault(move |request| links(request).then(Fault::server_error));
+    gitlab.fault(|request| links(request).then(Fault::server_error));
     let ran = bot(&gitlab, "scan").exits(1);
     assert!(ran.stdout.contains("link     !1"), "{}", ran.stdout);
     gitlab.no_faults();
